@@ -1,0 +1,43 @@
+# make demo   set up, make a model from real documents, print the table, answer one prompt
+# make test   set up, run the tests
+# make smoke  the real base, one minute of tuning: every gate but quality must hold, and the model answers
+# make check  ruff, mypy, tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BASE := smollm2-135m-instruct
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: setup demo test smoke check bench clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "netsuke needs Python 3.11 or newer: make PYTHON=python3.11 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+python-docs: $(VENV)/.ready
+	$(BIN)/python examples/python-docs python-docs
+
+demo: $(VENV)/.ready python-docs
+	$(BIN)/netsuke bases fetch $(BASE)
+	$(BIN)/netsuke make ./python-docs --mb 80 --minutes 5
+	@echo
+	$(BIN)/netsuke complete python-docs "The with statement" --max-tokens 60 --seed 1
+
+test: $(VENV)/.ready
+	$(BIN)/python -m pytest
+
+smoke: $(VENV)/.ready
+	$(BIN)/python -m pytest -m real --timeout=1500 -s
+
+check: $(VENV)/.ready
+	scripts/check
+
+bench: $(VENV)/.ready
+	$(BIN)/python -m bench.loop
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache python-docs

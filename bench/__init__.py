@@ -1,0 +1,1 @@
+"""python -m bench.NAME: ours and a peer on the same work in one run; --json, --check, --quick."""

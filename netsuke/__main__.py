@@ -1,0 +1,5 @@
+"""python -m netsuke"""
+
+from .cli import main
+
+main()

@@ -1,0 +1,75 @@
+"""A Hugging Face folder of the llama family as a model folder: one bfloat16 safetensors file, our tokenizer's files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..engines import gguf, hf, tokenizer
+from ..errors import RecipeError
+
+
+def copy(source: Path, folder: Path) -> None:
+    """Write `source` as a model folder. Raises RecipeError naming what is missing or not supported."""
+    config = _json(source, "config.json")
+    if config.get("model_type") != "llama":
+        raise RecipeError(
+            f"a base of type {config.get('model_type')!r} is not supported",
+            where="config.json",
+            hint="use one of the llama family",
+        )
+    scaling = config.get("rope_scaling") or {}
+    rope = config.get("rope_parameters") or {}
+    if {scaling.get("rope_type", "default"), rope.get("rope_type", "default")} != {"default"}:
+        raise RecipeError("a base with scaled rotary positions is not supported", where="config.json")
+    config["rope_theta"] = config.get("rope_theta") or rope.get("rope_theta", 10000.0)
+    config["num_key_value_heads"] = config.get("num_key_value_heads") or config["num_attention_heads"]
+    config.pop("rope_parameters", None)
+    words = _json(source, "tokenizer.json")
+    tokenizer.splitting_rule(words)
+    weights = _weights(source)
+    if config.get("tie_word_embeddings"):
+        weights.pop("lm_head.weight", None)
+    for name in weights:
+        gguf.gguf_name(name)
+    gguf.write_json(folder / "config.json", config)
+    shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
+    settings = _json(source, "tokenizer_config.json")
+    if isinstance(settings.get("chat_template"), str) and not (source / "chat_template.jinja").exists():
+        (folder / "chat_template.jinja").write_text(settings["chat_template"])
+    gguf.write_json(folder / "tokenizer_config.json", {
+        key: value["content"] if isinstance(value, dict) else value
+        for key, value in settings.items()
+        if key in ("bos_token", "eos_token", "unk_token", "pad_token", "add_bos_token", "tokenizer_class")
+    })  # fmt: skip
+    if (source / "chat_template.jinja").exists():
+        shutil.copyfile(source / "chat_template.jinja", folder / "chat_template.jinja")
+    hf.save_weights({n: w.to(torch.bfloat16) for n, w in weights.items()}, folder / "model.safetensors")
+
+
+def _weights(source: Path) -> dict[str, torch.Tensor]:
+    files = sorted(source.glob("model*.safetensors"))
+    if not files:
+        raise RecipeError(
+            "no model.safetensors in the base's folder",
+            where=str(source),
+            hint="pickle files (.bin, .pt) are never opened: convert them to safetensors",
+        )
+    weights: dict[str, torch.Tensor] = {}
+    for file in files:
+        weights.update(hf.load_weights(file))
+    return weights
+
+
+def _json(folder: Path, name: str) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads((folder / name).read_text())
+    except FileNotFoundError:
+        raise RecipeError(f"the base's folder has no {name}", where=str(folder)) from None
+    except ValueError as error:
+        raise RecipeError(f"{name} is not JSON: {error}", where=str(folder)) from error
+    return value

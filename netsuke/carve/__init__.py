@@ -1,0 +1,99 @@
+"""Carve: fewer words of the base, at fewer bits, as far as the gates allow; and at the end, writing the file.
+
+carve     base model -> model/ (the same body, fewer rows of the embedding), vocabulary.json, choice.json
+quantise  tuned model -> model.gguf under the byte budget
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..nouns import Measure
+from ..step import Progress, Work, step
+
+
+@dataclass(frozen=True)
+class Params:
+    """[carve]"""
+
+    margin: float = field(
+        default=0.6,
+        metadata={
+            "help": "share of the general gate that carving may use up; the rest is left to tuning",
+            "unit": "fraction",
+        },
+    )
+    words: str = field(
+        default="auto",
+        metadata={
+            "help": "auto, all, or the number of most general words to keep besides your own",
+            "unit": "words",
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Carving:
+    """Params with what the rest of the recipe decides."""
+
+    margin: float
+    words: str
+    budget_bytes: int
+    general_gate: float
+    threads: int
+
+
+@dataclass(frozen=True)
+class Quantising:
+    """What decides the file besides the model."""
+
+    budget_bytes: int
+    threads: int
+
+
+@step(version=1, libraries=("torch", "transformers", "tokenizers", "libgguf"))
+def carve(params: Carving, out: Path, model: Path, train: Path, general: Path) -> Work:
+    """Choose the vocabulary and the embedding's type by measurement; write the smaller model."""
+    from . import choose, write
+
+    yield Progress(0.02, "reading the base")
+    bench = choose.Bench(model, write.read(train), write.read(general), params.threads)
+    yield Progress(0.1, "rounding the body")
+    bench.round_body(write.read(train, limit_bytes=48_000))
+    limit = bench.base_general * (1 + params.general_gate * params.margin)
+    shown: list[choose.Choice] = []
+    for item in choose.choose(bench, params.budget_bytes, limit, params.words):
+        if isinstance(item, Progress):
+            yield Progress(0.3 + 0.6 * item.fraction, item.text)
+        else:
+            shown.append(item)
+    taken = shown[-1]
+    yield Progress(0.95, f"keeping {taken.tokens:,} words in {taken.embedding}")
+    write.model(bench, taken, shown, limit, out)
+    return [
+        Measure("words kept", taken.tokens, "words", better=""),
+        Measure("general after carving", taken.general, "bits per byte", better="lower"),
+        Measure("general before carving", bench.base_general, "bits per byte", better="lower"),
+        Measure("expected size", taken.bytes, "bytes", better="lower"),
+    ]
+
+
+@step(version=1, libraries=("torch", "transformers", "tokenizers", "libgguf", "gguf"))
+def quantise(params: Quantising, out: Path, model: Path, choice: Path, train: Path) -> Work:
+    """Write the tuned model as GGUF, weighted by what its own layers see on the training text."""
+    from . import write
+
+    yield Progress(0.02, "importance of each column, on your text")
+    energy = write.importance(model, write.read(train, limit_bytes=96_000), params.threads)
+    yield Progress(0.3, "rounding")
+    size = write.file(model, choice, energy, out / "model.gguf", params.budget_bytes)
+    return [Measure("size", size, "bytes", better="lower")]
+
+
+def sections(params: Params, budget_bytes: int, general_gate: float, threads: int) -> Carving:
+    """The carve step's params from the recipe's section and the rest of the recipe."""
+    return Carving(
+        **dataclasses.asdict(params), budget_bytes=budget_bytes, general_gate=general_gate, threads=threads
+    )

@@ -1,0 +1,216 @@
+"""Choosing how many words to keep and at how many bits, by measuring what each choice costs.
+
+The cost of dropping words and the cost of rounding their rows nearly add up, in bits per byte on a log scale. So each
+is measured alone, on the body as it will be rounded; the sums rank all pairs by size; the smallest pair that should
+hold is measured itself before it is taken.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+
+from ..engines import gguf, hf, tokenizer
+from ..errors import BudgetError, RecipeError
+from ..step import Progress
+from . import vocabulary
+
+KINDS = ("IQ4_NL", "Q5_0", "Q8_0")  # smallest first
+FLOORS = (4096, 8192, 16384, 24576, 32768, 40960)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One vocabulary at one precision: its size and what it was measured, or expected, to cost."""
+
+    floor: int  # 0: the whole vocabulary
+    tokens: int
+    embedding: str
+    bytes: int
+    general: float  # bits per byte
+    measured: bool
+
+    @property
+    def row(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Bench:
+    """A base whose body is already rounded, to try vocabularies and embedding types on."""
+
+    def __init__(self, folder: Path, train: list[str], general: list[str], threads: int) -> None:
+        hf.use_threads(threads)
+        self.folder, self.general = folder, general
+        self.document: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text())
+        self.start = tokenizer.document_start(folder)
+        self.used = self._used_tokens(train)
+        self.model = hf.load_model(folder)
+        self.rows: torch.Tensor = self.model.model.embed_tokens.weight.detach()
+        self.head: torch.Tensor = self.model.lm_head.weight.detach()
+        self.base_general = self.measure(None, None)
+        self.rounding: dict[str, float] = {}  # by embedding type: what rounding the whole file costs
+
+    def _used_tokens(self, train: list[str]) -> set[int]:
+        texts = hf.open_texts(self.folder, train)
+        return {token for text in texts for token in text.ids}
+
+    def round_body(self, texts: list[str]) -> None:
+        """Replace the body's weights by what they will be in the file; learn the rows' importance on the way."""
+        energy = hf.input_energy(self.model, hf.open_texts(self.folder, texts))
+        self.energy = energy.get("model.embed_tokens.weight", energy.get("lm_head.weight"))
+        for name, module in self.model.model.named_modules():
+            if isinstance(module, torch.nn.Linear):
+                key = f"model.{name}.weight"
+                module.weight.data = gguf.rounded(module.weight, gguf.BODY_TYPE, energy[key])
+
+    @functools.lru_cache(None)  # noqa: B019 (the bench lives as long as its step)
+    def keep(self, floor: int) -> list[int]:
+        """Ids that a floor keeps; 0 keeps all."""
+        if not floor:
+            return list(range(self.rows.shape[0]))
+        return vocabulary.closed(self.document, self.used | set(vocabulary.floor_ids(self.document, floor)))
+
+    def measure(self, keep: list[int] | None, kind: str | None) -> float:
+        """Bits per byte on the general text with these ids kept (None: all) and rows rounded (None: not)."""
+        whole = keep is None or len(keep) == self.rows.shape[0]
+        document = self.document if whole else vocabulary.trimmed(self.document, keep or [])
+        rows, head = (self.rows, self.head) if whole else (self.rows[keep], self.head[keep])
+        start = self.start if whole else (keep or []).index(self.start)
+        if kind:
+            tied = self.model.config.tie_word_embeddings
+            rows = gguf.rounded(rows, kind, self.energy)
+            head = rows if tied else gguf.rounded(head, kind, self.energy)
+        self.model.model.embed_tokens.weight.data, self.model.lm_head.weight.data = rows, head
+        texts = hf.encode(Tokenizer.from_str(json.dumps(document)), self.general, start)
+        return hf.bits_per_byte(hf.score(self.model, texts))
+
+    def size(self, floor: int, kind: str) -> tuple[int, int]:
+        """(tokens, bytes of the file) of a choice."""
+        keep = self.keep(floor)
+        document = self.document if not floor else vocabulary.trimmed(self.document, keep)
+        return len(keep), file_bytes(self.folder, document, len(keep), kind)
+
+
+def file_bytes(folder: Path, document: Mapping[str, Any], tokens: int, kind: str) -> int:
+    """Bytes of the GGUF that a model folder will become with this vocabulary, to within a few kilobytes."""
+    config = json.loads((folder / "config.json").read_text())
+    width, inner, layers = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
+    head = config.get("head_dim") or width // config["num_attention_heads"]
+    q, kv = head * config["num_attention_heads"], head * config["num_key_value_heads"]
+
+    def matrix(rows: int, columns: int, wanted: str) -> int:
+        return gguf.tensor_bytes((rows, columns), gguf.fitting(wanted, columns))
+
+    layer = (
+        sum(
+            matrix(rows, columns, gguf.BODY_TYPE)
+            for rows, columns in (
+                (q, width),
+                (kv, width),
+                (kv, width),
+                (width, q),
+                (inner, width),
+                (inner, width),
+                (width, inner),
+            )
+        )
+        + 2 * 4 * width
+    )
+    tables = matrix(tokens, width, kind) * (1 if config.get("tie_word_embeddings") else 2)
+    words = sum(len(word.encode()) + 12 for word in document["model"]["vocab"])
+    merges = sum(len(a.encode()) + len(b.encode()) + 9 for a, b in tokenizer.merges_of(document["model"]))
+    return layers * layer + tables + 4 * width + words + merges + layers * 9 * 110 + 12_000
+
+
+def choose(bench: Bench, budget_bytes: int, limit: float, words: str) -> Iterator[Progress | Choice]:
+    """Yields progress, then every Choice worth showing; the last one is taken.
+
+    `limit` is the most bits per byte on the general text. Raises BudgetError where nothing fits `budget_bytes`.
+    """
+    total = bench.rows.shape[0]
+    floors = _floors(bench, words)
+    sizes = {(f, k): bench.size(f, k) for f in floors for k in KINDS}
+    smallest = min(size for _, size in sizes.values())
+    if budget_bytes and smallest > budget_bytes:
+        raise BudgetError(
+            f"{budget_bytes / 1e6:.1f} MB cannot be reached: the smallest this base and material can be is "
+            f"{smallest / 1e6:.1f} MB",
+            hint=f"use --mb {math.ceil(smallest / 1e5) / 10:.1f} or more",
+        )
+    trim: dict[int, float] = {}
+    bits: dict[str, float] = {}
+    parts = len(floors) + len(KINDS) + 1
+    whole = bench.measure(None, None)
+    for floor in floors:
+        yield Progress((1 + len(trim)) / parts, f"keeping {len(bench.keep(floor)):,} of {total:,} words")
+        trim[floor] = bench.measure(bench.keep(floor), None) if floor else whole
+        if trim[floor] > limit and _any_fits(sizes, trim, budget_bytes):
+            break  # fewer words cost more still
+    for kind in KINDS:
+        yield Progress((1 + len(trim) + len(bits)) / parts, f"all words in {kind}")
+        bits[kind] = bench.measure(None, kind)
+    bench.rounding = {kind: value / bench.base_general for kind, value in bits.items()}
+    expected = sorted(
+        (
+            Choice(f, tokens, k, size, trim[f] * bits[k] / whole, False)
+            for (f, k), (tokens, size) in sizes.items()
+            if f in trim and (not budget_bytes or size <= budget_bytes)
+        ),
+        key=lambda c: (c.bytes, c.general),
+    )
+    yield from expected
+    yield from _measured(bench, expected, limit)
+
+
+def _floors(bench: Bench, words: str) -> list[int]:
+    """The floors to try; 0 stands for the whole vocabulary."""
+    if words == "all":
+        return [0]
+    if words != "auto":
+        if not words.isdigit():
+            raise RecipeError(f"carve.words is {words!r}", hint='use "auto", "all" or a number')
+        return [int(words)] if len(bench.keep(int(words))) < bench.rows.shape[0] else [0]
+    return [0] + [f for f in reversed(FLOORS) if len(bench.keep(f)) < 0.97 * bench.rows.shape[0]]
+
+
+def _any_fits(
+    sizes: Mapping[tuple[int, str], tuple[int, int]], trim: Mapping[int, float], budget_bytes: int
+) -> bool:
+    return not budget_bytes or any(size <= budget_bytes for (f, _), (_, size) in sizes.items() if f in trim)
+
+
+def _measured(bench: Bench, expected: list[Choice], limit: float) -> Iterator[Choice]:
+    """Measure the smallest choices that should hold until one does; else the one that costs least."""
+    best: Choice | None = None
+    for choice in [c for c in expected if c.general <= limit]:
+        found = Choice(
+            choice.floor,
+            choice.tokens,
+            choice.embedding,
+            choice.bytes,
+            bench.measure(bench.keep(choice.floor), choice.embedding),
+            True,
+        )
+        yield found
+        if found.general <= limit:
+            return
+        best = found if best is None or found.general < best.general else best
+    least = min(expected, key=lambda c: c.general)
+    if best is None or best.general > least.general:
+        best = Choice(
+            least.floor,
+            least.tokens,
+            least.embedding,
+            least.bytes,
+            bench.measure(bench.keep(least.floor), least.embedding),
+            True,
+        )
+    yield best

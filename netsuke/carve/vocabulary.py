@@ -1,0 +1,52 @@
+"""Trimming a byte-level BPE vocabulary so that kept text is tokenised exactly as before.
+
+A set of tokens that is closed under merge parents, with only the merges inside it at their old relative ranks, gives
+the same merge at each step of any text whose tokens are all kept. The 256 byte tokens are always kept, so that every
+other text still round-trips, in smaller pieces. After: asahi417/lm-vocab-trimmer; arXiv 2512.03989.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..engines.tokenizer import merges_of
+
+
+def closed(document: Mapping[str, Any], wanted: Iterable[int]) -> list[int]:
+    """Ids to keep, ascending: `wanted`, every added token, every single-symbol token, and all merge parents."""
+    vocab: Mapping[str, int] = document["model"]["vocab"]
+    parents: dict[int, list[int]] = {}
+    for left, right in merges_of(document["model"]):
+        if (child := vocab.get(left + right)) is not None:
+            parents.setdefault(child, []).extend((vocab[left], vocab[right]))
+    keep = {token["id"] for token in document["added_tokens"]}
+    keep |= {i for token, i in vocab.items() if len(token) == 1}
+    todo = list(wanted)
+    while todo:
+        if (token_id := todo.pop()) not in keep:
+            keep.add(token_id)
+            todo += parents.get(token_id, ())
+    # a wanted token may have been kept above without its parents: single symbols and added tokens have none to keep
+    return sorted(keep)
+
+
+def floor_ids(document: Mapping[str, Any], floor: int) -> list[int]:
+    """The `floor` lowest ids: BPE numbers its tokens by how common they are, so these are the most general."""
+    return sorted(document["model"]["vocab"].values())[:floor]
+
+
+def trimmed(document: Mapping[str, Any], keep: list[int]) -> dict[str, Any]:
+    """tokenizer.json with only the ids in `keep`, renumbered in their old order."""
+    renumber = {old: new for new, old in enumerate(keep)}
+    model = document["model"]
+    vocab = {token: renumber[i] for token, i in model["vocab"].items() if i in renumber}
+    merges = [[a, b] for a, b in merges_of(model) if a in vocab and b in vocab and a + b in vocab]
+    added = [t | {"id": renumber[t["id"]]} for t in document["added_tokens"]]
+    post = document.get("post_processor")
+    return {
+        **document,
+        "added_tokens": added,
+        "model": {**model, "vocab": vocab, "merges": merges},
+        "post_processor": post,
+    }

@@ -1,0 +1,68 @@
+"""Check: what the new file is worth beside its base, on text that nothing else has looked at.
+
+    check   both GGUF files on the held-out documents and the general text; the gates
+    trial   both in stock llama.cpp: does it compute what we computed, and how fast
+
+`trial` reads the clock, so nothing of it goes into the pack.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..nouns import Measure
+from ..step import Progress, Work, step
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the gates allow, and the dials that decide the numbers."""
+
+    domain_gate: float
+    general_gate: float
+    budget_bytes: int
+    seed: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How the engine is tried."""
+
+    threads: int
+    rounds: int = 3
+
+
+@step(version=1, libraries=("torch", "transformers", "tokenizers", "gguf", "libgguf"))
+def check(
+    params: Params,
+    out: Path,
+    model: Path,
+    base_file: Path,
+    base_model: Path,
+    tuned_model: Path,
+    test: Path,
+    general: Path,
+) -> Work:
+    """Write report.json: measures of base and ours with intervals, and the verdict of each gate."""
+    from . import quality, report
+
+    work = quality.compare(params, base_file, base_model, model, tuned_model, test, general)
+    scores = yield from work
+    sizes = {"base": base_file.stat().st_size, "ours": model.stat().st_size}
+    content = report.build(params, scores, sizes)
+    (out / "report.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    return report.measures(content)
+
+
+@step(version=1, libraries=("torch", "transformers", "xllamacpp", "gguf", "libgguf"))
+def trial(params: Trial, out: Path, model: Path, base_file: Path, tuned_model: Path, text: Path) -> Work:
+    """Load both files in stock llama.cpp: agreement with our own reading, and tokens/s of prompt and generation."""
+    from . import speed
+
+    measures: list[Measure] = yield from speed.trial(params, model, base_file, tuned_model, text)
+    (out / "trial.json").write_text(json.dumps([m.__dict__ for m in measures], indent=1) + "\n")
+    yield Progress(1.0)
+    return measures

@@ -1,0 +1,89 @@
+"""Bits per byte of two GGUF files on the same texts, read back from the files themselves.
+
+The weights are dequantised exactly and run in bfloat16; `trial` shows that llama.cpp computes the same from the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..documents import read_texts
+from ..engines import gguf, hf
+from ..step import Progress
+from . import Params
+
+RESAMPLES = 1000
+TEST_BYTES = 400_000  # more held-out text than this changes the third digit and takes minutes
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Scores of base and ours on the same texts."""
+
+    base: list[hf.Score]
+    ours: list[hf.Score]
+
+
+def compare(
+    params: Params,
+    base_file: Path,
+    base_folder: Path,
+    ours_file: Path,
+    ours_folder: Path,
+    test: Path,
+    general: Path,
+) -> Generator[Progress, None, dict[str, Pair]]:
+    """Yields progress; returns {"domain": Pair, "general": Pair}."""
+    hf.use_threads(params.threads)
+    texts = {"domain": within(read_texts(test), TEST_BYTES), "general": read_texts(general)}
+    found: dict[str, dict[str, list[hf.Score]]] = {}
+    for part, (who, file, folder) in enumerate(
+        (("base", base_file, base_folder), ("ours", ours_file, ours_folder))
+    ):
+        yield Progress(part / 2, f"reading {who}")
+        model = hf.model_of(folder, gguf.state_dict(file))
+        for place, (name, some) in enumerate(texts.items()):
+            tokens = hf.open_texts(folder, some)
+            total = sum(len(t.ids) - 1 for t in tokens)
+            work = hf.score_batches(model, tokens)
+            while True:
+                try:
+                    done = next(work)
+                except StopIteration as stop:
+                    found.setdefault(who, {})[name] = stop.value
+                    break
+                share = 0.05 + 0.95 * (place + done / max(1, total)) / 2
+                yield Progress((part + share) / 2, f"{who} on the {name} text", count=done, unit="tokens")
+    return {name: Pair(found["base"][name], found["ours"][name]) for name in texts}
+
+
+def within(texts: list[str], limit_bytes: int) -> list[str]:
+    """Whole texts from the front, up to about `limit_bytes`; at least one."""
+    kept, total = [], 0
+    for text in texts:
+        if kept and total + len(text.encode()) > limit_bytes:
+            break
+        kept.append(text)
+        total += len(text.encode())
+    return kept
+
+
+def interval(scores: list[hf.Score], seed: int) -> tuple[float, float]:
+    """95% bootstrap interval of bits per byte, documents resampled."""
+    bits, size = np.array([s.bits for s in scores]), np.array([s.bytes for s in scores])
+    picks = np.random.default_rng(seed).integers(0, len(scores), (RESAMPLES, len(scores)))
+    values = bits[picks].sum(1) / size[picks].sum(1)
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def change_interval(pair: Pair, seed: int) -> tuple[float, float]:
+    """95% bootstrap interval of ours / base - 1, documents resampled in pairs."""
+    base, ours = np.array([s.bits for s in pair.base]), np.array([s.bits for s in pair.ours])
+    picks = np.random.default_rng(seed).integers(0, len(base), (RESAMPLES, len(base)))
+    low, high = np.percentile(ours[picks].sum(1) / base[picks].sum(1) - 1, [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,86 @@
+"""report.json: what was measured, beside the base, with the gates' verdicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..engines.hf import bits_per_byte
+from ..nouns import Gate, Measure
+from . import Params, quality
+
+
+def build(params: Params, scores: dict[str, quality.Pair], sizes: dict[str, int]) -> dict[str, Any]:
+    """The whole report as plain values: the same inputs give the same bytes."""
+    rows = []
+    for name, pair in scores.items():
+        low, high = quality.change_interval(pair, params.seed)
+        base, ours = bits_per_byte(pair.base), bits_per_byte(pair.ours)
+        rows.append({
+            "name": name, "unit": "bits per byte", "better": "lower", "base": base, "ours": ours,
+            "change": ours / base - 1, "change_low": low, "change_high": high,
+            "base_interval": quality.interval(pair.base, params.seed),
+            "ours_interval": quality.interval(pair.ours, params.seed),
+            "n_texts": len(pair.base), "n_bytes": sum(s.bytes for s in pair.base), "seed": params.seed,
+        })  # fmt: skip
+    rows.append(
+        {
+            "name": "size",
+            "unit": "bytes",
+            "better": "lower",
+            "base": sizes["base"],
+            "ours": sizes["ours"],
+            "change": sizes["ours"] / sizes["base"] - 1,
+        }
+    )
+    return {"measures": [_rounded(r) for r in rows], "gates": [g.__dict__ for g in gates(params, rows)]}
+
+
+def gates(params: Params, rows: list[dict[str, Any]]) -> list[Gate]:
+    """A verdict for each bound of the recipe."""
+    by_name = {row["name"]: row for row in rows}
+    found = []
+    for name, limit in (("domain", params.domain_gate), ("general", params.general_gate)):
+        change = by_name[name]["change"]
+        place = "held-out documents" if name == "domain" else "general text"
+        found.append(Gate(
+            name, round(change, 6), limit, change <= limit,
+            f"bits per byte on the {place}: {change:+.1%} against the base, at most {limit:+.1%} allowed",
+        ))  # fmt: skip
+    if params.budget_bytes:
+        size = by_name["size"]["ours"]
+        found.append(
+            Gate(
+                "size",
+                size,
+                params.budget_bytes,
+                size <= params.budget_bytes,
+                f"{size / 1e6:.2f} MB, at most {params.budget_bytes / 1e6:.2f} MB allowed",
+            )
+        )
+    return found
+
+
+def measures(content: dict[str, Any]) -> list[Measure]:
+    """The report's rows of our model as Measures."""
+    return [
+        Measure(
+            row["name"],
+            row["ours"],
+            row["unit"],
+            n=row.get("n_texts", 1),
+            seed=row.get("seed"),
+            better=row["better"],
+            low=row.get("ours_interval", (None, None))[0],
+            high=row.get("ours_interval", (None, None))[1],
+        )
+        for row in content["measures"]
+    ]
+
+
+def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+    def short(value: Any) -> Any:
+        if isinstance(value, float):
+            return round(value, 6)
+        return [short(v) for v in value] if isinstance(value, tuple) else value
+
+    return {key: short(value) for key, value in row.items()}

@@ -1,0 +1,74 @@
+"""Both files in stock llama.cpp: does it compute what we computed, and how many tokens a second."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Generator
+from pathlib import Path
+
+import torch
+
+from ..documents import read_texts
+from ..engines import gguf, hf
+from ..engines.llama import Engine
+from ..errors import EngineError
+from ..nouns import Measure
+from ..step import Progress
+from . import Trial
+
+PROMPT_TOKENS, ANSWER_TOKENS, COMPARED = 256, 64, 24
+LARGEST_GAP = (
+    0.15  # nats between the two log-probabilities of the likeliest token, mean over the places compared
+)
+
+
+def trial(
+    params: Trial, model: Path, base_file: Path, tuned: Path, sample: Path
+) -> Generator[Progress, None, list[Measure]]:
+    """Yields progress; returns the Measures. Raises EngineError if llama.cpp reads our file in another way."""
+    text = "\n\n".join(read_texts(sample))[:20_000]
+    with Engine(base_file, threads=params.threads) as base, Engine(model, threads=params.threads) as ours:
+        yield Progress(0.1, "loaded in llama.cpp")
+        gap = agreement(ours, model, tuned, text)
+        if gap > LARGEST_GAP:
+            raise EngineError(
+                f"llama.cpp computes something else from this file: {gap:.3f} nats apart on average",
+                hint="this is a fault of the writer; the old pack stays",
+            )
+        rates: dict[str, list[tuple[float, float]]] = {"base": [], "ours": []}
+        for n in range(params.rounds):
+            for name, engine in (("base", base), ("ours", ours)):
+                yield Progress(0.2 + 0.8 * n / params.rounds, f"tokens a second, {name}")
+                rates[name].append(timing(engine, text, n))
+    found = [Measure("engine gap", gap, "nats", n=COMPARED, better="lower")]
+    for name, pairs in rates.items():
+        for place, part in enumerate(("prompt", "generation")):
+            value = statistics.median(pair[place] for pair in pairs)
+            found.append(Measure(f"{part} {name}", value, "tokens per second", n=len(pairs), better="higher"))
+    return found
+
+
+def timing(engine: Engine, text: str, n: int) -> tuple[float, float]:
+    """(prompt, generation) tokens a second of one request that shares no prefix with the ones before."""
+    ids = engine.tokenize(text[n * 1500 :])[:PROMPT_TOKENS]
+    answer = engine.complete(
+        ids, n_predict=ANSWER_TOKENS, ignore_eos=True, temperature=0.0, cache_prompt=False
+    )
+    return answer["timings"]["prompt_per_second"], answer["timings"]["predicted_per_second"]
+
+
+def agreement(engine: Engine, file: Path, folder: Path, text: str) -> float:
+    """Mean |difference| in nats between llama.cpp's and our log-probability of the engine's likeliest next token."""
+    model = hf.model_of(folder, gguf.state_dict(file, torch.float32))
+    ids = engine.tokenize(text)[: COMPARED * 4]
+    with torch.no_grad():
+        ours = torch.log_softmax(model(torch.tensor([ids]), use_cache=False).logits[0].float(), -1)
+    gaps = []
+    for end in range(4, len(ids) + 1, 4):
+        answer = engine.complete(ids[:end], n_predict=1, n_probs=1, temperature=0.0, cache_prompt=True)
+        top = answer["completion_probabilities"][0]["top_logprobs"][0]
+        gaps.append(abs(top["logprob"] - float(ours[end - 1, top["id"]])))
+    if not gaps or any(math.isnan(gap) for gap in gaps):
+        raise EngineError("llama.cpp gave no usable probabilities for this file")
+    return sum(gaps) / len(gaps)

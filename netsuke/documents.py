@@ -1,0 +1,49 @@
+"""Texts as the steps pass them on: one JSON object a line, or a folder of .txt files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from .nouns import Ref
+from .store import Store
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a JSON Lines file."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write JSON Lines in ASCII, so that any file name survives."""
+    with path.open("w", encoding="ascii") as file:
+        for row in rows:
+            file.write(json.dumps(row, sort_keys=True) + "\n")
+
+
+def read_texts(path: Path) -> list[str]:
+    """The texts of a JSON Lines file of documents, or of a folder's .txt files in order of their names."""
+    if path.is_dir():
+        return [file.read_text(encoding="utf-8") for file in sorted(path.glob("*.txt"))]
+    return [row["text"] for row in read_rows(path)]
+
+
+def sample(texts: list[str], limit_bytes: int) -> list[str]:
+    """A cheaper stand-in for texts: the same share of the front of each, about `limit_bytes` together."""
+    total = sum(len(t.encode()) for t in texts)
+    if total <= limit_bytes:
+        return texts
+    share = limit_bytes / total
+    return [piece for t in texts if (piece := t[: max(200, int(len(t) * share))])]
+
+
+def general_text(store: Store, part: str) -> Ref:
+    """Ref of a folder of the project's general text: `valid` for choices, `test` for check alone."""
+    files = resources.files("netsuke") / "general" / part
+    entries = {f.name: store.add_bytes(f.read_bytes()) for f in files.iterdir() if f.name.endswith(".txt")}
+    return store.add_tree(entries)

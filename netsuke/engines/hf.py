@@ -1,0 +1,244 @@
+"""transformers' Llama on a CPU: loading, scoring in bits per byte, and activation statistics.
+
+Attention is a plain masked matrix product: in bfloat16 on two cores it takes half the time of torch's fused kernel
+at our window (7.6 ms against 15.4 ms, forward and backward, 9 heads of 64, 512 tokens; docs/log.md).
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import transformers
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from transformers import AttentionInterface, LlamaConfig, LlamaForCausalLM
+
+from ..errors import RecipeError, StoreError
+from .tokenizer import document_start, load_tokenizer
+
+transformers.utils.logging.disable_progress_bar()
+transformers.utils.logging.set_verbosity_error()
+
+
+def use_threads(count: int) -> None:
+    """Fix the number of threads; the same number gives the same bytes."""
+    torch.set_num_threads(count)
+
+
+@functools.lru_cache(8)
+def causal_bias(length: int, dtype: torch.dtype) -> torch.Tensor:
+    """[1, T, T]: 0 where a token may look, a large negative number where it may not."""
+    return torch.full((1, length, length), -1e9, dtype=dtype).triu(1)
+
+
+def document_bias(starts: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """[B, 1, T, T] bias for packed windows [B, T], `starts` True where a document begins: no look across documents."""
+    document = starts.cumsum(-1)
+    same = document[:, :, None] == document[:, None, :]
+    return causal_bias(starts.shape[1], dtype).masked_fill(~same, -1e9)[:, None]
+
+
+def _attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    **_: object,
+) -> tuple[torch.Tensor, None]:
+    """Causal attention; query [B, H, T, D], key and value [B, H of keys, T, D] -> [B, T, H, D]."""
+    B, H, T, D = query.shape
+    groups = H // key.shape[1]
+    key = key.repeat_interleave(groups, 1).reshape(B * H, T, D)
+    value = value.repeat_interleave(groups, 1).reshape(B * H, T, D)
+    if attention_mask is None:
+        bias = causal_bias(T, query.dtype)
+    else:
+        bias = attention_mask.expand(B, H, T, T).reshape(B * H, T, T)
+    scores = torch.baddbmm(bias, query.reshape(B * H, T, D), key.transpose(1, 2), alpha=scaling)
+    mixed = torch.softmax(scores, -1) @ value
+    return mixed.view(B, H, T, D).transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register("netsuke", _attention)
+
+
+def load_model(folder: Path, dtype: torch.dtype = torch.bfloat16) -> LlamaForCausalLM:
+    """The model of a folder, in evaluation mode, nothing requiring gradients."""
+    model = LlamaForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="netsuke")
+    return model.eval().requires_grad_(False)
+
+
+def model_of(folder: Path, weights: dict[str, torch.Tensor]) -> LlamaForCausalLM:
+    """A model with the shape of a folder's config.json and these weights."""
+    config = LlamaConfig(**json.loads((folder / "config.json").read_text()), attn_implementation="netsuke")
+    config.vocab_size = weights["model.embed_tokens.weight"].shape[0]
+    torch.set_default_dtype(weights["model.embed_tokens.weight"].dtype)
+    try:
+        model = LlamaForCausalLM(config)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    missing, unexpected = model.load_state_dict(weights, strict=False)
+    if unexpected or set(missing) - {"lm_head.weight"}:
+        raise RecipeError(f"weights do not fit the model: {[*unexpected, *missing][:3]}", where=str(folder))
+    return model.eval().requires_grad_(False)
+
+
+def save_weights(weights: dict[str, torch.Tensor], path: Path) -> None:
+    """Write a safetensors file; StoreError if the disk is full."""
+    try:
+        save_file({k: v.contiguous() for k, v in weights.items()}, path, metadata={"format": "pt"})
+    except Exception as error:  # SafetensorError derives from Exception only
+        if "No space left" in str(error):
+            raise StoreError(
+                "the disk is full",
+                where=str(path.parent),
+                hint="free some space or run `netsuke gc`; nothing that was there is lost",
+            ) from error
+        raise
+
+
+def load_weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_file(path)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text as tokens, with the token that begins a document in front."""
+
+    ids: list[int]
+    bytes: int
+
+
+def encode(tokenizer: Tokenizer, texts: Sequence[str], start: int) -> list[Text]:
+    """Tokens of each text behind its start token."""
+    encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+    return [Text([start, *e.ids], len(t.encode())) for e, t in zip(encodings, texts, strict=True)]
+
+
+def windows(
+    texts: Sequence[Text], context: int, batch_tokens: int = 2048
+) -> Iterator[tuple[list[int], torch.Tensor]]:
+    """Batches of (number of the text of each row, ids [B, T + 1]); -1 fills up short rows.
+
+    Every token but a start token is a target exactly once, whatever the tokenizer.
+    """
+    rows = [
+        (number, text.ids[at : at + context + 1])
+        for number, text in enumerate(texts)
+        for at in range(0, len(text.ids) - 1, context)
+    ]
+    rows.sort(key=lambda row: len(row[1]))
+    batch: list[tuple[int, list[int]]] = []
+    for row in rows:
+        if batch and (len(batch) + 1) * len(row[1]) > batch_tokens:
+            yield _padded(batch)
+            batch = []
+        batch.append(row)
+    if batch:
+        yield _padded(batch)
+
+
+def _padded(batch: list[tuple[int, list[int]]]) -> tuple[list[int], torch.Tensor]:
+    width = max(len(ids) for _, ids in batch)
+    return [n for n, _ in batch], torch.tensor([ids + [-1] * (width - len(ids)) for _, ids in batch])
+
+
+@dataclass(frozen=True)
+class Score:
+    """How many bits a model needs for a text."""
+
+    bits: float
+    bytes: int
+    tokens: int
+
+
+def bits_per_byte(scores: Sequence[Score]) -> float:
+    return sum(s.bits for s in scores) / max(1, sum(s.bytes for s in scores))
+
+
+def score_batches(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 1024) -> Iterator[int]:
+    """Like score(), but yields the targets done after each batch; returns the scores."""
+    bits = [0.0] * len(texts)
+    done = 0
+    for numbers, ids in windows(texts, context):
+        losses = token_losses(model, ids)
+        for number, row in zip(numbers, losses.sum(-1).tolist(), strict=True):
+            bits[number] += row / math.log(2)
+        done += int((ids[:, 1:] >= 0).sum())
+        yield done
+    return [Score(b, t.bytes, len(t.ids) - 1) for b, t in zip(bits, texts, strict=True)]
+
+
+def score(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 1024) -> list[Score]:
+    """Bits of each text, in windows of `context` tokens that do not see each other. Cost: one forward pass."""
+    work = score_batches(model, texts, context)
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            scores: list[Score] = stop.value
+            return scores
+
+
+@torch.no_grad()
+def token_losses(model: LlamaForCausalLM, ids: torch.Tensor, chunk: int = 512) -> torch.Tensor:
+    """[B, T] natural-log losses of ids [B, T + 1]; 0 where the target is -1."""
+    hidden = model.model(ids[:, :-1].clamp(min=0), use_cache=False).last_hidden_state
+    targets = ids[:, 1:]
+    flat, wanted = hidden.reshape(-1, hidden.shape[-1]), targets.reshape(-1)
+    losses = [
+        F.cross_entropy(
+            model.lm_head(flat[i : i + chunk]).float(),
+            wanted[i : i + chunk],
+            ignore_index=-1,
+            reduction="none",
+        )
+        for i in range(0, len(flat), chunk)
+    ]
+    return torch.cat(losses).view(targets.shape)
+
+
+@torch.no_grad()
+def input_energy(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 512) -> dict[str, np.ndarray]:
+    """Mean square of every linear layer's inputs, by weight name: [columns] float32, llama.cpp's importance matrix.
+
+    The tied embedding's is that of the last hidden state, which it multiplies as the output head.
+    """
+    sums: dict[str, torch.Tensor] = {}
+    counts: dict[str, int] = {}
+
+    def watch(name: str) -> object:
+        def hook(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+            rows = inputs[0].reshape(-1, inputs[0].shape[-1]).float()
+            sums[name] = sums.get(name, 0) + rows.square().sum(0)
+            counts[name] = counts.get(name, 0) + len(rows)
+
+        return hook
+
+    linears = [(n, m) for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)]
+    hooks = [m.register_forward_pre_hook(watch(f"{n}.weight")) for n, m in linears]
+    try:
+        for _, ids in windows(texts, context, batch_tokens=context):
+            model(ids[:, :-1].clamp(min=0), use_cache=False, logits_to_keep=0)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    energy = {name: (sums[name] / counts[name]).numpy().astype(np.float32) for name in sums}
+    if model.config.tie_word_embeddings and "lm_head.weight" in energy:
+        energy["model.embed_tokens.weight"] = energy["lm_head.weight"]
+    return energy
+
+
+def open_texts(folder: Path, texts: Sequence[str]) -> list[Text]:
+    """Texts as tokens of a model folder's own tokenizer."""
+    return encode(load_tokenizer(folder), texts, document_start(folder))

@@ -1,0 +1,325 @@
+"""llama.cpp, in a child process of its own that listens on a Unix socket and nowhere else.
+
+    with Engine(Path("model.gguf")) as engine:
+        engine.complete("Once upon a time", n_predict=40)["content"]
+
+The socket lies in a fresh folder that only its owner may enter, so no browser, port scan or other user
+reaches it. A crash of the native code ends the child, never the program that asked. The child reads its
+stdin and leaves at end of file: it does not outlive a parent that was killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, Self
+
+import httpx
+
+from netsuke.errors import EngineError
+
+START_SECONDS = 60.0
+STOP_SECONDS = 3.0
+SOCKET_BYTES = 100  # a Unix socket's address holds 108 bytes on Linux, 104 on macOS
+PROMPT_CACHE_MIB = 64  # the engine's own default, 8 GiB, is not pocket-sized
+SPIN_COUNT = "500"  # turns at an OpenMP barrier before a thread sleeps; see `_environment`
+
+
+def free_threads() -> int:
+    """How many cores are free now: the cores this process may use less the load average, at least 1."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, min(cores, round(cores - os.getloadavg()[0])))
+
+
+class Engine:
+    """llama.cpp on one GGUF, supervised: `start`, ask, `stop`, or a `with` block.
+
+    Each of `slots` requests at a time has `context_tokens` for prompt and answer together.
+    `threads` defaults to the cores that are free at each start.
+    """
+
+    def __init__(
+        self, model: Path, *, context_tokens: int = 2048, threads: int | None = None, slots: int = 1
+    ) -> None:
+        self.model = Path(model)
+        self.context_tokens = context_tokens
+        self.slots = slots
+        self.threads = threads or free_threads()
+        self._fixed_threads = threads
+        self._folder: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    # -- life ----------------------------------------------------------------------------------
+
+    def start(self) -> Self:
+        """The engine itself, once it answers. Raises EngineError, with the child's last words, if it does not."""
+        if self.alive:
+            return self
+        self.stop()
+        if not self.model.is_file():
+            raise EngineError("there is no such model file", where=str(self.model), hint="make the pack again")
+        self.threads = self._fixed_threads or free_threads()
+        self._folder = _fresh_folder()
+        self._process = self._spawn()
+        try:
+            self._await_health()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Ends the child, by SIGTERM and after 3 s by SIGKILL, and removes its folder. May be called twice."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdin:
+                process.stdin.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the child runs; whether it also answers, only /health says."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def socket(self) -> Path:
+        """The Unix socket; another one after each start. Raises EngineError when the engine was not started."""
+        if self._folder is None:
+            raise EngineError("the engine is not running", where=str(self.model))
+        return self._folder / "engine.sock"
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-P", "-m", "netsuke.engines.llama", str(self.model.resolve())]
+        command += [str(self.socket), "--context", str(self.context_tokens)]
+        command += ["--threads", str(self.threads), "--slots", str(self.slots)]
+        with _log(self.socket).open("wb") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=_environment(),
+                start_new_session=True,  # Ctrl-C is the parent's to handle
+            )
+
+    def _await_health(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        with self.client(timeout_seconds=5) as client:
+            while self.alive:
+                with contextlib.suppress(httpx.TransportError):
+                    if client.get("/health").status_code == 200:
+                        return
+                if time.monotonic() > deadline:
+                    raise self._failure(f"the engine did not answer within {START_SECONDS:.0f} s")
+                time.sleep(0.01)
+        raise self._failure("the engine did not start")
+
+    def _failure(self, what: str) -> EngineError:
+        lines = _log(self.socket).read_text("utf-8", "replace").splitlines()
+        words = [re.sub(r"^[\d.]+ [A-Z] ", "", line).strip() for line in lines if line.strip()]
+        return EngineError(
+            "\n  ".join([what, *words[-6:]]),
+            where=str(self.model),
+            hint="is it a whole GGUF file of an architecture that llama.cpp knows?",
+        )
+
+    # -- asking --------------------------------------------------------------------------------
+
+    def client(self, timeout_seconds: float | None = 120) -> httpx.Client:
+        """An HTTP client whose every path goes to this engine (base URL http://engine)."""
+        transport = httpx.HTTPTransport(uds=str(self.socket), verify=False, limits=_ONE_USE)
+        return httpx.Client(
+            transport=transport, base_url="http://engine", timeout=timeout_seconds, trust_env=False
+        )
+
+    def async_client(self, timeout_seconds: float | None = 120) -> httpx.AsyncClient:
+        """As `client`, for asyncio."""
+        transport = httpx.AsyncHTTPTransport(uds=str(self.socket), verify=False, limits=_ONE_USE)
+        return httpx.AsyncClient(
+            transport=transport, base_url="http://engine", timeout=timeout_seconds, trust_env=False
+        )
+
+    def complete(self, prompt: str | list[int], **fields: Any) -> dict[str, Any]:
+        """The answer of llama.cpp's own POST /completion: `content`, `tokens_predicted`, `timings`, …
+
+        `n_predict` is 256 unless given; every other field is as in llama.cpp's server README.
+        """
+        return self._post("/completion", {"n_predict": 256, **fields, "prompt": prompt, "stream": False})
+
+    def stream(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The events of a streaming route, as they come. Raises EngineError if the engine refuses or dies."""
+        with self._asking(), self.client() as client:
+            with client.stream("POST", path, json={**body, "stream": True}) as response:
+                if response.status_code != 200:
+                    response.read()
+                    raise _refusal(response)
+                for line in response.iter_lines():
+                    if line == "data: [DONE]":
+                        return
+                    if line.startswith("data: "):
+                        yield json.loads(line.removeprefix("data: "))
+
+    def tokenize(self, text: str, *, special: bool = True) -> list[int]:
+        """Token ids of `text`, no beginning token added; with `special`, <|im_end|> and its like are one token."""
+        answer = self._post("/tokenize", {"content": text, "parse_special": special})
+        return [int(token) for token in answer["tokens"]]
+
+    def detokenize(self, ids: list[int]) -> str:
+        """The text of token ids, special tokens included."""
+        return str(self._post("/detokenize", {"tokens": ids})["content"])
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        with self._asking(), self.client() as client:
+            response = client.post(path, json=body)
+            if response.status_code != 200:
+                raise _refusal(response)
+            answer: dict[str, Any] = response.json()
+            return answer
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.TimeoutException as error:
+            raise EngineError("the engine took too long to answer", where=str(self.model)) from error
+        except httpx.TransportError as error:
+            hint = "ask again: a new engine starts" if not self.alive else None
+            raise EngineError("the engine died while it answered", where=str(self.model), hint=hint) from error
+
+
+# The engine closes a connection after a stream although it announces keep-alive; a new one on a Unix
+# socket costs some 50 microseconds, so none is used twice.
+_ONE_USE = httpx.Limits(max_keepalive_connections=0)
+
+
+def _refusal(response: httpx.Response) -> EngineError:
+    try:
+        return EngineError(f"the engine refused: {response.json()['error']['message']}")
+    except (ValueError, KeyError, TypeError):
+        return EngineError(f"the engine answered with status {response.status_code}")
+
+
+def _log(socket: Path) -> Path:
+    return socket.with_name("engine.log")
+
+
+def _fresh_folder() -> Path:
+    """A new folder of mode 0700 whose path is short enough to hold a Unix socket."""
+    folder = Path(tempfile.mkdtemp(prefix="netsuke-"))
+    if len(os.fsencode(folder / "engine.sock")) <= SOCKET_BYTES:
+        return folder
+    folder.rmdir()
+    return Path(tempfile.mkdtemp(prefix="netsuke-", dir="/tmp"))
+
+
+def _environment() -> dict[str, str]:
+    """The child's environment: this package importable, and OpenMP threads that soon sleep when they wait.
+
+    OpenMP's default is to spin for milliseconds. Beside another busy process that cost 10 to 50 times the
+    speed (2 cores); 500 turns cost nothing on an idle machine, and OMP_WAIT_POLICY=passive two thirds there.
+    """
+    root = str(Path(__file__).resolve().parents[2])
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    spin = os.environ.get("GOMP_SPINCOUNT", SPIN_COUNT)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "GOMP_SPINCOUNT": spin}
+
+
+# -- the child -----------------------------------------------------------------------------------
+
+
+def _leave_with_parent(stdin: IO[bytes], socket: Path) -> None:
+    """Waits for the end of stdin, then ends this process at once, its own files removed."""
+    while stdin.read(4096):
+        pass
+    for path in (socket, _log(socket)):
+        with contextlib.suppress(OSError):
+            path.unlink()
+    with contextlib.suppress(OSError):
+        socket.parent.rmdir()  # refused by the system unless it is empty
+    os._exit(0)
+
+
+def _parameters(given: argparse.Namespace) -> Any:
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = given.model
+    params.hostnames = [given.socket]  # a name that ends in .sock is a Unix socket
+    params.n_ctx = given.context * given.slots
+    params.n_parallel = given.slots
+    params.kv_unified = False  # each slot has its own share, so the limit does not depend on the neighbours
+    params.n_gpu_layers = 0
+    params.cache_prompt = True
+    params.cache_ram_mib = PROMPT_CACHE_MIB
+    params.check_tensors = True  # NaN and infinities in damaged weights; costs no measurable time
+    params.warmup = False
+    params.fit_params = False  # it would change the context behind our back
+    params.offline = True
+    params.ui = params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False
+    params.verbosity = 1  # errors only: the log neither grows nor holds what was asked
+    for cpu in (params.cpuparams, params.cpuparams_batch):
+        cpu.n_threads = given.threads
+        cpu.poll = 0
+    return params
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The child: serves MODEL on SOCKET until stdin ends. Returns 1, after a line on stderr, if it cannot."""
+    parser = argparse.ArgumentParser(prog="netsuke.engines.llama")
+    parser.add_argument("model")
+    parser.add_argument("socket")
+    parser.add_argument("--context", type=int, default=2048)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--slots", type=int, default=1)
+    given = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    socket = Path(given.socket)
+    watch = threading.Thread(target=_leave_with_parent, args=(sys.stdin.buffer, socket), daemon=True)
+    watch.start()
+    if socket.is_socket():
+        socket.unlink()  # left by an engine that was killed; binding would fail on it
+    import xllamacpp
+
+    try:
+        server = xllamacpp.Server(_parameters(given))
+    except RuntimeError as error:
+        print(error, file=sys.stderr, flush=True)
+        return 1
+    watch.join()
+    del server
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""The tokenizer in its two written forms: Hugging Face's tokenizer.json and GGUF's tokenizer.ggml.* fields.
+
+Byte-level BPE only (GPT-2's family: SmolLM, Llama 3). llama.cpp compiles the splitting rule in and knows it by name
+(`tokenizer.ggml.pre`); tokenizer.json writes it out. The table below joins the two.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from ..errors import RecipeError
+
+_BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+_LLAMA3 = (
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
+    "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+)
+
+# name in llama.cpp -> (pre_tokenizer in tokenizer.json, ignore_merges)
+SPLITTERS: dict[str, tuple[dict[str, Any], bool]] = {
+    "smollm": (
+        {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, _BYTE_LEVEL]},
+        False,
+    ),
+    "gpt-2": (_BYTE_LEVEL, False),
+    "llama-bpe": (
+        {
+            "type": "Sequence",
+            "pretokenizers": [
+                {"type": "Split", "pattern": {"Regex": _LLAMA3}, "behavior": "Isolated", "invert": False},
+                _BYTE_LEVEL | {"use_regex": False},
+            ],
+        },
+        True,
+    ),
+}
+
+NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5  # llama.cpp's token types
+_ROLES = {"bos": "bos_token", "eos": "eos_token", "unknown": "unk_token", "padding": "pad_token"}
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The fast tokenizer of a model folder."""
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+def document_start(folder: Path) -> int:
+    """Id of the token that stands before a document: bos if the model wants it, else <|endoftext|>, else eos."""
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    tokenizer = load_tokenizer(folder)
+    wished = [config["bos_token"]] if config.get("add_bos_token") else []
+    for token in (*wished, "<|endoftext|>", config.get("bos_token"), config.get("eos_token")):
+        if token and (found := tokenizer.token_to_id(token)) is not None:
+            return int(found)
+    raise RecipeError("the base has no token that can begin a document", where=str(folder))
+
+
+def from_gguf(fields: Mapping[str, Any], folder: Path) -> None:
+    """Write tokenizer.json, tokenizer_config.json and chat_template.jinja from a GGUF's fields.
+
+    Raises RecipeError for a tokenizer that is not byte-level BPE with a known splitting rule.
+    """
+    kind, rule = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.pre", "gpt-2")
+    if kind != "gpt2" or rule not in SPLITTERS:
+        known = ", ".join(SPLITTERS)
+        raise RecipeError(
+            f"tokenizer {kind!r} with splitting rule {rule!r} is not supported",
+            hint=f"bases with byte-level BPE and one of these rules are: {known}",
+        )
+    tokens, types = fields["tokenizer.ggml.tokens"], fields["tokenizer.ggml.token_type"]
+    splitter, ignore_merges = SPLITTERS[rule]
+    added = [
+        {
+            "id": i,
+            "content": token,
+            "single_word": False,
+            "lstrip": False,
+            "rstrip": False,
+            "normalized": False,
+            "special": kind == CONTROL,
+        }
+        for i, (token, kind) in enumerate(zip(tokens, types, strict=True))
+        if kind in (CONTROL, USER_DEFINED)
+    ]
+    merges = [merge.split(" ") for merge in fields["tokenizer.ggml.merges"]]
+    vocab = {token: i for i, token in enumerate(tokens)}
+    write(folder, vocab, merges, added, splitter, ignore_merges)
+    config: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast"}
+    for role, key in _ROLES.items():
+        if (token_id := fields.get(f"tokenizer.ggml.{role}_token_id")) is not None:
+            config[key] = tokens[token_id]
+    config["add_bos_token"] = bool(fields.get("tokenizer.ggml.add_bos_token", False))
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1, sort_keys=True))
+    if template := fields.get("tokenizer.chat_template"):
+        (folder / "chat_template.jinja").write_text(template)
+
+
+def write(
+    folder: Path,
+    vocab: Mapping[str, int],
+    merges: list[list[str]],
+    added: list[dict[str, Any]],
+    splitter: Mapping[str, Any],
+    ignore_merges: bool,
+) -> None:
+    """Write tokenizer.json for byte-level BPE."""
+    document = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": added,
+        "normalizer": None,
+        "pre_tokenizer": splitter,
+        "post_processor": None,
+        "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": ignore_merges,
+            "vocab": dict(vocab),
+            "merges": merges,
+        },
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(document, ensure_ascii=False))
+
+
+def merges_of(model: Mapping[str, Any]) -> list[list[str]]:
+    """The merges of tokenizer.json's model as pairs; older files write "a b" in one string."""
+    return [m.split(" ") if isinstance(m, str) else list(m) for m in model["merges"]]
+
+
+def splitting_rule(document: Mapping[str, Any]) -> str:
+    """llama.cpp's name for the splitting rule of a tokenizer.json. Raises RecipeError if it is not known."""
+    if document["model"]["type"] != "BPE" or document.get("normalizer"):
+        raise RecipeError(
+            "the base's tokenizer is not byte-level BPE", hint="SmolLM, GPT-2 and Llama 3 kinds work"
+        )
+
+    def core(value: Any) -> Any:  # trim_offsets changes no token
+        if isinstance(value, dict):
+            return {k: core(v) for k, v in value.items() if k != "trim_offsets"}
+        return [core(v) for v in value] if isinstance(value, list) else value
+
+    for name, (splitter, _) in SPLITTERS.items():
+        if core(splitter) == core(document["pre_tokenizer"]):
+            return name
+    raise RecipeError(
+        "the base's tokenizer splits text in a way that llama.cpp has no name for here",
+        hint=f"known rules: {', '.join(SPLITTERS)}",
+    )
+
+
+def to_gguf(folder: Path, size: int) -> dict[str, Any]:
+    """GGUF fields of a model folder's tokenizer; ids without a token up to `size` become unused ones."""
+    document = json.loads((folder / "tokenizer.json").read_text())
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    tokens, types = [f"[PAD{i}]" for i in range(size)], [UNUSED] * size
+    for token, i in document["model"]["vocab"].items():
+        tokens[i], types[i] = token, NORMAL
+    for token in document["added_tokens"]:
+        tokens[token["id"]] = token["content"]
+        types[token["id"]] = CONTROL if token["special"] else USER_DEFINED
+    fields: dict[str, Any] = {
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": splitting_rule(document),
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.token_type": types,
+        "tokenizer.ggml.merges": [" ".join(pair) for pair in merges_of(document["model"])],
+        "tokenizer.ggml.add_bos_token": bool(config.get("add_bos_token", False)),
+        "tokenizer.ggml.add_space_prefix": False,
+    }
+    ids = {token: i for i, token in enumerate(tokens)}
+    for role, key in _ROLES.items():
+        token = config.get(key)
+        token = token["content"] if isinstance(token, dict) else token
+        if token in ids:
+            fields[f"tokenizer.ggml.{role}_token_id"] = ids[token]
+    template = folder / "chat_template.jinja"
+    if template.exists():
+        fields["tokenizer.chat_template"] = template.read_text()
+    elif isinstance(config.get("chat_template"), str):
+        fields["tokenizer.chat_template"] = config["chat_template"]
+    return fields

@@ -1,0 +1,190 @@
+"""The whole loop on one page.
+
+    curate -> carve -> tune -> combine -> quantise -> check -> pack          (serve and watch read packs)
+
+Each `execute.run` is a step: it runs unless it has been run with these very inputs. The same page makes a pack (with
+a Local executor) and says what making one would do (with a Plan).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from . import __version__, bases, carve, check, combine, curate, pack, reachability, tune
+from .curate.gather import gather
+from .documents import general_text, read_rows
+from .errors import GateError
+from .ledger import Entry, Ledger
+from .nouns import Recipe, Ref
+from .step import Executor, Local, Made, Plan, Planned, Progress, Watch
+from .store import Store, canonical
+from .tune.pace import Pace
+
+SECTIONS = {"curate": curate.Params, "carve": carve.Params, "tune": tune.Params}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a make came to."""
+
+    pack: Made
+    report: Made
+    trial: Made
+    data: Made
+
+
+def loop(recipe: Recipe, folder: Path, store: Store, execute: Executor, pace: Pace) -> Outcome:
+    """Make a pack of a recipe whose sources lie relative to `folder`. `make` names it if the gates hold."""
+    gates, threads, seed = recipe.gates, pace.threads, recipe.seed
+    general_valid, general_test = general_text(store, "valid"), general_text(store, "test")
+
+    # curate: files to documents, split before anything looks at them
+    files = gather(recipe.sources, folder, recipe.params["curate"], store, execute)
+    data = execute.run(curate.curate, recipe.params["curate"], files=files)
+    train, valid, test = data["train.jsonl"], data["valid.jsonl"], data["test.jsonl"]
+
+    # carve: the base, with fewer words
+    base = bases.resolve(recipe, store, folder)
+    opened = execute.run(bases.unpack, base.about, base=base.ref)
+    carving = carve.sections(recipe.params["carve"], recipe.budget_bytes, gates.general, threads)
+    carved = execute.run(
+        carve.carve, carving, model=opened.folder("model"), train=train, general=general_valid
+    )
+    body, choice = carved.folder("model"), carved["choice.json"]
+
+    # tune: minutes become tokens by the speed in the lock
+    speed = pace.speed(recipe.params["tune"], base.ref, body, train, valid)
+    training = tune.sections(recipe.params["tune"], recipe.minutes, speed, gates.general, seed, threads)
+    adapter = execute.run(
+        tune.tune,
+        training,
+        model=body if training else None,
+        choice=choice,
+        train=train,
+        valid=valid,
+        general=general_valid,
+    )
+
+    # combine and quantise: one file under the budget
+    tuned = execute.run(combine.combine, None, model=body, adapter=adapter.ref)
+    quantising = carve.Quantising(recipe.budget_bytes, threads)
+    model = execute.run(carve.quantise, quantising, model=tuned.ref, choice=choice, train=train)["model.gguf"]
+
+    # check: beside the base, on text that nothing above has seen
+    bounds = check.Params(gates.domain, gates.general, recipe.budget_bytes, seed, threads)
+    report = execute.run(
+        check.check,
+        bounds,
+        model=model,
+        base_file=opened["base.gguf"],
+        base_model=opened.folder("model"),
+        tuned_model=tuned.ref,
+        test=test,
+        general=general_test,
+    )
+    trial = execute.run(
+        check.trial,
+        check.Trial(threads),
+        model=model,
+        base_file=opened["base.gguf"],
+        tuned_model=tuned.ref,
+        text=general_test,
+    )
+
+    # pack
+    about = pack.Params(recipe.name, recipe.base, base.about.name, base.about.licence, base.ref, __version__)
+    made = execute.run(
+        pack.pack, about, model=model, vocabulary=carved["vocabulary.json"], report=report["report.json"],
+        documents=data["documents.jsonl"], summary=data["summary.json"], curve=adapter["curve.json"], choice=choice,
+        lineage=lineage(store, data=data, carve=carved, tune=adapter, combine=tuned, check=report),
+    )  # fmt: skip
+    return Outcome(made, report, trial, data)
+
+
+def lineage(store: Store, **steps: Made) -> Ref | None:
+    """Ref of a JSON file with the key and output of each run, or None in a plan that does not know them."""
+    rows = {
+        name: {"key": made.run.key, "output": made.run.output} for name, made in steps.items() if made.run
+    }
+    return store.add_bytes(canonical(rows)) if len(rows) == len(steps) else None
+
+
+def make(
+    recipe: Recipe,
+    recipe_path: Path,
+    store: Store,
+    watch: Watch,
+    *,
+    relock: bool = False,
+    tell: Callable[[Outcome], None] = lambda outcome: None,
+) -> Outcome:
+    """Make, check and name a pack. Raises GateError, after `tell`, if it is worse than the gates allow."""
+    local = Local(store, watch)
+    pace = Pace(
+        recipe_path.with_suffix(".lock"), store, lambda text: watch("pace", Progress(0.0, text)), relock
+    )
+    with store.lock("gc", exclusive=False):
+        outcome = loop(recipe, recipe_path.parent, store, local, pace)
+        record(store, outcome)
+        tell(outcome)
+        failed = [gate["sentence"] for gate in report_of(store, outcome)["gates"] if not gate["passed"]]
+        if failed:
+            raise GateError(
+                "; ".join(failed),
+                where=recipe.name,
+                hint="give it more material or --minutes, or set the gate in [gates]; the old pack stays",
+            )
+        name_pack(store, recipe.name, recipe_path, outcome)
+    return outcome
+
+
+def name_pack(store: Store, name: str, recipe_path: Path, outcome: Outcome) -> None:
+    """Let the name point at the new pack; what it was tried with is kept beside it."""
+    assert outcome.pack.run and outcome.trial.run
+    store.name("packs", name, {
+        "ref": outcome.pack.run.output, "also": [outcome.trial.run.output], "recipe": str(recipe_path),
+        "trial": [asdict(m) for m in outcome.trial.run.measures],
+    })  # fmt: skip
+
+
+def record(store: Store, outcome: Outcome) -> int:
+    """Write the decision about each document to the ledger; how many rows were new."""
+    path = store.path(outcome.data["documents.jsonl"] or "")
+    rows = [Entry.of(row) for row in read_rows(path)]
+    return Ledger(store.root / "ledger.db").record(rows)
+
+
+def report_of(store: Store, outcome: Outcome) -> dict[str, Any]:
+    """report.json of an outcome."""
+    content: dict[str, Any] = json.loads(store.path(outcome.report["report.json"] or "").read_text())
+    return content
+
+
+def plan(recipe: Recipe, recipe_path: Path, store: Store) -> list[Planned]:
+    """What a make would run, and why; nothing is run and nothing is measured."""
+    planner = Plan(store)
+    pace = Pace(recipe_path.with_suffix(".lock"), store, lambda text: None, measures=False)
+    loop(recipe, recipe_path.parent, store, planner, pace)
+    return planner.lines
+
+
+def estimate(lines: list[Planned], recipe: Recipe, folder: Path, store: Store) -> tuple[float, int]:
+    """(seconds, bytes of disk) that the steps of a plan will take: as the last time, else by the base's size."""
+    base = store.size(bases.resolve(recipe, store, folder).ref) / 1e8
+    typical = {"unpack": 8, "carve": 70, "combine": 3, "quantise": 25, "check": 75, "trial": 15, "pack": 2}
+    weights = {"unpack": 3.7, "carve": 2.7, "tune": 1.3, "combine": 2.7, "quantise": 0.8, "pack": 0.0}
+    last = {run.step: run.seconds for run in store.runs()}
+    seconds = size = 0.0
+    for line in lines:
+        if not line.cached:
+            size += weights.get(line.step, 0.0) * base * 1e8
+            usual = last.get(line.step, typical.get(line.step, 0.1) * max(base, 0.1))
+            seconds += recipe.minutes * 60 if line.step == "tune" else usual
+    return seconds, int(size)
+
+
+__all__ = ["SECTIONS", "Outcome", "estimate", "loop", "make", "plan", "reachability", "report_of"]

@@ -1,0 +1,127 @@
+"""The nouns: frozen dataclasses, no behaviour beyond validation. Big bytes live in the store, by Ref."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Ref(str):
+    """The sha256 of a file or a folder in the store, 64 hexadecimal digits: the only identity that counts."""
+
+    def __new__(cls, digest: str) -> Ref:
+        if not _SHA256.fullmatch(digest):
+            raise ValueError(f"not a sha256 in hexadecimal: {digest!r}")
+        return super().__new__(cls, digest)
+
+    @property
+    def short(self) -> str:
+        return self[:12]
+
+
+Consent = Literal["in", "out", "unknown"]
+Profile = Literal["auto", "prose", "notes", "code", "catalogue", "examples"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place with material, and what its owner allows. `path` is relative to the recipe."""
+
+    path: str
+    owner: str = "me"
+    licence: str = "unknown"  # an SPDX expression
+    consent: Consent = "unknown"  # one's own work (owner "me") needs none
+    profile: Profile = "auto"
+
+
+@dataclass(frozen=True)
+class Document:
+    """One text and where it came from. `hash` is the sha256 of the text in UTF-8."""
+
+    hash: Ref
+    text: str
+    source: int  # its number in the recipe, from 0
+    path: str  # relative to the source
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A file, document or span that was left out, and why."""
+
+    path: str
+    source: int
+    rule: str  # a short name: "exact duplicate", "unreadable", …
+    detail: str
+    hash: str = ""
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measured number."""
+
+    name: str
+    value: float
+    unit: str
+    n: int = 1
+    seed: int | None = None
+    better: Literal["lower", "higher", ""] = ""
+    low: float | None = None  # confidence interval, 95%
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A bound that a new pack must hold to ship."""
+
+    name: str
+    value: float
+    limit: float
+    passed: bool
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One step that was run: a cache line and a provenance line at once."""
+
+    key: Ref
+    step: str
+    version: int
+    params: Mapping[str, Any]
+    inputs: Mapping[str, Ref]
+    libraries: Mapping[str, str]
+    output: Ref
+    seconds: float
+    measures: tuple[Measure, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gates:
+    """How much worse than its base a model may be and still ship, as fractions of bits per byte."""
+
+    domain: float = 0.0  # on the held-out documents
+    general: float = 0.10  # on the general text
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what is made; written as netsuke.toml."""
+
+    name: str
+    base: str
+    sources: tuple[Source, ...]
+    mb: float = 0.0  # size in megabytes (10^6 bytes); 0: the smallest that holds the gates
+    minutes: float = 10.0  # of tuning
+    seed: int = 0
+    params: Mapping[str, Any] = field(default_factory=dict)  # one Params dataclass a step, by section
+    gates: Gates = Gates()
+
+    @property
+    def budget_bytes(self) -> int:
+        return int(self.mb * 1_000_000)

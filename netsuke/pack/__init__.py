@@ -1,0 +1,43 @@
+"""Pack: one self-contained folder, whole by construction, that says what it is and what it was made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..step import Progress, Work, step
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the pack is called and where it comes from."""
+
+    name: str
+    base: str
+    base_title: str
+    base_licence: str
+    base_sha256: str
+    netsuke: str  # version
+
+
+@step(version=1, libraries=("gguf",))
+def pack(
+    params: Params,
+    out: Path,
+    model: Path,
+    vocabulary: Path,
+    report: Path,
+    documents: Path,
+    summary: Path,
+    curve: Path,
+    choice: Path,
+    lineage: Path,
+) -> Work:
+    """Write model.gguf, netsuke.json, card.md, report.md, ledger.jsonl and vocabulary.json."""
+    from . import manifest
+
+    yield Progress(0.1, "writing")
+    manifest.write(
+        params, out, manifest.Parts(model, vocabulary, report, documents, summary, curve, choice, lineage)
+    )
+    return []

@@ -1,0 +1,110 @@
+"""The files of a pack, and reading them back: every file is named with its sha256 in netsuke.json."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..documents import read_rows, write_rows
+from ..errors import StoreError
+from ..store import Store, hash_file
+from . import Params, words
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a pack is put together from."""
+
+    model: Path
+    vocabulary: Path
+    report: Path
+    documents: Path
+    summary: Path
+    curve: Path
+    choice: Path
+    lineage: Path
+
+
+def write(params: Params, out: Path, parts: Parts) -> None:
+    """Write the whole folder; netsuke.json last."""
+    report = json.loads(parts.report.read_text())
+    facts = {
+        "params": params, "report": report, "summary": json.loads(parts.summary.read_text()),
+        "curve": json.loads(parts.curve.read_text()), "choice": json.loads(parts.choice.read_text()),
+        "rows": list(read_rows(parts.documents)),
+    }  # fmt: skip
+    shutil.copyfile(parts.model, out / "model.gguf")
+    shutil.copyfile(parts.vocabulary, out / "vocabulary.json")
+    write_rows(out / "ledger.jsonl", map(_ledger_row, facts["rows"]))
+    (out / "card.md").write_text(words.card(facts), encoding="utf-8")
+    (out / "report.md").write_text(words.report(facts), encoding="utf-8")
+    record = {
+        "netsuke": FORMAT, "made_with": params.netsuke, "name": params.name,
+        "base": {"name": params.base, "title": params.base_title, "licence": params.base_licence,
+                 "sha256": params.base_sha256},
+        "measures": report["measures"], "gates": report["gates"],
+        "documents": facts["summary"].get("splits", {}),
+        "chat_template_sha256": _template_hash(parts.model),
+        "lineage": json.loads(parts.lineage.read_text()),
+        "files": {p.name: {"sha256": hash_file(p), "bytes": p.stat().st_size} for p in sorted(out.iterdir())},
+    }  # fmt: skip
+    (out / "netsuke.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+
+def _ledger_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A document's row without its text and without its path, which may tell what is in it."""
+    return {k: row.get(k) for k in ("hash", "source", "owner", "licence", "decision", "reason", "split")}
+
+
+def _template_hash(model: Path) -> str | None:
+    from ..engines.gguf import read_fields
+
+    template = read_fields(model)[1].get("tokenizer.chat_template")
+    return hashlib.sha256(template.encode()).hexdigest() if template else None
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The manifest of a pack. Raises StoreError if the folder is not one."""
+    try:
+        record: dict[str, Any] = json.loads((folder / "netsuke.json").read_text())
+        if record["netsuke"] != FORMAT:
+            raise StoreError(
+                f"this pack has format {record['netsuke']}, this netsuke reads {FORMAT}", where=str(folder)
+            )
+        if not isinstance(record["files"], dict):
+            raise KeyError("files")
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError("not a pack: there is no netsuke.json", where=str(folder)) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"the pack's netsuke.json is damaged: {error}", where=str(folder)) from error
+    return record
+
+
+def read_from(store: Store, ref: str) -> dict[str, Any]:
+    """The manifest of a pack in the store; nothing else of it is read."""
+    record: dict[str, Any] = json.loads(store.path(store.tree(ref)["netsuke.json"]).read_text())
+    return record
+
+
+def faults(folder: Path) -> list[str]:
+    """What is wrong with a pack's files: changed, missing or added; an empty list if it is whole."""
+    listed = read(folder)["files"]
+    found = []
+    for name, facts in sorted(listed.items()):
+        path = folder / name
+        if "/" in name or name in ("", ".", "..") or path.is_symlink():
+            found.append(f"{name}: not a plain file of this folder")
+        elif not path.is_file():
+            found.append(f"{name}: missing")
+        elif path.stat().st_size != facts.get("bytes"):
+            found.append(f"{name}: {path.stat().st_size} bytes, not {facts.get('bytes')}")
+        elif hash_file(path) != facts.get("sha256"):
+            found.append(f"{name}: its bytes changed")
+    extra = {p.name for p in folder.iterdir()} - set(listed) - {"netsuke.json"}
+    return found + [f"{name}: not part of the pack" for name in sorted(extra)]

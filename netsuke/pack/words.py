@@ -1,0 +1,94 @@
+"""The model card and the report, in words a person reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+LIMITS = """\
+- It writes and completes in the manner of the material. It is not a source of facts: it invents names, numbers and
+  quotations without noticing. Look facts up in the documents themselves.
+- It may repeat passages of the material word for word. Do not share it wider than you would share the documents.
+- It was checked on English text; the safety of its answers was not measured in this version.
+"""
+
+
+def table(measures: list[dict[str, Any]]) -> str:
+    """Base against ours, one row a measure, in Markdown."""
+    names = {"domain": "your held-out documents, bits per byte", "general": "general text, bits per byte",
+             "size": "size, MB"}  # fmt: skip
+    lines = ["| | base | ours | change | 95% interval | n |", "|---|---:|---:|---:|---|---:|"]
+    for row in measures:
+        scale, digits = (1e-6, 1) if row["unit"] == "bytes" else (1.0, 4)
+        interval = (
+            f"{row['change_low']:+.1%} to {row['change_high']:+.1%}" if "change_low" in row else "exact"
+        )
+        lines.append(
+            f"| {names.get(row['name'], row['name'])} | {row['base'] * scale:.{digits}f} "
+            f"| {row['ours'] * scale:.{digits}f} | {row['change']:+.1%} | {interval} | {row.get('n_texts', 1)} |"
+        )
+    return "\n".join(lines)
+
+
+def card(facts: dict[str, Any]) -> str:
+    """card.md: a Hugging Face model card."""
+    params, rows = facts["params"], facts["rows"]
+    used = [r for r in rows if r.get("decision") == "in" and r.get("split") != "dropped"]
+    licences = sorted({r["licence"] for r in used})
+    front = [
+        "---", f"license: {params.base_licence.lower()}", f"base_model: {params.base}", "language: en",
+        "library_name: gguf", "pipeline_tag: text-generation", "tags: [netsuke, gguf]", "---",
+    ]  # fmt: skip
+    return "\n".join([
+        *front, "", f"# {params.name}", "",
+        f"A pocket-sized language model carved by Netsuke {params.netsuke} out of {params.base_title} "
+        f"({params.base_licence}) from {len(used)} documents of its owner.", "",
+        f"Licences of the material: {', '.join(licences) or 'none'}. The licence above is the base's; what the owner "
+        "grants for the material is not stated here.", "",
+        "## Measured", "", table(facts["report"]["measures"]), "",
+        "Held-out documents were not seen by any other step. Lower bits per byte are better.", "",
+        "## Limits", "", LIMITS,
+    ])  # fmt: skip
+
+
+def report(facts: dict[str, Any]) -> str:
+    """report.md: what went in, what came out, what got worse."""
+    summary, choice, curve = facts["summary"], facts["choice"], facts["curve"]
+    gates = [f"- {'held' if g['passed'] else 'FAILED'}: {g['sentence']}" for g in facts["report"]["gates"]]
+    worse = [r for r in facts["report"]["measures"] if r["change"] > 0]
+    return "\n".join([
+        f"# {facts['params'].name}: report", "", "## Result", "", table(facts["report"]["measures"]), "",
+        "## Gates", "", *gates, "", "## What got worse", "",
+        *([f"- {r['name']}: {r['change']:+.1%}" for r in worse] or ["- nothing that was measured"]), "",
+        "## What went in", "", *_splits(summary), "", "What was left out, and why:", "", *_drops(summary), "",
+        "## The vocabulary", "",
+        f"{choice['tokens']:,} words kept, their rows in {choice['embedding']}. Considered, by size:", "",
+        "| words | rows in | MB | general text, bits per byte | |", "|---:|---|---:|---:|---|",
+        *[f"| {c['tokens']:,} | {c['embedding']} | {c['bytes'] / 1e6:.1f} | {c['general']:.4f} "
+          f"| {'measured' if c['measured'] else 'expected'} |" for c in choice["considered"]], "",
+        "## Learning", "", f"{curve['steps']} steps, {curve['epochs']:.2f} passes over the training text, "
+        f"adapter scale {curve['scale']:g}.", "",
+        "| step | tokens | valid, bits per byte |", "|---:|---:|---:|",
+        *[f"| {p['step']} | {p['tokens']:,} | {p['valid']:.4f} |" for p in curve["history"]], "",
+        "## Limits", "", LIMITS,
+    ])  # fmt: skip
+
+
+def _splits(summary: dict[str, Any]) -> list[str]:
+    rows = ["| part | documents | kB |", "|---|---:|---:|"]
+    for name, part in summary.get("splits", {}).items():
+        rows.append(f"| {name} | {part['documents']} | {part['bytes'] / 1000:.1f} |")
+    if summary.get("split_by") == "part":
+        rows += [
+            "",
+            "There were few documents, so each was cut into parts and held-out text is parts of documents.",
+        ]
+    return rows
+
+
+def _drops(summary: dict[str, Any]) -> list[str]:
+    drops = summary.get("drops", {})
+    if not drops:
+        return ["- nothing"]
+    return [
+        f"- {rule}: {d['count']} ({d.get('bytes', 0) / 1000:.1f} kB)" for rule, d in sorted(drops.items())
+    ]

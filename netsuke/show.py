@@ -1,0 +1,213 @@
+"""What the command line shows: progress on stderr, tables on stdout; 80 columns are enough."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from .nouns import Ref
+from .step import Planned, Progress
+from .terminal import paint, printable, say
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class Watcher:
+    """A live line for the running step on a terminal; elsewhere a line when a step begins and one when it ends."""
+
+    def __init__(self) -> None:
+        self.live = sys.stderr.isatty()
+        self.current: str | None = None
+        self.started = self.said = 0.0
+        self.first: tuple[float, int] | None = None
+        self._after: list[Callable[[], None]] = []
+
+    def __enter__(self) -> Watcher:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._erase()
+        if self.current and error is not None:
+            say(f"{paint('✗', 'red')} {self.current}")
+        for act in self._after:
+            act()
+
+    def after(self, act: Callable[[], None]) -> None:
+        """Do this once the live line is gone."""
+        self._after.append(act)
+
+    def __call__(self, step: str, progress: Progress) -> None:
+        now = time.monotonic()
+        if step != self.current or progress.fraction == 0.0:
+            self.current, self.started, self.said, self.first = step, now, now, None
+            if not self.live and not step.startswith("read "):
+                say(f"  {step} {progress.text}".rstrip())
+        if progress.count and self.first is None:
+            self.first = (now, progress.count)
+        if progress.fraction >= 1.0:
+            self._erase()
+            if not step.startswith("read "):
+                say(f"{paint('✓', 'green')} {step:<10} {duration(now - self.started):>8}")
+            self.current = None
+        elif self.live and now - self.said > 0.1 or now - self.said > 20:
+            self.said = now
+            self._line(step, progress, now)
+
+    def _line(self, step: str, progress: Progress, now: float) -> None:
+        spent = now - self.started
+        parts = [f"{step} {progress.fraction:4.0%}", progress.text]
+        if self.first and progress.count > self.first[1]:
+            parts.append(f"{(progress.count - self.first[1]) / (now - self.first[0]):,.0f} {progress.unit}/s")
+        if progress.fraction > 0.03 and spent > 5:
+            parts.append(f"{duration(spent / progress.fraction - spent)} left")
+        text = "  " + ", ".join(part for part in parts if part)
+        if self.live:
+            sys.stderr.write(f"\r\x1b[K{printable(text)[:79]}")
+            sys.stderr.flush()
+        else:
+            say(text)
+
+    def _erase(self) -> None:
+        if self.live:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+class Bar:
+    """A progress bar of bytes."""
+
+    def __init__(self, title: str) -> None:
+        self.title, self.live, self.drawn = title, sys.stderr.isatty(), -1
+
+    def __enter__(self) -> Bar:
+        if not self.live:
+            say(self.title)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.live:
+            sys.stderr.write("\n")
+
+    def __call__(self, done: int, total: int) -> None:
+        filled = round(20 * done / total)
+        if self.live and filled != self.drawn:
+            self.drawn = filled
+            bar = "█" * filled + "░" * (20 - filled)
+            sys.stderr.write(f"\r\x1b[K{self.title[:34]} {bar} {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+            sys.stderr.flush()
+
+
+def grid(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Rows as aligned columns; the columns in `right` are numbers."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(w) if i in right else cell.ljust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+_NAMES = {
+    "domain": "your held-out documents (bits per byte)",
+    "general": "general text (bits per byte)",
+    "size": "size (MB)",
+}
+
+
+def table(measures: list[dict[str, Any]], trial: list[dict[str, Any]], gates: list[dict[str, Any]]) -> str:
+    """Base against ours, with the gates."""
+    rows = [["", "base", "ours", "change", "n"]]
+    for row in measures:
+        scale, digits = (1e-6, 1) if row["unit"] == "bytes" else (1.0, 4)
+        rows.append(
+            [
+                _NAMES.get(row["name"], row["name"]),
+                f"{row['base'] * scale:.{digits}f}",
+                f"{row['ours'] * scale:.{digits}f}",
+                f"{row['change']:+.1%}",
+                str(row.get("n_texts", 1)),
+            ]
+        )
+    speeds = {m["name"]: m for m in trial}
+    for part in ("prompt", "generation"):
+        if f"{part} base" in speeds:
+            base, ours = speeds[f"{part} base"], speeds[f"{part} ours"]
+            rows.append(
+                [
+                    f"{part} (tokens per second)",
+                    f"{base['value']:.0f}",
+                    f"{ours['value']:.0f}",
+                    f"{ours['value'] / base['value'] - 1:+.1%}",
+                    str(ours["n"]),
+                ]
+            )
+    verdicts = "\n".join(
+        f"{'held  ' if g['passed'] else 'FAILED'}  {g['name']}: {g['sentence']}" for g in gates
+    )
+    return f"{grid(rows, (1, 2, 3, 4))}\n\n{verdicts}"
+
+
+def plan(lines: list[Planned], seconds: float, size: int) -> str:
+    reads = [line for line in lines if line.step == "read"]
+    rows = []
+    if reads:
+        there = sum(line.cached for line in reads)
+        rows.append(["read", f"{there} of {len(reads)} files are there", ""])
+    rows += [
+        [line.step, "there" if line.cached else "would run", line.why]
+        for line in lines
+        if line.step != "read"
+    ]
+    tail = (
+        f"\nabout {duration(seconds)}, {size / 1e9:.1f} GB" if any(not line.cached for line in lines) else ""
+    )
+    return grid(rows) + tail
+
+
+def why(lines: list[Planned]) -> str:
+    if not lines:
+        return "nothing would run: every step is there with these very inputs"
+    return grid([[line.label, "there" if line.cached else line.why] for line in lines])
+
+
+def packs(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "no models yet: netsuke make ~/notes"
+    out = [["name", "MB", "base", "own text", "general"]]
+    for row in rows:
+        by = {m["name"]: m for m in row["measures"]}
+        out.append(
+            [
+                row["name"],
+                f"{by['size']['ours'] / 1e6:.1f}",
+                row["base"],
+                f"{by['domain']['change']:+.1%}",
+                f"{by['general']['change']:+.1%}",
+            ]
+        )
+    return grid(out, (1, 3, 4)) + "\n\nown text, general: bits per byte against the base, lower is better"
+
+
+def bases(rows: list[dict[str, Any]]) -> str:
+    out = [["name", "MB", "licence", "here"]]
+    out += [[r["name"], f"{r['bytes'] / 1e6:.1f}", r["licence"], "yes" if r["here"] else "no"] for r in rows]
+    missing = [r["name"] for r in rows if not r["here"]]
+    return grid(out, (1,)) + (f"\n\nnetsuke bases fetch {missing[0]}" if missing else "")
+
+
+def next_steps(name: str, recipe: Path, ref: Ref | None) -> str:
+    return f"\nmade {name} ({ref.short if ref else ''}), recipe {recipe}\n  netsuke chat {name}\n  netsuke serve {name}"

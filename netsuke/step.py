@@ -1,0 +1,223 @@
+"""@step: a function from a folder of inputs to a folder of outputs, cached by what it was given.
+
+    key = sha256(step name, version, canonical params, Refs of the inputs, versions of its libraries)
+
+A key that has a Run is not run again. A step writes only into its empty folder, takes its seed from params, and
+reads no clock, network or environment; so the same key gives the same bytes, wherever it is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import shutil
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version as library_version
+from pathlib import Path
+from typing import Any, Protocol
+
+from .nouns import Measure, Ref, Run
+from .store import Store, canonical, explained
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a step is (0 to 1) and what it is at."""
+
+    fraction: float
+    text: str = ""
+    count: int = 0  # of `unit` done, for a rate
+    unit: str = ""
+
+
+Work = Generator[Progress, None, list[Measure]]
+Watch = Callable[[str, Progress], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step's function with what goes into its key besides params and inputs."""
+
+    name: str
+    version: int
+    libraries: tuple[str, ...]
+    function: Callable[..., Work]
+
+    @property
+    def resumes(self) -> bool:
+        """Whether it takes a `scratch` folder that outlives a killed run."""
+        return "scratch" in inspect.signature(self.function).parameters
+
+    def library_versions(self) -> dict[str, str]:
+        return {name: library_version(name) for name in self.libraries}
+
+    def key(self, params: Any, inputs: Mapping[str, Ref]) -> Ref:
+        """The cache key of this step with these params and inputs."""
+        parts = [self.name, self.version, plain(params), dict(inputs), self.library_versions()]
+        return Ref(hashlib.sha256(canonical(parts)).hexdigest())
+
+
+def step(*, version: int, libraries: tuple[str, ...] = ()) -> Callable[[Callable[..., Work]], Step]:
+    """Make a Step of a function `(params, out, [scratch,] **inputs)` that yields Progress and returns Measures."""
+
+    def wrap(function: Callable[..., Work]) -> Step:
+        return Step(function.__name__, version, libraries, function)
+
+    return wrap
+
+
+def plain(params: Any) -> dict[str, Any]:
+    """A Params dataclass as plain values."""
+    return {} if params is None else asdict(params)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a step made, or (Run None) what it would make: then every file in it is unknown too."""
+
+    store: Store
+    run: Run | None
+
+    def __getitem__(self, name: str) -> Ref | None:
+        """Ref of one file of the output."""
+        return self.store.tree(self.run.output)[name] if self.run else None
+
+    @property
+    def ref(self) -> Ref | None:
+        return self.run.output if self.run else None
+
+    def folder(self, name: str) -> Ref | None:
+        """Ref of a folder inside the output."""
+        if not self.run:
+            return None
+        prefix = f"{name}/"
+        entries = self.store.tree(self.run.output).items()
+        return self.store.add_tree({n.removeprefix(prefix): r for n, r in entries if n.startswith(prefix)})
+
+    def value(self, name: str, default: float = 0.0) -> float:
+        """A measure of the run, by name."""
+        return next((m.value for m in self.run.measures if m.name == name), default) if self.run else default
+
+
+class Executor(Protocol):
+    """Runs steps, or only says what it would run. An input that is None is not known yet (in a plan)."""
+
+    def run(self, step: Step, params: Any, label: str = "", **inputs: Ref | None) -> Made: ...
+
+
+class Local:
+    """Runs steps in this process, one after the other."""
+
+    def __init__(self, store: Store, watch: Watch | None = None) -> None:
+        self.store, self.watch = store, watch or (lambda name, progress: None)
+        self.ran: list[Run] = []
+        self.reused: list[Run] = []
+
+    def run(self, step: Step, params: Any, label: str = "", **inputs: Ref | None) -> Made:
+        known = {name: ref for name, ref in inputs.items() if ref is not None}
+        key = step.key(params, known)
+        if run := self.store.find(key):
+            self.reused.append(run)
+            return Made(self.store, run)
+        title = label or step.name
+
+        def waiting() -> None:
+            self.watch(title, Progress(0.0, "another netsuke is at it: waiting"))
+
+        with self.store.lock(key, wait_note=waiting):
+            if run := self.store.find(key):  # the other one has made it meanwhile
+                self.reused.append(run)
+                return Made(self.store, run)
+            run = self._work(step, key, params, known, title)
+        self.store.forget_lock(key)
+        self.ran.append(run)
+        return Made(self.store, run)
+
+    def _work(self, step: Step, key: Ref, params: Any, inputs: Mapping[str, Ref], title: str) -> Run:
+        """Run into an empty folder, move the files into the store, write the Run last."""
+        scratch = self.store.scratch(key)
+        out, keep = scratch / "out", scratch / "scratch"
+        started = time.monotonic()
+        with explained(f"run {title}", self.store.root):
+            shutil.rmtree(out, ignore_errors=True)
+            out.mkdir(parents=True)
+            keep.mkdir(exist_ok=True)
+            extra = {"scratch": keep} if step.resumes else {}
+            paths = {name: self.store.path(ref) for name, ref in inputs.items()}
+            measures = self._drive(step.function(params, out, **extra, **paths), title)
+            output = self.store.add_folder(out, move=True)
+            run = Run(key, step.name, step.version, plain(params), inputs, step.library_versions(), output,
+                      round(time.monotonic() - started, 3), tuple(measures))
+            self.store.record(run)
+            shutil.rmtree(scratch, ignore_errors=True)
+        return run
+
+    def _drive(self, work: Work, title: str) -> list[Measure]:
+        self.watch(title, Progress(0.0))
+        while True:
+            try:
+                self.watch(title, next(work))
+            except StopIteration as stop:
+                self.watch(title, Progress(1.0))
+                return list(stop.value or ())
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One line of a plan: a step, whether it is there, and why it would run."""
+
+    step: str
+    label: str
+    cached: bool
+    why: str
+
+
+class Plan:
+    """Runs nothing; says what would run and which input changed."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.lines: list[Planned] = []
+        self._past = list(store.runs())
+
+    def run(self, step: Step, params: Any, label: str = "", **inputs: Ref | None) -> Made:
+        title = label or step.name
+        if unknown := [name for name, ref in inputs.items() if ref is None]:
+            self.lines.append(Planned(step.name, title, False, f"waits for {', '.join(unknown)}"))
+            return Made(self.store, None)
+        known = {name: ref for name, ref in inputs.items() if ref is not None}
+        run = self.store.find(step.key(params, known))
+        why = "" if run else self._why(step, params, known)
+        self.lines.append(Planned(step.name, title, run is not None, why))
+        return Made(self.store, run)
+
+    def _why(self, step: Step, params: Any, inputs: Mapping[str, Ref]) -> str:
+        """The difference from the most similar earlier run of this step."""
+        past = [r for r in self._past if r.step == step.name]
+        if not past:
+            return "never run"
+
+        def shared(run: Run) -> int:
+            return sum(run.inputs.get(name) == ref for name, ref in inputs.items())
+
+        last = max(reversed(past), key=shared)  # the latest of the most similar
+        reasons = [self._input_change(n, last.inputs.get(n), r) for n, r in inputs.items() if last.inputs.get(n) != r]
+        now = plain(params)
+        reasons += [f"{k} was {last.params.get(k)!r}, is {v!r}" for k, v in now.items() if last.params.get(k) != v]
+        if last.version != step.version:
+            reasons.append(f"the step changed (version {last.version} to {step.version})")
+        versions = step.library_versions()
+        reasons += [f"{k} was {last.libraries.get(k)}, is {v}" for k, v in versions.items()
+                    if last.libraries.get(k) != v]
+        return "; ".join(reasons) or "its output is gone"
+
+    def _input_change(self, name: str, before: Ref | None, now: Ref) -> str:
+        if before is None or not (self.store.is_tree(before) and self.store.is_tree(now)):
+            return f"{name} changed"
+        old, new = self.store.tree(before), self.store.tree(now)
+        parts = [(sorted(new.keys() - old.keys()), "added"), (sorted(old.keys() - new.keys()), "gone"),
+                 (sorted(k for k in old.keys() & new.keys() if old[k] != new[k]), "changed")]
+        told = [f"{', '.join(names[:3])}{' …' if len(names) > 3 else ''} {what}" for names, what in parts if names]
+        return f"{name}: {'; '.join(told)}" if told else f"{name} changed"

@@ -1,0 +1,75 @@
+"""Chat and completion in the terminal, streaming from an engine that lives as long as the talk."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from .engines.llama import Engine
+
+CONTEXT_TOKENS = 4096
+
+
+def complete(
+    model: Path, prompt: str, max_tokens: int, temperature: float, seed: int | None, *, echo: bool
+) -> str:
+    """The model's continuation of `prompt`; with `echo` it is also written to stdout as it comes."""
+    body: dict[str, Any] = {
+        "prompt": prompt,
+        "n_predict": max_tokens,
+        "temperature": temperature,
+        "stream": True,
+    }
+    if seed is not None:
+        body["seed"] = seed
+    parts: list[str] = []
+    with Engine(model, context_tokens=CONTEXT_TOKENS) as engine:
+        if echo:
+            _write(prompt)
+        for event in engine.stream("/completion", body):
+            parts.append(event.get("content", ""))
+            if echo:
+                _write(parts[-1])
+    if echo:
+        _write("\n")
+    return "".join(parts)
+
+
+def chat(model: Path, name: str, max_tokens: int, temperature: float) -> None:
+    """Read lines from standard input, answer each; ends at the end of input."""
+    messages: list[dict[str, str]] = []
+    sys.stderr.write(f"{name}: write a line, Ctrl-D ends. It writes in your voice; it does not know facts.\n")
+    with Engine(model, context_tokens=CONTEXT_TOKENS) as engine:
+        while (line := _ask()) is not None:
+            if not line.strip():
+                continue
+            messages.append({"role": "user", "content": line})
+            answer = _answer(engine, messages, max_tokens, temperature)
+            messages.append({"role": "assistant", "content": answer})
+
+
+def _ask() -> str | None:
+    try:
+        return input("> ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n") or None
+    except EOFError:
+        return None
+
+
+def _answer(engine: Engine, messages: list[dict[str, str]], max_tokens: int, temperature: float) -> str:
+    """The streamed answer; the oldest exchanges leave when the talk is longer than the context."""
+    body = {"messages": messages, "max_tokens": max_tokens, "temperature": temperature, "stream": True}
+    while sum(len(m["content"]) for m in messages) > 3 * (CONTEXT_TOKENS - max_tokens) and len(messages) > 1:
+        del messages[:2]
+    parts: list[str] = []
+    for event in engine.stream("/v1/chat/completions", body):
+        for choice in event.get("choices", ()):
+            parts.append(choice["delta"].get("content") or "")
+            _write(parts[-1])
+    _write("\n")
+    return "".join(parts)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -1,0 +1,86 @@
+"""What a person names on the command line: a folder, a recipe, a model."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from . import loop, recipe
+from .errors import RecipeError, StoreError
+from .nouns import Recipe
+from .pack import manifest
+from .store import Store
+from .terminal import printable
+
+
+def find_recipe(target: str, store: Store) -> tuple[Recipe, Path, bool]:
+    """(recipe, where it lies, whether it is new) of a folder, a file, a recipe or a name.
+
+    A folder's recipe lies in it, a file's beside it; where that cannot be written, in the home folder.
+    """
+    path = Path(target).expanduser()
+    if path.suffix == ".toml" and path.is_file():
+        return recipe.load(path.absolute(), loop.SECTIONS), path.absolute(), False
+    if path.exists():
+        return _recipe_of(path.resolve(), store)
+    if record := named_pack(target, store):
+        place = Path(record["recipe"])
+        return recipe.load(place, loop.SECTIONS), place, False
+    known = store.names("packs")
+    raise RecipeError(
+        f"no folder, recipe or model {target!r}",
+        hint=f"models: {', '.join(known)}" if known else "give a folder: netsuke make ~/notes",
+    )
+
+
+def _recipe_of(path: Path, store: Store) -> tuple[Recipe, Path, bool]:
+    name = model_name(path.name if path.is_dir() else path.stem)
+    place = path / recipe.FILE if path.is_dir() else path.with_name(f"{path.name}.{recipe.FILE}")
+    source = "." if path.is_dir() else path.name
+    if not place.exists() and not os.access(place.parent, os.W_OK):
+        place = store.root / "recipes" / name / recipe.FILE
+        place.parent.mkdir(parents=True, exist_ok=True)
+        source = str(path)
+    if place.exists():
+        return recipe.load(place, loop.SECTIONS), place, False
+    new = recipe.fresh(name, loop.SECTIONS)
+    return dataclasses.replace(new, sources=(dataclasses.replace(new.sources[0], path=source),)), place, True
+
+
+def model_name(text: str) -> str:
+    """A model's name made from a file's or folder's."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", printable(text)).strip("-.")[:64] or "model"
+
+
+def named_pack(name: str, store: Store) -> dict[str, Any] | None:
+    """The record of a model, or None; a path is never a model's name."""
+    return None if "/" in name or name.startswith(".") or not name else store.named("packs", name)
+
+
+def pack_folder(name: str, store: Store) -> Path:
+    """The folder of a named pack, or of a pack anywhere, whole. Raises StoreError that lists the known ones."""
+    if record := named_pack(name, store):
+        return store.path(record["ref"])
+    if (Path(name) / "netsuke.json").exists():
+        if faults := manifest.faults(Path(name)):
+            raise StoreError(f"this pack is not whole: {faults[0]}", where=name, hint=f"netsuke verify {name}")
+        return Path(name)
+    known = store.names("packs")
+    raise StoreError(
+        f"no model {name!r}", hint=f"models: {', '.join(known)}" if known else "make one: netsuke make ~/notes"
+    )
+
+
+def settings(given: Iterable[str]) -> dict[str, str]:
+    """`SECTION.KEY=VALUE` texts as a mapping."""
+    found = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise RecipeError(f"--set {text}: no '='", hint="write --set tune.rank=8")
+        found[key.strip()] = value.strip()
+    return found

@@ -1,0 +1,27 @@
+"""Talking to the person at the terminal: stderr, colour where it is wanted, text that any terminal takes."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def say(text: str) -> None:
+    """Write a line to stderr; stdout is for data."""
+    sys.stderr.write(printable(text) + "\n")
+    sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    """Text that can be written: bytes of a file name that are not UTF-8 are shown as �."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+_CODES = {"red": "31", "green": "32", "cyan": "36"}
+
+
+def paint(text: str, colour: str) -> str:
+    """Bold and coloured if stderr is a terminal and NO_COLOR is not set."""
+    if not sys.stderr.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return f"\x1b[1;{_CODES[colour]}m{text}\x1b[0m"

@@ -1,0 +1,126 @@
+"""Tune: teach the carved model the training text, in a number of steps that is fixed before it starts.
+
+What comes out is an adapter in peft's format (`lora`) or the changed weights (`full`); `combine` joins it to the body.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..nouns import Measure
+from ..step import Progress, Work, step
+
+
+@dataclass(frozen=True)
+class Params:
+    """[tune]"""
+
+    method: str = field(default="lora", metadata={"help": "lora or full: what is trained", "unit": ""})
+    rank: int = field(default=16, metadata={"help": "rank of the adapter (lora)", "unit": ""})
+    learning_rate: float = field(default=8e-4, metadata={"help": "peak learning rate", "unit": ""})
+    window_tokens: int = field(default=512, metadata={"help": "length of a packed window", "unit": "tokens"})
+    windows_per_step: int = field(
+        default=1, metadata={"help": "windows in one optimiser step", "unit": "windows"}
+    )
+    max_epochs: float = field(
+        default=4.0, metadata={"help": "most passes over the training text", "unit": "epochs"}
+    )
+    patience: int = field(
+        default=3,
+        metadata={
+            "help": "stop after this many evaluations on valid without a new best",
+            "unit": "evaluations",
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Training:
+    """Params with what the rest of the recipe, and the lock, decide."""
+
+    method: str
+    rank: int
+    learning_rate: float
+    window_tokens: int
+    windows_per_step: int
+    max_epochs: float
+    patience: int
+    budget_tokens: int  # of training: minutes times the speed in netsuke.lock
+    valid_bytes: int  # of valid text in one evaluation while training
+    evaluations: int
+    general_gate: float
+    seed: int
+    threads: int
+
+
+@step(version=1, libraries=("torch", "transformers", "tokenizers", "safetensors"))
+def tune(
+    params: Training,
+    out: Path,
+    scratch: Path,
+    model: Path,
+    choice: Path,
+    train: Path,
+    valid: Path,
+    general: Path,
+) -> Work:
+    """Train; keep the best state on valid; shrink the change until the general text is within its gate."""
+    from . import guard
+    from . import train as training
+
+    yield Progress(0.0, "reading")
+    job = training.Job(params, model, train, valid, scratch)
+    yield from job.run()
+    yield Progress(0.97, "checking the general text")
+    scale, general_bits = guard.scale_within(job, choice, general, params.general_gate)
+    job.save(out, scale)
+    return [
+        Measure("valid before tuning", job.history[0]["valid"], "bits per byte", better="lower"),
+        Measure("valid after tuning", job.best["valid"], "bits per byte", better="lower"),
+        Measure("general after tuning", general_bits, "bits per byte", better="lower"),
+        Measure("training tokens", job.tokens_done, "tokens"),
+        Measure("adapter scale", scale, "fraction"),
+    ]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What this machine does with this model, measured before a lock is written."""
+
+    train_tokens_per_second: float
+    score_tokens_per_second: float
+
+
+EVALUATIONS = 6
+
+
+def budget(minutes: float, speed: Speed) -> tuple[int, int]:
+    """(training tokens, bytes of valid text in each evaluation) that fit into `minutes`.
+
+    A tenth goes to the evaluations, up to 10 s to loading and the general text. A token is about 3.5 bytes.
+    """
+    seconds = minutes * 60
+    evaluation = 0.1 * seconds / (EVALUATIONS + 1)
+    valid_bytes = min(32_000, max(2_000, int(evaluation * speed.score_tokens_per_second * 3.5)))
+    training = 0.9 * seconds - min(10, 0.1 * seconds)
+    return max(512, int(training * speed.train_tokens_per_second)), valid_bytes
+
+
+def sections(
+    params: Params, minutes: float, speed: Speed | None, general_gate: float, seed: int, threads: int
+) -> Training | None:
+    """The tune step's params from the recipe's section, the lock and the rest of the recipe; None without a speed."""
+    if speed is None:
+        return None
+    tokens, valid_bytes = budget(minutes, speed)
+    return Training(
+        **dataclasses.asdict(params),
+        budget_tokens=tokens,
+        valid_bytes=valid_bytes,
+        evaluations=EVALUATIONS,
+        general_gate=general_gate,
+        seed=seed,
+        threads=threads,
+    )

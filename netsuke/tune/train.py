@@ -1,0 +1,192 @@
+"""The training loop: bfloat16 compute, float32 masters of what is trained, checkpoints that resume to the same bits."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..documents import read_texts, sample
+from ..engines import hf, tokenizer
+from ..errors import RecipeError
+from ..step import Progress
+from . import Training, batches, lora
+from .loss import head_loss
+
+CHECKPOINT_TOKENS = 16_384  # between checkpoints: under a minute of work on two cores
+
+
+def learning_rate(step: int, steps: int, peak: float) -> float:
+    """Linear warm-up over the first 5% (at most 20 steps), then a cosine to zero."""
+    warm = max(1, min(20, steps // 20))
+    if step < warm:
+        return peak * (step + 1) / warm
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+class Job:
+    """One training: its model, masters and history. `run` trains; `save` writes what it learnt."""
+
+    def __init__(self, params: Training, folder: Path, train: Path, valid: Path, scratch: Path) -> None:
+        hf.use_threads(params.threads)
+        if params.method not in lora.METHODS:
+            raise RecipeError(
+                f"tune.method is {params.method!r}", hint=f"use one of {', '.join(lora.METHODS)}"
+            )
+        self.params, self.folder, self.scratch = params, folder, scratch
+        words, self.start = tokenizer.load_tokenizer(folder), tokenizer.document_start(folder)
+        self.texts = hf.encode(words, read_texts(train), self.start)
+        self.valid = hf.encode(words, sample(read_texts(valid), params.valid_bytes), self.start)
+        self.rows = batches.pack(self.texts, params.window_tokens)
+        self.model = hf.load_model(folder)
+        self.live: dict[str, nn.Parameter] = lora.METHODS[params.method](self.model, params.rank, params.seed)
+        self.masters = {name: p.detach().float().clone() for name, p in self.live.items()}
+        self.best_state = {name: p.detach().clone() for name, p in self.live.items()}
+        self.history: list[dict[str, Any]] = []
+        self.step = 0
+        step_tokens = params.window_tokens * params.windows_per_step
+        most = int(len(self.rows) * params.max_epochs / params.windows_per_step)
+        self.steps = max(1, min(params.budget_tokens // step_tokens, max(1, most)))
+        self.optimiser = torch.optim.AdamW(
+            self.masters.values(), lr=params.learning_rate, betas=(0.9, 0.95), weight_decay=0.0
+        )
+
+    @property
+    def best(self) -> dict[str, Any]:
+        return min(self.history, key=lambda point: point["valid"])
+
+    @property
+    def tokens_done(self) -> int:
+        return self.step * self.params.window_tokens * self.params.windows_per_step
+
+    def run(self) -> Iterator[Progress]:
+        """Train to the end, or until valid stops getting better; resumes from the last whole checkpoint."""
+        self._resume()
+        if not self.history:
+            yield Progress(0.0, "first look at valid")
+            self._evaluate()
+        every = max(1, math.ceil(self.steps / self.params.evaluations))
+        save_every = max(1, CHECKPOINT_TOKENS // (self.params.window_tokens * self.params.windows_per_step))
+        plan = list(batches.order(len(self.rows), self.steps, self.params.windows_per_step, self.params.seed))
+        while self.step < self.steps and not self._stale():
+            loss = self.train_step(
+                self.rows[plan[self.step]], learning_rate(self.step, self.steps, self.params.learning_rate)
+            )
+            self.step += 1
+            if self.step % every == 0 or self.step == self.steps:
+                self._evaluate()
+            if self.step % save_every == 0:
+                self._checkpoint()
+            yield Progress(
+                0.96 * self.step / self.steps,
+                f"loss {loss:.3f}, valid {self.history[-1]['valid']:.4f} bits per byte",
+                count=self.tokens_done,
+                unit="tokens",
+            )
+
+    def _stale(self) -> bool:
+        since_best = len(self.history) - 1 - self.history.index(self.best)
+        return since_best >= self.params.patience
+
+    def train_step(self, rows: Tensor, rate: float) -> float:
+        """One optimiser step on windows [B, T + 1]; the mean loss of their tokens."""
+        self.model.train()
+        ids, targets = rows[:, :-1].clamp(min=0), rows[:, 1:]
+        # -1 is padding at the very end of the stream; nothing may follow it, so it needs no mask of its own
+        targets = targets.masked_fill(targets == self.start, -1)
+        bias = hf.document_bias(ids == self.start, self.model.dtype)
+        hidden = self.model.model(ids, attention_mask=bias, use_cache=False).last_hidden_state
+        loss = head_loss(hidden.flatten(0, 1), self.model.lm_head.weight, targets.flatten())
+        loss.backward()
+        for name, parameter in self.live.items():
+            self.masters[name].grad = parameter.grad.float() if parameter.grad is not None else None
+            parameter.grad = None
+        torch.nn.utils.clip_grad_norm_(self.masters.values(), 1.0)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.step()
+        with torch.no_grad():
+            for name, parameter in self.live.items():
+                parameter.copy_(self.masters[name])
+        return loss.item()
+
+    def _evaluate(self) -> None:
+        self.model.eval()
+        bits = hf.bits_per_byte(hf.score(self.model, self.valid))
+        self.history.append({"step": self.step, "tokens": self.tokens_done, "valid": bits})
+        if self.history[-1] is self.best:
+            self.best_state = {name: p.detach().clone() for name, p in self.live.items()}
+
+    def with_scale(self, scale: float) -> None:
+        """Set the model to its best state, with the change shrunk to `scale` of it (adapters only: B is linear)."""
+        with torch.no_grad():
+            for name, parameter in self.live.items():
+                kept = self.best_state[name]
+                parameter.copy_(kept * scale if name.endswith("lora_B") else kept)
+
+    def save(self, out: Path, scale: float) -> None:
+        """Write the adapter (or the weights) and the learning curve."""
+        if self.params.method == "lora":
+            lora.write_adapter(self.best_state, self.params.rank, scale, out)
+        else:
+            hf.save_weights(self.best_state, out / "weights.safetensors")
+        curve = {
+            "steps": self.steps,
+            "epochs": self.tokens_done / max(1, int((self.rows >= 0).sum())),
+            "scale": scale,
+            "history": self.history,
+        }
+        (out / "curve.json").write_text(json.dumps(curve, indent=1, sort_keys=True) + "\n")
+
+    # -- checkpoints: a folder each; one is whole once its state.json is there ------------------------
+    def _checkpoint(self) -> None:
+        target = self.scratch / f"checkpoint-{self.step}"
+        target.mkdir(parents=True, exist_ok=True)
+        tensors = {f"best/{name}": t for name, t in self.best_state.items()}
+        for name, master in self.masters.items():
+            tensors[f"master/{name}"] = master
+            for key, value in self.optimiser.state[master].items():
+                tensors[f"adam/{name}/{key}"] = (
+                    value if torch.is_tensor(value) else torch.tensor(float(value))
+                )
+        hf.save_weights(tensors, target / "tensors.safetensors")
+        _sync(target / "tensors.safetensors")
+        part = target / "state.json.part"
+        part.write_text(json.dumps({"step": self.step, "history": self.history}))
+        _sync(part)
+        os.replace(part, target / "state.json")
+        for old in self.scratch.glob("checkpoint-*"):
+            if old != target:
+                for file in sorted(old.iterdir(), key=lambda p: p.name != "state.json"):
+                    file.unlink()
+                old.rmdir()
+
+    def _resume(self) -> None:
+        whole = [p.parent for p in self.scratch.glob("checkpoint-*/state.json")]
+        if not whole:
+            return
+        state = max(
+            (json.loads((p / "state.json").read_text()) | {"at": p} for p in whole), key=lambda s: s["step"]
+        )
+        tensors = hf.load_weights(state["at"] / "tensors.safetensors")
+        self.step, self.history = state["step"], state["history"]
+        with torch.no_grad():
+            for name, master in self.masters.items():
+                master.copy_(tensors[f"master/{name}"])
+                self.live[name].copy_(master)
+                self.best_state[name] = tensors[f"best/{name}"]
+                prefix = f"adam/{name}/"
+                self.optimiser.state[master] = {
+                    k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)
+                }
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
