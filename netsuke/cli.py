@@ -114,7 +114,7 @@ def make(
 
     store = open_store()
     wanted, path, fresh = targets.find_recipe(target, store)
-    given = {"mb": mb, "minutes": minutes, "base": base, "name": name}
+    given: dict[str, Any] = {"mb": mb, "minutes": minutes, "base": base, "name": name}
     wanted = dataclasses.replace(wanted, **{k: v for k, v in given.items() if v is not None})
     recipe.check_name(wanted.name, "--name")
     wanted = recipe.with_settings(wanted, targets.settings(settings), loop.SECTIONS)

@@ -129,7 +129,7 @@ def make(
     )
     with store.lock("gc", exclusive=False):
         outcome = loop(recipe, recipe_path.parent, store, local, pace)
-        record(store, outcome)
+        record(recipe, store, outcome)
         tell(outcome)
         failed = [gate["sentence"] for gate in report_of(store, outcome)["gates"] if not gate["passed"]]
         if failed:
@@ -151,11 +151,15 @@ def name_pack(store: Store, name: str, recipe_path: Path, outcome: Outcome) -> N
     })  # fmt: skip
 
 
-def record(store: Store, outcome: Outcome) -> int:
+def record(recipe: Recipe, store: Store, outcome: Outcome) -> int:
     """Write the decision about each document to the ledger; how many rows were new."""
-    path = store.path(outcome.data["documents.jsonl"] or "")
-    rows = [Entry.of(row) for row in read_rows(path)]
-    return Ledger(store.root / "ledger.db").record(rows)
+    rows = read_rows(store.path(outcome.data["documents.jsonl"] or ""))
+    entries = [
+        Entry(row["hash"] or row["original_hash"] or "", row["path"], recipe.sources[row["source"]].path, row["owner"],
+              row["licence"], row["decision"], row["reason"])
+        for row in rows
+    ]  # fmt: skip
+    return Ledger(store.root / "ledger.db").record(entries)
 
 
 def report_of(store: Store, outcome: Outcome) -> dict[str, Any]:

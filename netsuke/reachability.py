@@ -124,7 +124,9 @@ def gc(store: Store, *, dry_run: bool = False) -> tuple[int, int]:
 
 def _alive(store: Store) -> tuple[set[str], set[str]]:
     """(names of objects and trees, keys of runs) that a named pack or base reaches."""
-    roots, keys, listings = set(), set(), _listings(store)
+    roots: set[str] = set()
+    keys: set[str] = set()
+    listings = _listings(store)
     for kind in ("packs", "bases"):
         for name in store.names(kind):
             roots.add((store.named(kind, name) or {"ref": ""})["ref"])

@@ -49,7 +49,7 @@ class Watcher:
 
     def __call__(self, step: str, progress: Progress) -> None:
         now = time.monotonic()
-        if step != self.current or progress.fraction == 0.0:
+        if step != self.current:
             self.current, self.started, self.said, self.first = step, now, now, None
             if not self.live and not step.startswith("read "):
                 say(f"  {step} {progress.text}".rstrip())

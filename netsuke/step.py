@@ -185,7 +185,7 @@ class Plan:
     def run(self, step: Step, params: Any, label: str = "", **inputs: Ref | None) -> Made:
         title = label or step.name
         if unknown := [name for name, ref in inputs.items() if ref is None]:
-            self.lines.append(Planned(step.name, title, False, f"waits for {', '.join(unknown)}"))
+            self.lines.append(Planned(step.name, title, False, f"waits for {', '.join(unknown[:3])}{', …' if len(unknown) > 3 else ''}"))
             return Made(self.store, None)
         known = {name: ref for name, ref in inputs.items() if ref is not None}
         run = self.store.find(step.key(params, known))

@@ -1,8 +1,8 @@
 """The store: content-addressed objects, runs and names, in one folder, the home.
 
     objects/ab/<sha256>     a file's bytes, read-only
-    trees/ab/<sha256>       a folder: canonical JSON {"path/in/it": sha256 of the file, …}
-    folders/<sha256>/       a tree laid out with hard links, made on demand
+    trees/ab/<ref>          a folder: canonical JSON {"path/in/it": sha256 of the file, …}, named by its SHA-3
+    folders/<ref>/          a tree laid out with hard links, made on demand
     runs/ab/<key>.json      what a step was given and what came out (netsuke.step)
     names/<kind>/<name>.json    what keeps things alive: packs and bases
     tmp/<key>/              half-written work, swept by gc
@@ -20,7 +20,6 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -31,7 +30,6 @@ from .errors import StoreError
 from .nouns import Measure, Ref, Run
 
 _CHUNK = 1 << 20
-_TREE = b"netsuke folder\n"  # so that no file can pass for a listing
 
 
 def home() -> Path:
@@ -48,9 +46,14 @@ def hash_file(path: Path) -> Ref:
         return Ref(hashlib.file_digest(file, "sha256").hexdigest())
 
 
+def hash_listing(path: Path) -> Ref:
+    """sha3-256 of a folder's listing: not the function that names a file, so that no file passes for a folder."""
+    return _listing_ref(path.read_bytes())
+
+
 def hash_tree(entries: Mapping[str, str]) -> Ref:
-    """sha256 of a folder's canonical listing."""
-    return Ref(hashlib.sha256(_tree_bytes(entries)).hexdigest())
+    """Ref of a folder, from what it holds."""
+    return _listing_ref(_tree_bytes(entries))
 
 
 def canonical(value: Any) -> bytes:
@@ -86,13 +89,12 @@ class Store:
         """Ref of a copy of `path`; a file that changes while it is copied is named by what was copied."""
         part = self._part()
         digest = hashlib.sha256()
-        with self._explained(f"copy {path.name}"):
+        with path.open("rb") as source, self._explained(f"copy {path.name}"):
             try:
-                with path.open("rb") as source, part.open("wb") as copy:
+                with part.open("wb") as copy:
                     while block := source.read(_CHUNK):
                         digest.update(block)
                         copy.write(block)
-                    _sync(copy.fileno())
                 return self._keep(part, Ref(digest.hexdigest()))
             finally:
                 part.unlink(missing_ok=True)
@@ -109,7 +111,7 @@ class Store:
     def add_tree(self, entries: Mapping[str, str]) -> Ref:
         """Ref of a folder whose files are objects that are there already."""
         data = _tree_bytes(entries)
-        ref = Ref(hashlib.sha256(data).hexdigest())
+        ref = _listing_ref(data)
         target = self._sharded("trees", ref)
         if not target.exists():
             self._write(target, data)
@@ -118,12 +120,9 @@ class Store:
     def add_folder(self, folder: Path, *, move: bool = False) -> Ref:
         """Ref of a folder's files; symbolic links are refused. `move` takes the files away from `folder`."""
         entries: dict[str, str] = {}
-        for path in sorted(folder.rglob("*")):
-            if path.is_symlink():
-                raise StoreError("a symbolic link cannot be stored", where=str(path))
-            if path.is_file():
-                ref = self._keep(path, hash_file(path)) if move else self.add_file(path)
-                entries[path.relative_to(folder).as_posix()] = ref
+        for path in list(_files_in(folder)):
+            ref = self._keep(path, hash_file(path)) if move else self.add_file(path)
+            entries[path.relative_to(folder).as_posix()] = ref
         return self.add_tree(entries)
 
     def _keep(self, part: Path, ref: Ref) -> Ref:
@@ -132,26 +131,18 @@ class Store:
         with self._explained("store an object"):
             if target.exists():
                 part.unlink()
-                return ref
-            with part.open("rb") as file:
-                _sync(file.fileno())
-            part.chmod(0o444)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(part, target)
-            _sync_folder(target.parent)
+            else:
+                part.chmod(0o444)
+                _place(part, target)
         return ref
 
     def _write(self, target: Path, data: bytes) -> None:
-        """Write a small file whole: temporary file, fsync, rename, fsync of the folder."""
+        """Write a small file, whole or not at all."""
         part = self._part()
         with self._explained(f"write {target.name}"):
             try:
-                with part.open("wb") as file:
-                    file.write(data)
-                    _sync(file.fileno())
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(part, target)
-                _sync_folder(target.parent)
+                part.write_bytes(data)
+                _place(part, target)
             finally:
                 part.unlink(missing_ok=True)
 
@@ -163,12 +154,14 @@ class Store:
         """Whether a file, or a folder with all its files, is there (its bytes are not read)."""
         if self._sharded("objects", ref).exists():
             return True
-        listing = self._sharded("trees", ref)
-        return listing.exists() and all(
-            self._sharded("objects", member).exists() for member in parse_tree(listing.read_bytes()).values()
-        )
+        try:
+            members = self.tree(ref).values()
+        except StoreError:  # not there, or its listing is damaged
+            return False
+        return all(self._sharded("objects", member).exists() for member in members)
 
     def is_tree(self, ref: str) -> bool:
+        """Whether this is a folder, and not a file."""
         return self._sharded("trees", ref).exists()
 
     def tree(self, ref: str) -> dict[str, Ref]:
@@ -177,8 +170,8 @@ class Store:
         try:
             data = path.read_bytes()
         except FileNotFoundError:
-            raise StoreError(f"no folder {ref[:12]} in the store", hint="run `netsuke verify`") from None
-        if hashlib.sha256(data).hexdigest() != ref:
+            raise _missing(ref) from None
+        if _listing_ref(data) != ref:
             raise self._damaged(ref)
         return parse_tree(data)
 
@@ -193,9 +186,11 @@ class Store:
 
     def size(self, ref: str) -> int:
         """Bytes of a file, or of a folder's files together."""
-        if self.is_tree(ref):
-            return sum(self._sharded("objects", r).stat().st_size for r in self.tree(ref).values())
-        return self._sharded("objects", ref).stat().st_size
+        members = self.tree(ref).values() if self.is_tree(ref) else [ref]
+        try:
+            return sum(self._sharded("objects", member).stat().st_size for member in members)
+        except FileNotFoundError:
+            raise _missing(ref) from None
 
     def _verified(self, ref: str) -> Path:
         path = self._sharded("objects", ref)
@@ -203,7 +198,7 @@ class Store:
             if hash_file(path) == ref:
                 return path
         except FileNotFoundError:
-            raise StoreError(f"object {ref[:12]} is missing", hint="run `netsuke verify`") from None
+            raise _missing(ref) from None
         raise self._damaged(ref)
 
     def _damaged(self, ref: str) -> StoreError:
@@ -214,22 +209,24 @@ class Store:
         )
 
     def _laid_out(self, ref: Ref, entries: Mapping[str, Ref]) -> Path:
-        folder = self.root / "folders" / ref
-        if folder.exists():
-            if all(_same(folder / n, self._sharded("objects", r)) for n, r in entries.items()):
-                return folder
-            shutil.rmtree(folder)
-        part = self._part()
+        folder, part = self.root / "folders" / ref, self._part()
+        objects = {name: self._sharded("objects", member) for name, member in entries.items()}
+        if _holds(folder, objects):
+            return folder
         with self._explained("lay out a folder"):
-            part.mkdir()
-            for name, member in entries.items():
-                target = part / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.link(self._sharded("objects", member), target)
-            with contextlib.suppress(FileExistsError, OSError):
+            try:
+                if folder.exists():
+                    shutil.rmtree(folder)
+                part.mkdir()
+                for name, path in objects.items():
+                    (part / name).parent.mkdir(parents=True, exist_ok=True)
+                    _link(path, part / name)
                 os.rename(part, folder)
-        if part.exists():  # another process laid it out first
-            shutil.rmtree(part)
+            except OSError:
+                if not _holds(folder, objects):  # else another process laid it out first
+                    raise
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
         return folder
 
     # -- runs ----------------------------------------------------------------------------------------
@@ -239,7 +236,7 @@ class Store:
             run = run_from(json.loads(self._sharded("runs", key, ".json").read_bytes()))
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
-        return run if self.has(run.output) else None
+        return run if run.key == key and self.has(run.output) else None
 
     def record(self, run: Run) -> None:
         """Write a Run; the last thing a step does."""
@@ -248,32 +245,39 @@ class Store:
 
     def runs(self) -> Iterator[Run]:
         """Every recorded Run, oldest file first; an unreadable record is skipped (verify names it)."""
-        paths = sorted((self.root / "runs").glob("*/*.json"), key=lambda p: (p.stat().st_mtime_ns, p.name))
-        for path in paths:
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                yield run_from(json.loads(path.read_bytes()))
+        found = []
+        for path in (self.root / "runs").glob("*/*.json"):
+            with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+                found.append((path.stat().st_mtime_ns, path.name, run_from(json.loads(path.read_bytes()))))
+        return (run for _, _, run in sorted(found, key=lambda item: item[:2]))
 
     # -- names ---------------------------------------------------------------------------------------
     def name(self, kind: str, name: str, record: Mapping[str, Any]) -> None:
-        """Point a name at things; `record["ref"]` is what it keeps alive."""
+        """Point a name at things; `record["ref"]`, and Refs listed as `record["also"]`, are what it keeps alive."""
         self._write(self._name_path(kind, name), json.dumps(record, indent=1, sort_keys=True).encode())
 
     def unname(self, kind: str, name: str) -> None:
-        self._name_path(kind, name).unlink(missing_ok=True)
+        """Forget a name; what it pointed at goes with the next gc."""
+        with self._explained(f"forget {name}"):
+            self._name_path(kind, name).unlink(missing_ok=True)
 
     def named(self, kind: str, name: str) -> dict[str, Any] | None:
         """The record of a name, or None."""
+        path = self._name_path(kind, name)
         try:
-            record = json.loads(self._name_path(kind, name).read_bytes())
-            Ref(record["ref"])
+            record = json.loads(path.read_bytes())
+            for ref in (record["ref"], *record.get("also", ())):
+                Ref(ref)
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"the record of {kind[:-1]} {name!r} is damaged: {error}",
-                             where=str(self._name_path(kind, name))) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            hint = "`netsuke verify --repair` sets it aside; make it again"
+            what = f"the record of {kind[:-1]} {name!r} is damaged: {error}"
+            raise StoreError(what, where=str(path), hint=hint) from error
         return dict(record)
 
     def names(self, kind: str) -> list[str]:
+        """The names of a kind, in order."""
         return sorted(p.stem for p in (self.root / "names" / kind).glob("*.json"))
 
     # -- care ----------------------------------------------------------------------------------------
@@ -281,14 +285,16 @@ class Store:
     def lock(self, name: str, *, exclusive: bool = True, wait_note: Any = None) -> Iterator[None]:
         """Hold an advisory lock; calls `wait_note()` once if another process has it."""
         path = self.root / "locks" / name
-        with self._explained("lock"), path.open("a+") as file:
-            kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-            try:
-                fcntl.flock(file, kind | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if wait_note:
-                    wait_note()
-                fcntl.flock(file, kind)
+        kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+        with contextlib.ExitStack() as stack:
+            with self._explained("lock"):
+                file = stack.enter_context(path.open("a+"))
+                try:
+                    fcntl.flock(file, kind | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if wait_note:
+                        wait_note()
+                    fcntl.flock(file, kind)
             yield
 
     def forget_lock(self, name: str) -> None:
@@ -322,48 +328,98 @@ def explained(doing: str, where: Path) -> Iterator[None]:
             errno.EDQUOT: "the disk quota is used up: free some space or run `netsuke gc`",
             errno.EROFS: "the disk is read-only: set NETSUKE_HOME to one that can be written",
             errno.EACCES: "no permission: set NETSUKE_HOME to a folder of yours",
+            errno.EPERM: "no permission: set NETSUKE_HOME to a folder of yours",
+            errno.ENOTDIR: "a file is where a folder should be: set NETSUKE_HOME to a folder of yours",
         }
         if error.errno not in hints:
             raise
         raise StoreError(f"cannot {doing}: {error.strerror}", where=str(where), hint=hints[error.errno]) from error
 
 
+def _missing(ref: str) -> StoreError:
+    return StoreError(f"{ref[:12]} is not in the store", hint="`netsuke verify` says what it hurts; make it again")
+
+
+def _listing_ref(listing: bytes) -> Ref:
+    return Ref(hashlib.sha3_256(listing).hexdigest())
+
+
 def _tree_bytes(entries: Mapping[str, str]) -> bytes:
     for name, ref in entries.items():
         parts = name.split("/")
-        if name.startswith("/") or "\0" in name or any(p in ("", ".", "..") for p in parts):
+        above = ("/".join(parts[:n]) for n in range(1, len(parts)))
+        if "\0" in name or any(p in ("", ".", "..") for p in parts) or any(folder in entries for folder in above):
             raise StoreError(f"not a path inside a folder: {name!r}")
         Ref(ref)
-    return _TREE + canonical(dict(entries))
+    return canonical(dict(entries))
 
 
 def parse_tree(data: bytes) -> dict[str, Ref]:
     """What a folder's listing says: path in it -> Ref."""
-    return {name: Ref(ref) for name, ref in json.loads(data.removeprefix(_TREE)).items()}
+    return {name: Ref(ref) for name, ref in json.loads(data).items()}
+
+
+def key_of(step: str, version: int, params: Any, inputs: Mapping[str, str], libraries: Mapping[str, str]) -> Ref:
+    """The key of a step's run: a hash of all that it is given."""
+    return Ref(hashlib.sha256(canonical([step, version, params, dict(inputs), dict(libraries)])).hexdigest())
 
 
 def run_from(record: dict[str, Any]) -> Run:
-    """A Run from its JSON record; ValueError, KeyError or TypeError if it is not one."""
+    """A Run from its JSON record; ValueError, KeyError or TypeError if it is not one, or its key is not its own."""
+    record = dict(record)
     measures = tuple(Measure(**m) for m in record.pop("measures", ()))
-    inputs = {name: Ref(ref) for name, ref in record.pop("inputs").items()}
-    return Run(key=Ref(record.pop("key")), output=Ref(record.pop("output")), inputs=inputs,
-               measures=measures, **record)
+    inputs = {name: Ref(ref) for name, ref in dict(record.pop("inputs")).items()}
+    key, output = Ref(record.pop("key")), Ref(record.pop("output"))
+    run = Run(key=key, output=output, inputs=inputs, measures=measures, **record)
+    if key_of(run.step, run.version, run.params, inputs, run.libraries) != key:
+        raise ValueError("it does not say what its key says")
+    return run
 
 
-def _same(link: Path, target: Path) -> bool:
+def _files_in(folder: Path) -> Iterator[Path]:
+    """Every file in a folder, in order. Raises where one is not a plain file, or a folder cannot be read."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.is_symlink():
+            raise StoreError("a symbolic link cannot be stored", where=entry.path)
+        if entry.is_dir():
+            yield from _files_in(Path(entry.path))
+        elif entry.is_file():
+            yield Path(entry.path)
+        else:
+            raise StoreError("neither a file nor a folder", where=entry.path)
+
+
+def _holds(folder: Path, objects: Mapping[str, Path]) -> bool:
+    """Whether a folder holds links to these objects and nothing else."""
     try:
-        a, b = link.stat(), target.stat()
-    except FileNotFoundError:
+        found = {path.relative_to(folder).as_posix(): path for path in _files_in(folder)}
+        return found.keys() == objects.keys() and all(found[n].samefile(objects[n]) for n in found)
+    except (FileNotFoundError, StoreError):
         return False
-    return (a.st_ino, a.st_dev) == (b.st_ino, b.st_dev) and stat.S_ISREG(a.st_mode)
 
 
-def _sync(descriptor: int) -> None:
-    os.fsync(descriptor)
+def _link(path: Path, target: Path) -> None:
+    """A hard link, or a copy where the disk has none (left)."""
+    try:
+        os.link(path, target)
+    except OSError as error:
+        if error.errno not in (errno.EMLINK, errno.EPERM, errno.ENOTSUP):
+            raise
+        shutil.copyfile(path, target)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _place(part: Path, target: Path) -> None:
+    """Rename a finished file to where it belongs, so that even a power cut leaves all of it or nothing."""
+    _sync(part)
+    if not target.parent.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sync(target.parent.parent)
+    os.replace(part, target)
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -69,7 +69,8 @@ def _add_tokenizer(writer: gguf.GGUFWriter) -> int:
 
 def _shapes(words: int) -> dict[str, tuple[int, ...]]:
     kv = HIDDEN // HEADS * KV_HEADS
-    shapes: dict[str, tuple[int, ...]] = {"token_embd.weight": (words, HIDDEN), "output_norm.weight": (HIDDEN,)}
+    shapes: dict[str, tuple[int, ...]] = {"token_embd.weight": (words, HIDDEN)}
+    shapes["output_norm.weight"] = (HIDDEN,)
     block: dict[str, tuple[int, ...]] = {
         "attn_norm": (HIDDEN,),
         "attn_q": (HIDDEN, HIDDEN),

@@ -63,7 +63,8 @@ def compare(
 
 def within(texts: list[str], limit_bytes: int) -> list[str]:
     """Whole texts from the front, up to about `limit_bytes`; at least one."""
-    kept, total = [], 0
+    kept: list[str] = []
+    total = 0
     for text in texts:
         if kept and total + len(text.encode()) > limit_bytes:
             break

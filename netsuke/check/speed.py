@@ -17,9 +17,10 @@ from ..nouns import Measure
 from ..step import Progress
 from . import Trial
 
+PRINTABLE = r"root ::= [ -~\n]*"  # llama.cpp shows no probability of half a character
 PROMPT_TOKENS, ANSWER_TOKENS, COMPARED = 256, 64, 24
 LARGEST_GAP = (
-    0.15  # nats between the two log-probabilities of the likeliest token, mean over the places compared
+    0.15  # nats between the two log-probabilities of one token, mean over the places compared
 )
 
 
@@ -59,16 +60,18 @@ def timing(engine: Engine, text: str, n: int) -> tuple[float, float]:
 
 
 def agreement(engine: Engine, file: Path, folder: Path, text: str) -> float:
-    """Mean |difference| in nats between llama.cpp's and our log-probability of the engine's likeliest next token."""
+    """Mean |difference| in nats between llama.cpp's and our log-probability of the token that the engine takes next."""
     model = hf.model_of(folder, gguf.state_dict(file, torch.float32))
     ids = engine.tokenize(text)[: COMPARED * 4]
     with torch.no_grad():
         ours = torch.log_softmax(model(torch.tensor([ids]), use_cache=False).logits[0].float(), -1)
     gaps = []
     for end in range(4, len(ids) + 1, 4):
-        answer = engine.complete(ids[:end], n_predict=1, n_probs=1, temperature=0.0, cache_prompt=True)
-        top = answer["completion_probabilities"][0]["top_logprobs"][0]
-        gaps.append(abs(top["logprob"] - float(ours[end - 1, top["id"]])))
+        answer = engine.complete(
+            ids[:end], n_predict=1, n_probs=1, temperature=0.0, cache_prompt=True, grammar=PRINTABLE
+        )
+        for chosen in answer.get("completion_probabilities", ())[:1]:
+            gaps.append(abs(chosen["logprob"] - float(ours[end - 1, chosen["id"]])))
     if not gaps or any(math.isnan(gap) for gap in gaps):
         raise EngineError("llama.cpp gave no usable probabilities for this file")
     return sum(gaps) / len(gaps)

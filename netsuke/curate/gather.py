@@ -11,9 +11,7 @@ from ..errors import RecipeError
 from ..nouns import Ref, Source
 from ..step import Executor
 from ..store import Store, canonical
-from . import Params, ReadParams
-from . import read as read_step
-from .read import find_files
+from . import Params, ReadParams, find_files, read
 
 
 def gather(
@@ -63,6 +61,6 @@ def _read(
     except OSError as error:
         return {"rule": "unreadable", "detail": f"{error.strerror}"}
     made = executor.run(
-        read_step.read, ReadParams(path.suffix.lower(), params.max_mb), label=f"read {name}", file=ref
+        read, ReadParams(path.suffix.lower(), params.max_mb), label=f"read {name}", file=ref
     )
     return made["text.json"]

@@ -1,7 +1,7 @@
 """Find files and read each to text, or to the reason why not; a bad file never raises.
 
-Plain text is decoded here. Everything that needs a parser is read in a child process (netsuke.curate.worker), so
-that a crash, a loop or a memory bomb in a parser costs one file and not the run.
+Plain text is decoded here. What needs a parser is read in a child process (netsuke.curate.worker), so that a
+crash, a loop or a memory bomb in a parser costs one file and not the run.
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ from typing import Any
 
 from ..errors import RecipeError
 
-TEXT = frozenset("""
-.txt .text .md .markdown .mdx .rst .adoc .asciidoc .org .tex .bib .log .srt .vtt .po .csv .tsv .json .jsonl
-.yaml .yml .toml .ini .cfg .conf .xml .py .pyi .js .mjs .cjs .jsx .ts .tsx .vue .css .scss .less .java .kt .kts .scala
-.groovy .gradle .c .h .cc .cpp .cxx .hh .hpp .cs .fs .go .rs .rb .php .pl .pm .lua .r .jl .swift .m .mm .d .zig .nim
-.sh .bash .zsh .fish .ps1 .bat .sql .hs .ml .mli .ex .exs .erl .clj .cljs .lisp .scm .el .vim .dart .f90 .f .pas .adb
-.v .sv .vhd .asm .s .tcl .awk .sed .cmake .mk .proto .graphql .tf .nix .diff .patch
-""".split())
+TEXT = frozenset(
+    """
+.txt .text .md .markdown .mdx .rst .adoc .asciidoc .org .tex .bib .log .srt .vtt .po .csv .tsv .json
+.jsonl .yaml .yml .toml .ini .cfg .conf .xml .py .pyi .js .mjs .cjs .jsx .ts .tsx .vue .css .scss .less
+.java .kt .kts .scala .groovy .gradle .c .h .cc .cpp .cxx .hh .hpp .cs .fs .go .rs .rb .php .pl .pm .lua
+.r .jl .swift .m .mm .d .zig .nim .sh .bash .zsh .fish .ps1 .bat .sql .hs .ml .mli .ex .exs .erl .clj
+.cljs .lisp .scm .el .vim .dart .f90 .f .pas .adb .v .sv .vhd .asm .s .tcl .awk .sed .cmake .mk .proto
+.graphql .tf .nix .diff .patch
+""".split()
+)
 
 PARSED = {
     ".html": "text/html",
@@ -53,21 +56,45 @@ PARSED = {
     ".ppt": "application/vnd.ms-powerpoint",
 }
 
-ARCHIVES = frozenset(".zip .tar .gz .tgz .bz2 .tbz .xz .txz .zst .7z .rar .jar .whl .deb .rpm .iso .dmg .cab".split())
+ARCHIVES = frozenset(
+    """
+.zip .tar .gz .tgz .bz2 .tbz .xz .txz .zst .7z .rar .jar .whl .deb .rpm .iso .dmg .cab
+""".split()
+)
 
 # Text on the outside, but not a person's text: drawings, page descriptions, keys, mail folders.
 NOT_TEXT = frozenset(".svg .ps .eps .pem .key .mbox".split())
 
-_ARCHIVE_MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!",
-                  b"\x28\xb5\x2f\xfd")
-_ZIP_MEMBERS = {"word/document.xml": ".docx", "ppt/presentation.xml": ".pptx", "xl/workbook.xml": ".xlsx",
-                "META-INF/container.xml": ".epub"}
-_BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"),
-         (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_ARCHIVE_MAGIC = (
+    b"PK\x03\x04",
+    b"PK\x05\x06",
+    b"\x1f\x8b",
+    b"BZh",
+    b"\xfd7zXZ",
+    b"7z\xbc\xaf",
+    b"Rar!",
+    b"\x28\xb5\x2f\xfd",
+)
+_ZIP_MEMBERS = {
+    "word/document.xml": ".docx",
+    "ppt/presentation.xml": ".pptx",
+    "xl/workbook.xml": ".xlsx",
+    "META-INF/container.xml": ".epub",
+}
+_BOMS = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\b\x1b")) + b"\x7f"
 _CODING = re.compile(rb"coding[:=][ \t]*([-\w.]+)")
-_ENCODINGS = re.compile(r"us-ascii|utf-?8|(iso-?|)8859-\d+|iso-8859-\d+|latin-?\d|cp\d+|windows-\d+|koi8-[rut]"
-                        r"|gb2312|gbk|gb18030|big5|shift[_-]?jis|euc[-_](jp|kr)|mac[-_]?roman", re.IGNORECASE)
+_ENCODINGS = re.compile(
+    r"us-ascii|utf-?8|(iso-?)?8859-\d+|latin-?\d|cp\d+|windows-\d+|koi8-[rut]"
+    r"|gb2312|gbk|gb18030|big5|shift[_-]?jis|euc[-_](jp|kr)|mac[-_]?roman",
+    re.IGNORECASE,
+)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _SKIPPED = frozenset(("__pycache__", "node_modules", "netsuke.toml", "netsuke.lock"))
 
@@ -81,12 +108,13 @@ class Refused(Exception):
 
 
 # -- finding ---------------------------------------------------------------------------------------------
-def find_files(folder: Path, skip: Collection[str] = (),
-               on_error: Callable[[OSError], None] | None = None) -> Iterator[tuple[str, Path]]:
-    """Yields (path relative to `folder`, path) of every regular file below it, sorted; `folder` may be one file.
+def find_files(
+    folder: Path, skip: Collection[str] = (), on_error: Callable[[OSError], None] | None = None
+) -> Iterator[tuple[str, Path]]:
+    """Yields (path relative to `folder`, path) of the files below it, sorted; `folder` may be one file.
 
-    Left out: hidden files and folders, caches, netsuke's own files, what `skip` names (a relative path or a bare
-    name), links to folders, and links to files outside. `on_error` is told of folders that cannot be listed.
+    Left out: hidden files and folders, caches, netsuke's own files, what `skip` names (a relative path or a
+    bare name), links to folders, and links to files outside. `on_error` hears of folders not to be listed.
     Raises RecipeError if there is no such file or folder.
     """
     root = folder.resolve()
@@ -94,7 +122,9 @@ def find_files(folder: Path, skip: Collection[str] = (),
         yield folder.name, folder
         return
     if not root.is_dir():
-        raise RecipeError("no such file or folder", where=str(folder), hint="check `path` in the sources of the recipe")
+        raise RecipeError(
+            "no such file or folder", where=str(folder), hint="check `path` in the recipe's sources"
+        )
     found: list[tuple[str, Path]] = []
     todo = [(root, "")]
     while todo:
@@ -138,7 +168,7 @@ def _is_wanted(entry: os.DirEntry[str], root: Path) -> bool:
 
 # -- reading one file ------------------------------------------------------------------------------------
 def read_file(path: Path, suffix: str, max_mb: float) -> dict[str, Any]:
-    """{"text", "reader", "title"} of a file, or {"drop": {"rule", "detail", "bytes"}}. Never raises for its bytes."""
+    """{"text", "reader", "title"} of a file, or {"drop": {"rule", "detail", "bytes"}}; never raises."""
     size = 0
     try:
         size = path.stat().st_size
@@ -148,7 +178,8 @@ def read_file(path: Path, suffix: str, max_mb: float) -> dict[str, Any]:
     except Refused as refused:
         return {"drop": {"rule": refused.rule, "detail": refused.detail, "bytes": size}}
     except OSError as error:
-        return {"drop": {"rule": "unreadable", "detail": error.strerror or type(error).__name__, "bytes": size}}
+        detail = error.strerror or type(error).__name__
+        return {"drop": {"rule": "unreadable", "detail": detail, "bytes": size}}
     return {key: _SURROGATES.sub("\ufffd", value) for key, value in result.items()}
 
 
@@ -181,8 +212,10 @@ def sniff(path: Path, data: bytes) -> str | None:
     if re.match(rb"(<\?xml[^>]*>\s*)?(<!doctype html|<html)", head, re.IGNORECASE):
         return ".html"
     if data.startswith(b"PK"):
-        with contextlib.suppress(OSError, ValueError, NotImplementedError, zipfile.BadZipFile), \
-                zipfile.ZipFile(path) as archive:
+        with (
+            contextlib.suppress(OSError, ValueError, NotImplementedError, zipfile.BadZipFile),
+            zipfile.ZipFile(path) as archive,
+        ):
             names = set(archive.namelist())
             if found := next((suffix for name, suffix in _ZIP_MEMBERS.items() if name in names), None):
                 return found
@@ -198,7 +231,7 @@ def decode(data: bytes, declared: str | None = None) -> tuple[str, str]:
     """
     if mark := next((encoding for bom, encoding in _BOMS if data.startswith(bom)), None):
         return _marked(data, mark)
-    if b"\0" in data[:1 << 20] or b"\0" in data:
+    if b"\0" in data[: 1 << 20] or b"\0" in data:
         raise Refused("binary", "it has NUL bytes")
     if len(data) - len(data.translate(None, _CONTROLS)) > 0.005 * len(data):
         raise Refused("binary", "it has control characters all over")
@@ -218,14 +251,15 @@ def _marked(data: bytes, encoding: str) -> tuple[str, str]:
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise Refused("unreadable", f"marked as {encoding}, but {error.reason} at byte {error.start}") from None
+        detail = f"marked as {encoding}, but {error.reason} at byte {error.start}"
+        raise Refused("unreadable", detail) from None
     if "\0" in text:
         raise Refused("binary", "it has NUL characters")
     return text, encoding.removesuffix("-sig")
 
 
 def _guessed(data: bytes) -> tuple[str, str]:
-    """Damaged UTF-8 if most of its sequences are whole, else Windows-1252 or Latin-1 if it reads like a language."""
+    """Damaged UTF-8 if most of it is whole, else Windows-1252 or Latin-1 if it reads like a language."""
     text = data.decode("utf-8", "replace")
     bad = text.count("\ufffd")
     if bad * 10 <= sum(not c.isascii() for c in text) - bad:
@@ -266,7 +300,7 @@ class Parser:
         return process.pid if process and self._owner == os.getpid() and process.poll() is None else None
 
     def ask(self, path: Path, suffix: str, seconds: float) -> dict[str, Any]:
-        """The child's answer. Raises ParserDied on a crash or after `seconds`; the next call starts a new child."""
+        """The child's answer. Raises ParserDied on a crash or after `seconds`; the next call starts anew."""
         line = json.dumps({"path": str(path.absolute()), "suffix": suffix}).encode() + b"\n"
         with self._lock:
             if self.pid is None:
@@ -288,7 +322,10 @@ class Parser:
         # No `-m`: it would put the current folder, which may hold the person's own json.py, on the path.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", _START, str(Path(__file__).parents[2])],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
             start_new_session=True,  # Ctrl-C is for the parent, which ends the child
         )
         self._owner = os.getpid()

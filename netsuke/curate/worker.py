@@ -1,7 +1,7 @@
 """The child that parses: one JSON line {"path", "suffix"} on stdin, one JSON line back on stdout.
 
-It is the only module that loads a parser. Its memory is limited, and netsuke.curate.read ends it when it takes too
-long. Run alone: `python -m netsuke.curate.worker`.
+It is the only module that loads a parser. Its memory is limited, and netsuke.curate.read ends it when
+it takes too long. Run alone: `python -m netsuke.curate.worker`.
 """
 
 from __future__ import annotations
@@ -31,10 +31,13 @@ Read = tuple[str, str]  # text, title
 def _kreuzberg(path: Path, suffix: str) -> Read:
     import kreuzberg
 
-    # Pages, because the whole-document text of a PDF may hold a hyphenated paragraph twice (kreuzberg 4.10.4).
+    # Pages, because the whole-document text of a PDF can hold a paragraph twice (kreuzberg 4.10.4).
     pages = kreuzberg.PageConfig(extract_pages=True) if suffix == ".pdf" else None
-    config = kreuzberg.ExtractionConfig(
-        use_cache=False, disable_ocr=True, enable_quality_processing=False, pages=pages,
+    config = kreuzberg.ExtractionConfig(  # type: ignore[call-arg]  # disable_ocr is not in its stub
+        use_cache=False,
+        disable_ocr=True,
+        enable_quality_processing=False,
+        pages=pages,
         concurrency=kreuzberg.ConcurrencyConfig(max_threads=1),
     )
     result = kreuzberg.extract_bytes_sync(path.read_bytes(), PARSED[suffix], config)
@@ -80,7 +83,9 @@ def _html(path: Path, suffix: str) -> Read:
 
 # Our own first for HTML: kreuzberg 4.10.4 loses block quotes, leaves ** marks and takes every byte for UTF-8.
 READERS: dict[str, list[tuple[str, Callable[[Path, str], Read]]]] = {
-    ".html": [("html", _html)], ".htm": [("html", _html)], ".xhtml": [("html", _html)],
+    ".html": [("html", _html)],
+    ".htm": [("html", _html)],
+    ".xhtml": [("html", _html)],
     ".pdf": [("kreuzberg", _kreuzberg), ("pypdf", _pypdf)],
     ".eml": [("kreuzberg", _kreuzberg), ("email", _email)],
     ".ipynb": [("kreuzberg", _kreuzberg), ("notebook", _notebook)],
@@ -88,8 +93,11 @@ READERS: dict[str, list[tuple[str, Callable[[Path, str], Read]]]] = {
 
 
 # -- HTML ------------------------------------------------------------------------------------------------
-_BREAKS = dict.fromkeys("""p div section article main header footer aside ul ol dl table blockquote pre figure
-figcaption form fieldset address details summary hr h1 h2 h3 h4 h5 h6 body""".split(), "\n\n")
+_BREAKS = dict.fromkeys(
+    """p div section article main header footer aside ul ol dl table blockquote pre figure
+figcaption form fieldset address details summary hr h1 h2 h3 h4 h5 h6 body""".split(),
+    "\n\n",
+)
 _BREAKS |= dict.fromkeys("br tr li dt dd option caption".split(), "\n")
 _SKIPPED = frozenset("script style noscript template svg nav iframe object select button textarea".split())
 
@@ -151,7 +159,7 @@ class _HtmlText(HTMLParser):
 
 
 def html_text(source: str) -> Read:
-    """(the text of a page, its title): blocks as paragraphs, list items as lines, cells by tabs, no navigation."""
+    """(the text of a page, its title): a block a paragraph, an item a line, tabs between cells, no menus."""
     page = _HtmlText()
     page.feed(source)
     page.close()

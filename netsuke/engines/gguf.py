@@ -22,8 +22,13 @@ from safetensors.torch import load_file, save_file
 from ..errors import EngineError, RecipeError
 from . import tokenizer
 
-Type = gguf.GGMLQuantizationType
 BODY_TYPE = "IQ4_NL"
+
+
+def type_of(name: str) -> gguf.GGMLQuantizationType:
+    """A GGUF type by its name."""
+    return gguf.GGMLQuantizationType[name]
+
 
 _LAYER = {
     "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
@@ -138,7 +143,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def tensor_bytes(shape: tuple[int, ...], kind: str) -> int:
     """Bytes of a tensor in a GGUF type; EngineError if its rows do not fill whole blocks."""
-    block, size = gguf.GGML_QUANT_SIZES[Type[kind]]
+    block, size = gguf.GGML_QUANT_SIZES[type_of(kind)]
     if shape[-1] % block:
         raise EngineError(f"rows of {shape[-1]} do not fit blocks of {block} ({kind})")
     return int(np.prod(shape)) // block * size
@@ -147,7 +152,7 @@ def tensor_bytes(shape: tuple[int, ...], kind: str) -> int:
 def fitting(kind: str, columns: int) -> str:
     """`kind`, or the nearest bigger type whose block fits this many columns, as llama-quantize falls back."""
     for candidate in (kind, "Q8_0", "F16"):
-        if columns % gguf.GGML_QUANT_SIZES[Type[candidate]][0] == 0:
+        if columns % gguf.GGML_QUANT_SIZES[type_of(candidate)][0] == 0:
             return candidate
     return "F32"
 
@@ -157,13 +162,13 @@ def quantise(weight: np.ndarray, kind: str, importance: np.ndarray | None = None
     if kind in ("F32", "F16"):
         return weight.astype(np.float32 if kind == "F32" else np.float16)
     return np.asarray(
-        libgguf.quantize_rows(np.ascontiguousarray(weight, np.float32), Type[kind], imatrix=importance)
+        libgguf.quantize_rows(np.ascontiguousarray(weight, np.float32), type_of(kind), imatrix=importance)
     )
 
 
-def dequantised(data: np.ndarray, kind: Type) -> np.ndarray:
+def dequantised(data: np.ndarray, kind: gguf.GGMLQuantizationType) -> np.ndarray:
     """float32 rows of a GGUF tensor's data."""
-    if kind in (Type.F32, Type.F16, Type.BF16):
+    if kind in (type_of("F32"), type_of("F16"), type_of("BF16")):
         return np.array(gguf.dequantize(data, kind), np.float32)
     return np.asarray(libgguf.dequantize_rows(data, kind))
 
@@ -172,7 +177,7 @@ def rounded(weight: torch.Tensor, kind: str, importance: np.ndarray | None = Non
     """What a weight [R, C] becomes when it is written in a GGUF type and read back, in the weight's own dtype."""
     kind = fitting(kind, weight.shape[-1])
     data = quantise(weight.float().numpy(), kind, importance)
-    return torch.from_numpy(dequantised(data, Type[kind])).to(weight.dtype)
+    return torch.from_numpy(dequantised(data, type_of(kind))).to(weight.dtype)
 
 
 Choose = Callable[[str, tuple[int, ...]], str]
@@ -208,7 +213,7 @@ def write(
                 weight = _interleave(weight, count)
         kind = choose(name, weight.shape)
         data = quantise(weight, kind, (importance or {}).get(name))
-        writer.add_tensor(gguf_name(name), data, raw_dtype=None if kind in ("F32", "F16") else Type[kind])
+        writer.add_tensor(gguf_name(name), data, raw_dtype=None if kind in ("F32", "F16") else type_of(kind))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +80,8 @@ def load_model(folder: Path, dtype: torch.dtype = torch.bfloat16) -> LlamaForCau
 
 def model_of(folder: Path, weights: dict[str, torch.Tensor]) -> LlamaForCausalLM:
     """A model with the shape of a folder's config.json and these weights."""
-    config = LlamaConfig(**json.loads((folder / "config.json").read_text()), attn_implementation="netsuke")
+    config = LlamaConfig(**json.loads((folder / "config.json").read_text()))
+    config._attn_implementation = "netsuke"
     config.vocab_size = weights["model.embed_tokens.weight"].shape[0]
     torch.set_default_dtype(weights["model.embed_tokens.weight"].dtype)
     try:
@@ -166,7 +167,9 @@ def bits_per_byte(scores: Sequence[Score]) -> float:
     return sum(s.bits for s in scores) / max(1, sum(s.bytes for s in scores))
 
 
-def score_batches(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 1024) -> Iterator[int]:
+def score_batches(
+    model: LlamaForCausalLM, texts: Sequence[Text], context: int = 1024
+) -> Generator[int, None, list[Score]]:
     """Like score(), but yields the targets done after each batch; returns the scores."""
     bits = [0.0] * len(texts)
     done = 0
@@ -186,8 +189,7 @@ def score(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 1024) -
         try:
             next(work)
         except StopIteration as stop:
-            scores: list[Score] = stop.value
-            return scores
+            return list(stop.value)
 
 
 @torch.no_grad()
@@ -217,7 +219,7 @@ def input_energy(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 
     sums: dict[str, torch.Tensor] = {}
     counts: dict[str, int] = {}
 
-    def watch(name: str) -> object:
+    def watch(name: str) -> Callable[[torch.nn.Module, tuple[torch.Tensor, ...]], None]:
         def hook(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
             rows = inputs[0].reshape(-1, inputs[0].shape[-1]).float()
             sums[name] = sums.get(name, 0) + rows.square().sum(0)

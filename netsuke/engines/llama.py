@@ -17,22 +17,24 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import httpx
 
-from netsuke.errors import EngineError
+from ..errors import EngineError
 
 START_SECONDS = 60.0
 STOP_SECONDS = 3.0
 SOCKET_BYTES = 100  # a Unix socket's address holds 108 bytes on Linux, 104 on macOS
+JSON = {"Content-Type": "application/json"}
 PROMPT_CACHE_MIB = 64  # the engine's own default, 8 GiB, is not pocket-sized
 SPIN_COUNT = "500"  # turns at an OpenMP barrier before a thread sleeps; see `_environment`
 
@@ -65,24 +67,27 @@ class Engine:
     # -- life ----------------------------------------------------------------------------------
 
     def start(self) -> Self:
-        """The engine itself, once it answers. Raises EngineError, with the child's last words, if it does not."""
+        """The engine itself, once it answers. Raises EngineError with the child's last words otherwise."""
         if self.alive:
             return self
         self.stop()
         if not self.model.is_file():
-            raise EngineError("there is no such model file", where=str(self.model), hint="make the pack again")
+            raise EngineError("there is no such model file", where=str(self.model))
         self.threads = self._fixed_threads or free_threads()
-        self._folder = _fresh_folder()
-        self._process = self._spawn()
         try:
+            self._folder = _fresh_folder()
+            self._process = self._spawn()
             self._await_health()
+        except OSError as error:
+            self.stop()
+            raise EngineError(f"the engine could not be started: {error}", where=str(self.model)) from None
         except BaseException:
             self.stop()
             raise
         return self
 
     def stop(self) -> None:
-        """Ends the child, by SIGTERM and after 3 s by SIGKILL, and removes its folder. May be called twice."""
+        """Ends the child, by SIGTERM and after 3 s by SIGKILL, and removes its folder."""
         process, self._process = self._process, None
         if process is not None:
             process.terminate()
@@ -114,7 +119,7 @@ class Engine:
 
     @property
     def socket(self) -> Path:
-        """The Unix socket; another one after each start. Raises EngineError when the engine was not started."""
+        """The Unix socket, another one after each start. Raises EngineError when not started."""
         if self._folder is None:
             raise EngineError("the engine is not running", where=str(self.model))
         return self._folder / "engine.sock"
@@ -138,7 +143,7 @@ class Engine:
         with self.client(timeout_seconds=5) as client:
             while self.alive:
                 with contextlib.suppress(httpx.TransportError):
-                    if client.get("/health").status_code == 200:
+                    if _listens(self.socket) and client.get("/health").status_code == 200:
                         return
                 if time.monotonic() > deadline:
                     raise self._failure(f"the engine did not answer within {START_SECONDS:.0f} s")
@@ -149,7 +154,7 @@ class Engine:
         lines = _log(self.socket).read_text("utf-8", "replace").splitlines()
         words = [re.sub(r"^[\d.]+ [A-Z] ", "", line).strip() for line in lines if line.strip()]
         return EngineError(
-            "\n  ".join([what, *words[-6:]]),
+            "\n  ".join([what, *words[-8:]]),
             where=str(self.model),
             hint="is it a whole GGUF file of an architecture that llama.cpp knows?",
         )
@@ -177,21 +182,26 @@ class Engine:
         """
         return self._post("/completion", {"n_predict": 256, **fields, "prompt": prompt, "stream": False})
 
-    def stream(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The events of a streaming route, as they come. Raises EngineError if the engine refuses or dies."""
+    def stream(self, path: str, body: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
+        """Yields the events of a streaming route as they come; closing it early frees the slot.
+
+        Raises EngineError if the engine refuses or dies.
+        """
+        sent = json.dumps({**body, "stream": True})
         with self._asking(), self.client() as client:
-            with client.stream("POST", path, json={**body, "stream": True}) as response:
+            with client.stream("POST", path, content=sent, headers=JSON) as response:
                 if response.status_code != 200:
                     response.read()
                     raise _refusal(response)
-                for line in response.iter_lines():
-                    if line == "data: [DONE]":
-                        return
-                    if line.startswith("data: "):
-                        yield json.loads(line.removeprefix("data: "))
+                events = Events()
+                for chunk in response.iter_raw():
+                    for data in events.feed(chunk):
+                        if data == b"[DONE]":
+                            return
+                        yield json.loads(data)
 
     def tokenize(self, text: str, *, special: bool = True) -> list[int]:
-        """Token ids of `text`, no beginning token added; with `special`, <|im_end|> and its like are one token."""
+        """Token ids of `text`, no beginning token added; `special`: <|im_end|> and its like are one token."""
         answer = self._post("/tokenize", {"content": text, "parse_special": special})
         return [int(token) for token in answer["tokens"]]
 
@@ -201,7 +211,7 @@ class Engine:
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         with self._asking(), self.client() as client:
-            response = client.post(path, json=body)
+            response = client.post(path, content=json.dumps(body), headers=JSON)
             if response.status_code != 200:
                 raise _refusal(response)
             answer: dict[str, Any] = response.json()
@@ -209,13 +219,29 @@ class Engine:
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
+        if not self.alive:
+            raise EngineError("the engine is not running", where=str(self.model))
         try:
             yield
         except httpx.TimeoutException as error:
             raise EngineError("the engine took too long to answer", where=str(self.model)) from error
         except httpx.TransportError as error:
-            hint = "ask again: a new engine starts" if not self.alive else None
-            raise EngineError("the engine died while it answered", where=str(self.model), hint=hint) from error
+            raise EngineError("the engine did not finish its answer", where=str(self.model)) from error
+
+
+class Events:
+    """Cuts the bytes of a server-sent stream into the contents of its `data:` lines.
+
+    httpx's own `iter_lines` also cuts at U+0085 and U+2028, which a model may well write.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The events that this chunk completes."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        return [line.removeprefix(b"data: ") for line in lines if line.startswith(b"data: ")]
 
 
 # The engine closes a connection after a stream although it announces keep-alive; a new one on a Unix
@@ -230,8 +256,14 @@ def _refusal(response: httpx.Response) -> EngineError:
         return EngineError(f"the engine answered with status {response.status_code}")
 
 
-def _log(socket: Path) -> Path:
-    return socket.with_name("engine.log")
+def _log(place: Path) -> Path:
+    return place.with_name("engine.log")
+
+
+def _listens(place: Path) -> bool:
+    """Whether somebody accepts there; httpx, asked too early, would leave an open socket behind."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(place)) == 0
 
 
 def _fresh_folder() -> Path:
@@ -258,15 +290,15 @@ def _environment() -> dict[str, str]:
 # -- the child -----------------------------------------------------------------------------------
 
 
-def _leave_with_parent(stdin: IO[bytes], socket: Path) -> None:
+def _leave_with_parent(stdin: int, place: Path) -> None:
     """Waits for the end of stdin, then ends this process at once, its own files removed."""
-    while stdin.read(4096):
+    while os.read(stdin, 4096):  # not sys.stdin.read: it holds a lock that the interpreter's exit needs
         pass
-    for path in (socket, _log(socket)):
+    for path in (place, _log(place)):
         with contextlib.suppress(OSError):
             path.unlink()
     with contextlib.suppress(OSError):
-        socket.parent.rmdir()  # refused by the system unless it is empty
+        place.parent.rmdir()  # refused by the system unless it is empty
     os._exit(0)
 
 
@@ -304,11 +336,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--slots", type=int, default=1)
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    socket = Path(given.socket)
-    watch = threading.Thread(target=_leave_with_parent, args=(sys.stdin.buffer, socket), daemon=True)
+    place = Path(given.socket)
+    watch = threading.Thread(target=_leave_with_parent, args=(sys.stdin.fileno(), place), daemon=True)
     watch.start()
-    if socket.is_socket():
-        socket.unlink()  # left by an engine that was killed; binding would fail on it
+    if place.is_socket():
+        place.unlink()  # left by an engine that was killed; binding would fail on it
     import xllamacpp
 
     try:

@@ -73,15 +73,14 @@ def attach_lora(model: LlamaForCausalLM, rank: int, seed: int) -> dict[str, nn.P
             for name, child in list(block.named_children()):
                 if isinstance(child, nn.Linear):
                     setattr(block, name, LowRankLinear(child, rank, generator))
-    return {name: p for name, p in model.named_parameters() if p.requires_grad and "lora_" in name}
+    return {name: p for name, p in model.named_parameters() if "lora_" in name}
 
 
 def attach_full(model: LlamaForCausalLM, rank: int, seed: int) -> dict[str, nn.Parameter]:
     """Train the body's own matrices and norms; the embedding stays."""
-    live = {}
-    for name, parameter in model.named_parameters():
-        if ".layers." in name or name == "model.norm.weight":
-            live[name] = parameter.requires_grad_(True)
+    live = {n: p for n, p in model.named_parameters() if ".layers." in n or n == "model.norm.weight"}
+    for parameter in live.values():
+        parameter.requires_grad_(True)
     return live
 
 

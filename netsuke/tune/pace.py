@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..machine import free_threads
 from ..nouns import Ref
 from ..recipe import Lock, load_lock, save_lock
 from ..store import Store
 from . import Params, Speed, tune
-
-
-def free_threads() -> int:
-    """Cores that nobody else is using, at least one: two jobs that spin on the same cores starve each other."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return max(1, min(cores, round(cores - os.getloadavg()[0] / 2)))
 
 
 @dataclass

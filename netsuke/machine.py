@@ -1,0 +1,34 @@
+"""What the machine has free just now."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+_LOOK_SECONDS = 0.1
+
+
+def free_threads() -> int:
+    """Cores that nobody else is using, at least one: two jobs that spin on the same cores starve each other.
+
+    Looks at what the cores do for a tenth of a second; the load average would still count what has just ended.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    before = _busy_seconds()
+    if before is None:
+        return max(1, min(cores, round(cores - os.getloadavg()[0])))
+    started = time.monotonic()
+    time.sleep(_LOOK_SECONDS)
+    busy = ((_busy_seconds() or before) - before) / (time.monotonic() - started)
+    return max(1, min(cores, round(cores - busy)))
+
+
+def _busy_seconds() -> float | None:
+    """Seconds that all cores together were not idle since the machine started; None where the system has no word."""
+    try:
+        ticks = [int(n) for n in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    except (OSError, ValueError):
+        return None
+    user, nice, system, _idle, _wait, irq, softirq, steal = ticks[:8]
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")

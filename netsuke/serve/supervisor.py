@@ -1,0 +1,141 @@
+"""Keeps the engine up, and lets requests to it one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Self
+
+import httpx
+
+from ..engines.llama import Engine
+from ..errors import EngineError
+from .refused import Refused
+
+WATCH_SECONDS = 0.5
+READY_SECONDS = 10.0
+HANG_SECONDS = 15.0  # /health has a thread of its own: a busy engine still answers it
+LONGEST_PAUSE_SECONDS = 30.0
+
+_log = logging.getLogger("netsuke.serve")
+
+
+class Supervisor:
+    """One engine under a name. Used as `async with`: it starts the engine, watches it, and stops it.
+
+    At most `engine.slots` requests run and `waiting` more wait, first come first served.
+    """
+
+    def __init__(self, name: str, engine: Engine, *, waiting: int = 16) -> None:
+        self.name = name
+        self.engine = engine
+        self.waiting = waiting
+        self._inside = 0
+        self._turns = asyncio.Semaphore(engine.slots)
+        self._up = asyncio.Event()
+        self._look = asyncio.Event()  # look now, do not sleep on
+        self._closing = False
+        self._down_since = 0.0
+        self._client: httpx.AsyncClient | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._start()
+        self._watcher = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._closing = True
+        self._look.set()
+        if self._watcher:
+            await self._watcher
+        if self._client:
+            await self._client.aclose()
+        await asyncio.to_thread(self.engine.stop)
+
+    @property
+    def up(self) -> bool:
+        return self._up.is_set()
+
+    async def client(self) -> httpx.AsyncClient:
+        """A client of a running engine. Raises Refused (503) once none has been up for 10 s."""
+        try:
+            async with asyncio.timeout_at(self._down_since + READY_SECONDS):
+                await self._up.wait()
+        except TimeoutError:
+            raise unavailable("The engine is starting.") from None
+        assert self._client
+        return self._client
+
+    def suspect(self) -> None:
+        """Says that the engine broke off: no request goes to it until it has been looked at."""
+        self._down()
+        self._look.set()
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Waits for its turn and holds it. Raises Refused (429) when too many wait already."""
+        if self._inside >= self.engine.slots + self.waiting:
+            message = f"{self.waiting} requests are waiting already; try again soon."
+            raise Refused(429, message, code="queue_full", headers={"Retry-After": "1"})
+        self._inside += 1
+        try:
+            async with self._turns:
+                yield
+        finally:
+            self._inside -= 1
+
+    def _down(self) -> None:
+        if self.up:
+            self._up.clear()
+            self._down_since = asyncio.get_running_loop().time()
+
+    async def _start(self) -> None:
+        await asyncio.to_thread(self.engine.start)
+        if self._client:
+            await self._client.aclose()
+        self._client = self.engine.async_client(None)
+        self._up.set()
+
+    async def _watch(self) -> None:
+        pause = WATCH_SECONDS
+        while not self._closing:
+            self._look.clear()
+            if await self._sound():
+                if not self._look.is_set():  # else the suspicion is younger than this look
+                    self._up.set()
+                pause = WATCH_SECONDS
+            else:
+                pause = await self._restart(pause)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._look.wait()
+
+    async def _sound(self) -> bool:
+        if not self.engine.alive:
+            return False
+        if self.up and not self._inside:
+            return True  # nobody asks: that it runs is enough
+        assert self._client
+        try:
+            return (await self._client.get("/health", timeout=HANG_SECONDS)).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    async def _restart(self, pause: float) -> float:
+        """Puts a new engine in place of the old one; how long to wait before the next look."""
+        self._down()
+        _log.warning("the engine is gone; a new one starts")
+        try:
+            await asyncio.to_thread(self.engine.stop)
+            await self._start()
+            return WATCH_SECONDS
+        except (EngineError, OSError) as error:
+            _log.error("%s", error)
+            return min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+def unavailable(message: str) -> Refused:
+    return Refused(503, message, code="engine_unavailable", headers={"Retry-After": "2"})

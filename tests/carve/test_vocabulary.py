@@ -1,0 +1,87 @@
+"""A trimmed vocabulary says kept text exactly as before, and round-trips everything else."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import tiny_gguf
+from tokenizers import Tokenizer
+
+from netsuke.carve import vocabulary
+from netsuke.engines import gguf
+from netsuke.engines import tokenizer as words
+
+CORPUS = "the inner thing is in the other thinner there; ether then them. Über 123 → naïve\n\tend"
+
+
+@pytest.fixture(scope="session")
+def document(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    gguf.unpack(tiny_gguf(folder / "tiny.gguf"), folder)
+    return json.loads((folder / "tokenizer.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def rich(document):
+    """A vocabulary with several hundred merges, learnt from a text by the tokenizers library itself."""
+    from tokenizers import models, pre_tokenizers, trainers
+
+    learner = Tokenizer(models.BPE())
+    learner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=700, initial_alphabet=alphabet, special_tokens=["<|endoftext|>"],
+                                  show_progress=False)  # fmt: skip
+    from pathlib import Path
+
+    import netsuke
+
+    texts = [p.read_text() for p in sorted((Path(netsuke.__file__).parent / "general" / "valid").glob("*.txt"))]
+    learner.train_from_iterator(texts, trainer)
+    learned = json.loads(learner.to_str())
+    return {**document, "added_tokens": learned["added_tokens"], "model": {**document["model"], **learned["model"]}}
+
+
+def cut(document, text, floor):
+    full = Tokenizer.from_str(json.dumps(document))
+    used = set(full.encode(text, add_special_tokens=False).ids)
+    keep = vocabulary.closed(document, used | set(vocabulary.floor_ids(document, floor)))
+    return full, Tokenizer.from_str(json.dumps(vocabulary.trimmed(document, keep))), keep
+
+
+@settings(max_examples=40, deadline=None)
+@given(text=st.text(max_size=300), floor=st.integers(0, 700))
+def test_kept_text_is_tokenised_as_before(rich, text, floor):
+    full, small, keep = cut(rich, text, floor)
+    before = full.encode(text, add_special_tokens=False).ids
+    after = small.encode(text, add_special_tokens=False).ids
+    assert [keep[i] for i in after] == before
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.text(max_size=200))
+def test_any_text_round_trips_through_a_deep_trim(rich, text):
+    _, small, _ = cut(rich, CORPUS, 0)
+    ids = small.encode(text, add_special_tokens=False).ids
+    assert small.decode(ids, skip_special_tokens=False) == text
+
+
+@settings(max_examples=40, deadline=None)
+@given(floor=st.integers(0, 700))
+def test_merges_are_closed_and_keep_their_order(rich, floor):
+    _, _, keep = cut(rich, CORPUS, floor)
+    model = vocabulary.trimmed(rich, keep)["model"]
+    vocab = model["vocab"]
+    assert sorted(vocab.values()) == list(range(len(vocab)))
+    made = {a + b for a, b in model["merges"]}
+    assert all(a in vocab and b in vocab and a + b in vocab for a, b in model["merges"])
+    single = {t for t in vocab if len(t) == 1} | {t["content"] for t in rich["added_tokens"]}
+    assert set(vocab) - single <= made
+    order = [tuple(m) for m in words.merges_of(rich["model"]) if tuple(m) in {tuple(x) for x in model["merges"]}]
+    assert [tuple(m) for m in model["merges"]] == order
+
+
+def test_special_tokens_and_bytes_are_always_kept(document):
+    keep = vocabulary.closed(document, [])
+    assert {t["id"] for t in document["added_tokens"]} <= set(keep)
+    assert sum(len(t) == 1 for t, i in document["model"]["vocab"].items() if i in keep) == 256

@@ -1,0 +1,47 @@
+"""A folder of small documents and a tiny base: the whole loop in seconds."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+from tiny import tiny_gguf
+
+WORDS = "river stone lantern harvest copper winter market garden letter bridge thunder silver meadow kettle".split()
+
+
+def document(number: int) -> str:
+    """A text of about 1,600 characters, of its own for each number."""
+    pick = random.Random(number)
+    lines = [f"# Note {number} about the {pick.choice(WORDS)}", ""]
+    for _ in range(6):
+        chosen = [pick.choice(WORDS) for _ in range(24)]
+        lines += ["In the " + " and the ".join(chosen[:12]) + f", {pick.randrange(10**6)}.",
+                  "Then the " + " of the ".join(chosen[12:]) + ".", ""]  # fmt: skip
+    return "\n".join(lines)
+
+
+def write_material(folder: Path, documents: int = 14, **top: object) -> Path:
+    """Writes documents, a tiny base and a recipe; returns the recipe's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(documents):
+        (folder / f"note-{number:02}.md").write_text(document(number))
+    base = folder.parent / "tiny.gguf"
+    if not base.exists():
+        tiny_gguf(base)
+    settings = {"name": "notes", "base": str(base), "minutes": 0.05, **top}
+    lines = [f"{key} = {value!r}".replace("'", '"') for key, value in settings.items()]
+    recipe = folder / "netsuke.toml"
+    recipe.write_text("\n".join([*lines, "", "[[sources]]", 'path = "."', "", "[tune]", "max_epochs = 1.5", ""]))
+    return recipe
+
+
+def netsuke(home: Path, *words: str, timeout: float = 110, prelude: str = "", **environment: str) -> subprocess.CompletedProcess:
+    """Runs the command line in a process of its own; `prelude` is Python that runs before it."""
+    code = f"{prelude}\nimport sys\nfrom netsuke.cli import main\nsys.argv[0] = 'netsuke'\nmain()"
+    env = {**os.environ, "NETSUKE_HOME": str(home), "NO_COLOR": "1", "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=timeout,
+                          env=env, stdin=subprocess.DEVNULL)  # fmt: skip

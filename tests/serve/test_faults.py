@@ -1,0 +1,204 @@
+"""Many clients, clients that leave, an engine that dies, a server that is stopped."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from served import BODY, CHAT, FOREVER, KEY, Running, error_of, free_port
+
+from netsuke.errors import EngineError
+from netsuke.serve import serve
+
+ENDLESS: dict[str, Any] = {"prompt": "a", "max_tokens": 30000, "grammar": FOREVER}
+
+
+@contextlib.contextmanager
+def _frozen(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_queue_is_bounded(own_server: Running) -> None:
+    supervisor = own_server.supervisor
+    with own_server.client() as client, concurrent.futures.ThreadPoolExecutor() as pool:
+        with _frozen(own_server.pid):
+            asked = [pool.submit(client.post, CHAT, json=BODY) for _ in range(2)]
+            _until(lambda: supervisor._inside == 2)
+            full = client.post(CHAT, json=BODY)
+            error_of(full, 429, "queue_full")
+            assert int(full.headers["retry-after"]) > 0
+            assert client.get("/health").status_code == 200
+        assert [one.result().status_code for one in asked] == [200, 200]
+        assert client.post(CHAT, json=BODY).status_code == 200
+    assert supervisor._inside == 0
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_leaves_frees_its_slot(own_server: Running, stream: bool) -> None:
+    body = json.dumps({**ENDLESS, "stream": stream})
+    head = f"POST /v1/completions HTTP/1.1\nHost: localhost\nAuthorization: Bearer {KEY}\n"
+    head += f"Content-Type: application/json\nContent-Length: {len(body)}\n\n"
+    with socket.create_connection(("127.0.0.1", own_server.port), timeout=30) as connection:
+        connection.sendall(head.replace("\n", "\r\n").encode() + body.encode())
+        if stream:
+            connection.recv(4096)
+        else:
+            _until(lambda: own_server.supervisor._inside == 1)
+    _until(lambda: own_server.supervisor._inside == 0)
+    with own_server.client() as client:
+        answer = client.post("/v1/completions", json={"prompt": "a", "max_tokens": 2})
+    assert answer.status_code == 200
+
+
+def test_killed_engine_is_replaced(own_server: Running) -> None:
+    first = own_server.pid
+    os.kill(first, signal.SIGKILL)
+    with own_server.client() as client:
+        assert client.post(CHAT, json=BODY).status_code == 200
+    assert own_server.pid != first
+
+
+def test_idle_engine_is_replaced_before_anybody_asks(own_server: Running) -> None:
+    first = own_server.pid
+    os.kill(first, signal.SIGKILL)
+    _until(lambda: own_server.supervisor.engine.pid not in (None, first) and own_server.supervisor.up)
+
+
+def test_engine_killed_during_a_whole_answer_is_asked_again(own_server: Running) -> None:
+    body = {**ENDLESS, "max_tokens": 2000}
+    with own_server.client() as client, concurrent.futures.ThreadPoolExecutor() as pool:
+        with _frozen(first := own_server.pid):
+            asked = pool.submit(client.post, "/v1/completions", json=body)
+            _until(lambda: own_server.supervisor._inside == 1)
+            os.kill(first, signal.SIGKILL)
+        assert asked.result().json()["choices"][0]["text"] == "a" * 2000
+
+
+def test_engine_that_hangs_is_replaced(own_server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netsuke.serve.supervisor.HANG_SECONDS", 0.3)
+    monkeypatch.setattr("netsuke.engines.llama.STOP_SECONDS", 0.1)
+    os.kill(own_server.pid, signal.SIGSTOP)
+    with own_server.client() as client:
+        assert client.post(CHAT, json=BODY).status_code == 200
+
+
+def test_engine_killed_in_mid_stream_ends_it_with_anerror_of(own_server: Running) -> None:
+    with own_server.client() as client:
+        with client.stream("POST", "/v1/completions", json={**ENDLESS, "stream": True}) as response:
+            lines = (line for line in response.iter_lines() if line)
+            assert "error" not in next(lines)
+            os.kill(own_server.pid, signal.SIGKILL)
+            *_, last = lines
+        assert json.loads(last.removeprefix("data: "))["error"]["code"] == "engine_unavailable"
+        assert client.post(CHAT, json=BODY).status_code == 200
+
+
+def test_engine_that_cannot_come_back_is_503(own_server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netsuke.serve.supervisor.READY_SECONDS", 0.5)
+    whole = own_server.supervisor.engine.model
+    own_server.supervisor.engine.model = whole.with_name("gone.gguf")
+    os.kill(own_server.pid, signal.SIGKILL)
+    with own_server.client() as client:
+        answer = client.post(CHAT, json=BODY)
+        error_of(answer, 503, "engine_unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+        assert client.get("/health").json() == {"status": "starting"}
+        own_server.supervisor.engine.model = whole
+        _until(lambda: client.get("/health").json() == {"status": "ok"})
+        assert client.post(CHAT, json=BODY).status_code == 200
+
+
+# -- serve(), a process of its own --------------------------------------------------------------------
+
+SERVE = """
+import sys
+from pathlib import Path
+from netsuke.serve import serve
+serve({"tiny": Path(sys.argv[1])}, port=int(sys.argv[2]), key=sys.argv[3], on_ready=lambda: print("ready", flush=True))
+print("stopped")
+"""
+
+
+@contextlib.contextmanager
+def _serving(model: Path, port: int, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-W", "error", "-c", SERVE, str(model), str(port), KEY]
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            assert process.stdout and process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_stop_all_of_it(model: Path, number: signal.Signals) -> None:
+    with _short_folder() as folder, _serving(model, port := free_port(), folder) as process:
+        answer = httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False)
+        assert answer.json() == {"status": "ok"}
+        assert not {"server", "date"} & set(answer.headers)
+        assert (made := list(folder.iterdir())) and stat.S_IMODE(made[0].stat().st_mode) == 0o700
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, out, err) == (0, "stopped\n", "")
+        assert list(folder.iterdir()) == []
+
+
+def test_killed_server_takes_the_engine_with_it(model: Path) -> None:
+    with _short_folder() as folder, _serving(model, free_port(), folder) as process:
+        assert list(folder.iterdir())
+        process.kill()
+        process.wait()
+        _until(lambda: list(folder.iterdir()) == [])  # the child's last act before it exits
+
+
+@contextlib.contextmanager
+def _short_folder() -> Iterator[Path]:
+    """A temporary folder whose path leaves room for a socket's name."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_port_taken(server: Running, model: Path) -> None:
+    with pytest.raises(EngineError, match="taken") as caught:
+        serve({"tiny": model}, port=server.port, key=KEY)
+    assert caught.value.hint and "--port" in caught.value.hint
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])
+def test_open_addresses_are_refused(model: Path, host: str) -> None:
+    with pytest.raises(EngineError, match="open to the network"):
+        serve({"tiny": model}, host=host, port=1, key=KEY)
+
+
+@pytest.mark.parametrize("port", [0, -1, 70000])
+def test_no_such_port(model: Path, port: int) -> None:
+    with pytest.raises(EngineError, match="port"):
+        serve({"tiny": model}, port=port, key=KEY)

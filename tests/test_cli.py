@@ -1,0 +1,136 @@
+"""The command line: exit codes, hints, JSON, and what a stranger types wrong."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from material import document, netsuke, write_material
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """(folder, home) after one make."""
+    room = tmp_path_factory.mktemp("cli")
+    place = write_material(room / "notes")
+    done = netsuke(room / "home", "make", str(place.parent))
+    assert done.returncode == 0, done.stderr
+    assert "your held-out documents" in done.stdout and "netsuke chat notes" in done.stderr
+    return place.parent, room / "home"
+
+
+def test_help_is_light():
+    code = "import sys, netsuke.cli; print(sorted({'torch', 'numpy', 'httpx', 'starlette', 'transformers'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_a_folder_without_a_recipe_gets_one(tmp_path):
+    folder = tmp_path / "My notes (2024)"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.md").write_text(document(number))
+    done = netsuke(tmp_path / "home", "make", str(folder), "--mb", "80", "--minutes", "1")
+    assert done.returncode == 6 and "netsuke bases fetch smollm2-135m-instruct" in done.stderr
+    done = netsuke(tmp_path / "home", "plan", str(folder), "--json")
+    assert done.returncode == 6
+
+
+def test_make_by_recipe_and_by_name_run_nothing_new(made):
+    folder, home = made
+    for target in (str(folder), str(folder / "netsuke.toml"), "notes"):
+        done = netsuke(home, "make", target, "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["name"] == "notes"
+        assert "✓" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["list"], ["bases"], ["plan", "notes"], ["why", "notes"], ["why", "notes", "tune"],
+                                   ["verify"], ["verify", "notes"], ["gc", "--dry-run"]])  # fmt: skip
+def test_every_result_is_json_when_asked(made, words):
+    _, home = made
+    done = netsuke(home, *words, "--json")
+    assert done.returncode == 0, done.stderr
+    json.loads(done.stdout)
+    plain = netsuke(home, *words)
+    assert plain.returncode == 0 and plain.stdout.strip()
+    assert all(len(line) <= 80 for line in plain.stdout.splitlines() if "/" not in line)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('minuets = 3\nname = "x"', "did you mean 'minutes'"),
+        ('name = "x"\nbase = "b"\nmb = "big"', "line 3"),
+        ('name = "x"\nbase = "b"\n[[sources]]\npath = "."\n[tune]\nrnak = 4', "did you mean 'rank'"),
+        ('name = "x', "line 1"),
+        ('name = "x"\nbase = "b"\nmb = -4\n[[sources]]\npath = "."', "between"),
+    ],
+)
+def test_a_wrong_recipe_says_where(tmp_path, text, expected):
+    (tmp_path / "netsuke.toml").write_text(text)
+    done = netsuke(tmp_path / "home", "make", str(tmp_path / "netsuke.toml"))
+    assert done.returncode == 2
+    assert expected in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "expected"),
+    [
+        (["make", "/no/such/place"], 2, "no folder, recipe or model"),
+        (["chat", "nobody"], 6, "models: notes"),
+        (["complete", "nobody", "x"], 6, "no model"),
+        (["complete", "../../etc/passwd", "x"], 6, "no model"),
+        (["why", "notes", "flatten"], 2, "netsuke plan"),
+        (["bases", "fetch", "gpt-7"], 2, "known:"),
+        (["make", "notes", "--set", "tune.rnak=4"], 2, "did you mean 'rank'"),
+        (["make", "notes", "--set", "tune.rank"], 2, "no '='"),
+        (["make", "notes", "--name", "../x"], 2, "cannot be a model's name"),
+        (["make", "notes", "--mb", "lots"], 2, "--mb"),
+        (["nonsense"], 2, "No such command"),
+    ],
+)
+def test_what_is_typed_wrong_is_named(made, words, code, expected):
+    _, home = made
+    done = netsuke(home, *words)
+    assert done.returncode == code, done.stderr
+    assert expected in done.stderr and "Traceback" not in done.stderr
+
+
+def test_debug_shows_the_traceback(made):
+    _, home = made
+    assert "Traceback" in netsuke(home, "--debug", "chat", "nobody").stderr
+
+
+def test_complete_and_chat_answer(made):
+    _, home = made
+    done = netsuke(home, "complete", "notes", "In the river", "--max-tokens", "8", "--seed", "3")
+    assert done.returncode == 0 and done.stdout.startswith("In the river") and len(done.stdout) > 14
+    done = netsuke(home, "complete", "notes", "In the river", "--max-tokens", "8", "--json")
+    assert json.loads(done.stdout)["completion"]
+    done = netsuke(home, "chat", "notes", "--max-tokens", "8")
+    assert done.returncode == 0
+
+
+def test_a_pack_that_was_copied_out_is_used_and_verified(made, tmp_path):
+    import shutil
+
+    from netsuke.store import Store
+
+    _, home = made
+    store = Store(home)
+    shutil.copytree(store.path(store.named("packs", "notes")["ref"]), tmp_path / "mine")
+    assert netsuke(home, "verify", str(tmp_path / "mine")).returncode == 0
+    assert netsuke(home, "complete", str(tmp_path / "mine"), "In", "--max-tokens", "4").returncode == 0
+    path = tmp_path / "mine" / "model.gguf"
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    done = netsuke(home, "verify", str(tmp_path / "mine"))
+    assert done.returncode == 6 and "model.gguf" in done.stdout
+    assert netsuke(home, "complete", str(tmp_path / "mine"), "In").returncode == 6
+
+
+def test_another_folder_of_the_same_name_does_not_replace_a_model(made, tmp_path):
+    _, home = made
+    place = write_material(tmp_path / "notes", documents=3)
+    done = netsuke(home, "make", str(place.parent))
+    assert done.returncode == 2 and "--name" in done.stderr

@@ -1,0 +1,180 @@
+"""Training: the same bits whether or not it was interrupted, and an adapter that others read."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from tiny import tiny_gguf
+
+from netsuke import tune
+from netsuke.combine import merge
+from netsuke.documents import write_rows
+from netsuke.engines import gguf, hf
+from netsuke.errors import RecipeError
+from netsuke.tune import batches, lora, train
+from netsuke.tune.loss import head_loss
+
+PARAMS = tune.Training("lora", 4, 1e-2, 32, 2, 50.0, 3, budget_tokens=32 * 2 * 24, valid_bytes=2000, evaluations=6,
+                       general_gate=0.1, seed=7, threads=1)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tune")
+    (folder / "model").mkdir()
+    gguf.unpack(tiny_gguf(folder / "tiny.gguf"), folder / "model")
+    (folder / "model" / "about.json").write_text('{"name": "tiny", "licence": "MIT"}')
+    rows = [{"text": f"number {i} is followed by number {i + 1}, as it always was. " * 6} for i in range(20)]
+    write_rows(folder / "train.jsonl", rows[:16])
+    write_rows(folder / "valid.jsonl", rows[16:])
+    return folder
+
+
+def job(place, scratch, params=PARAMS):
+    return train.Job(params, place / "model", place / "train.jsonl", place / "valid.jsonl", scratch)
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_it_learns(place, tmp_path, method):
+    work = job(place, tmp_path, dataclasses.replace(PARAMS, method=method))
+    list(work.run())
+    assert work.best["valid"] < 0.8 * work.history[0]["valid"]
+    assert work.step == work.steps == 24
+
+
+@pytest.mark.parametrize("stop_after", [1, 5, 8, 13, 23])
+def test_an_interrupted_run_ends_with_the_same_bits(place, tmp_path, monkeypatch, stop_after):
+    monkeypatch.setattr(train, "CHECKPOINT_TOKENS", 32 * 2 * 4)
+    whole = job(place, tmp_path / "a")
+    list(whole.run())
+    for number, _ in enumerate(job(place, tmp_path / "b").run()):
+        if number == stop_after:
+            break
+    resumed = job(place, tmp_path / "b")
+    steps = len(list(resumed.run()))
+    assert steps < 24 or stop_after < 4
+    for one, folder in ((whole, "x"), (resumed, "y")):
+        (tmp_path / folder).mkdir()
+        one.save(tmp_path / folder, 1.0)
+    for name in ("adapter_model.safetensors", "adapter_config.json", "curve.json"):
+        assert (tmp_path / "x" / name).read_bytes() == (tmp_path / "y" / name).read_bytes()
+
+
+def test_a_half_written_checkpoint_is_not_taken(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "CHECKPOINT_TOKENS", 32 * 2 * 4)
+    work = job(place, tmp_path)
+    list(work.run())
+    (newest,) = tmp_path.glob("checkpoint-*")
+    (newest / "state.json").unlink()
+    assert job(place, tmp_path).step == 0
+    again = job(place, tmp_path)
+    assert len(list(again.run())) == 25  # from the start: the first look, then every step
+
+
+def test_early_stop_keeps_the_best(place, tmp_path):
+    wild = dataclasses.replace(PARAMS, learning_rate=3.0, patience=2, evaluations=24)
+    work = job(place, tmp_path, wild)
+    list(work.run())
+    assert work.step < work.steps
+    work.with_scale(1.0)
+    assert hf.bits_per_byte(hf.score(work.model.eval(), work.valid)) == pytest.approx(work.best["valid"], rel=1e-6)
+
+
+def test_unknown_method_is_named(place, tmp_path):
+    with pytest.raises(RecipeError, match="'dora'"):
+        job(place, tmp_path, dataclasses.replace(PARAMS, method="dora"))
+
+
+def test_merged_adapter_computes_what_training_computed(place, tmp_path):
+    work = job(place, tmp_path / "s")
+    list(work.run())
+    for scale in (1.0, 0.5):
+        out, merged = tmp_path / f"a{scale}", tmp_path / f"m{scale}"
+        out.mkdir()
+        work.save(out, scale)
+        merge.write(place / "model", out, merged)
+        work.with_scale(scale)
+        ours = hf.bits_per_byte(hf.score(work.model.eval(), work.valid))
+        theirs = hf.bits_per_byte(hf.score(hf.load_model(merged), work.valid))
+        assert theirs == pytest.approx(ours, rel=2e-3)
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")  # peft's own call
+def test_peft_loads_the_adapter_to_the_same_logits(place, tmp_path):
+    import peft
+
+    work = job(place, tmp_path / "s")
+    list(work.run())
+    (tmp_path / "adapter").mkdir()
+    work.save(tmp_path / "adapter", 1.0)
+    ids = torch.tensor([work.valid[0].ids[:40]])
+    base = hf.load_model(place / "model", torch.float32)
+    theirs = peft.PeftModel.from_pretrained(base, tmp_path / "adapter")(ids, use_cache=False).logits
+    merge.write(place / "model", tmp_path / "adapter", tmp_path / "merged")
+    ours = hf.load_model(tmp_path / "merged", torch.float32)(ids, use_cache=False).logits
+    assert (ours - theirs).abs().max() < 0.05 * theirs.abs().max()
+
+
+def test_an_adapter_of_another_body_is_refused(place, tmp_path):
+    work = job(place, tmp_path / "s")
+    out = tmp_path / "a"
+    out.mkdir()
+    work._evaluate()
+    work.save(out, 1.0)
+    config = json.loads((out / "adapter_config.json").read_text())
+    tensors = {k.replace("layers.1", "layers.9"): v for k, v in load_file(out / "adapter_model.safetensors").items()}
+    hf.save_weights(tensors, out / "adapter_model.safetensors")
+    assert config["r"] == 4
+    with pytest.raises(RecipeError, match="does not fit"):
+        merge.write(place / "model", out, tmp_path / "m")
+
+
+def test_gradients_are_those_of_a_layer_with_a_branch():
+    torch.manual_seed(0)
+    x, w, a, b = (torch.randn(s, dtype=torch.float64) for s in ((5, 8), (6, 8), (2, 8), (6, 2)))
+    for t in (x, a, b):
+        t.requires_grad_(True)
+    assert torch.autograd.gradcheck(lambda x, a, b: lora.LowRank.apply(x, w, a, b, 2.0), (x, a, b))
+
+
+def test_head_loss_is_cross_entropy_and_so_is_its_gradient():
+    torch.manual_seed(0)
+    hidden = torch.randn(700, 16, requires_grad=True)
+    head, targets = torch.randn(50, 16), torch.randint(0, 50, (700,))
+    targets[::7] = -1
+    expected = torch.nn.functional.cross_entropy(hidden @ head.t(), targets, ignore_index=-1)
+    (wanted,) = torch.autograd.grad(expected, hidden)
+    loss = head_loss(hidden, head, targets)
+    (found,) = torch.autograd.grad(loss, hidden)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert torch.allclose(found, wanted, atol=1e-7)
+
+
+@settings(max_examples=50, deadline=None)
+@given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=12), window=st.integers(2, 16))
+def test_packing_loses_and_repeats_nothing(lengths, window):
+    stream = iter(range(1000))
+    texts = [hf.Text([0, *(next(stream) for _ in range(n))], n) for n in lengths]
+    rows = batches.pack(texts, window)
+    targets = [t for row in rows[:, 1:].tolist() for t in row if t >= 0]
+    assert targets == [t for text in texts for t in text.ids][1:]
+
+
+@settings(max_examples=50, deadline=None)
+@given(rows=st.integers(1, 30), steps=st.integers(1, 60), per_step=st.integers(1, 4), seed=st.integers(0, 99))
+def test_every_epoch_sees_every_window_once(rows, steps, per_step, seed):
+    seen = torch.cat(list(batches.order(rows, steps, per_step, seed))).tolist()
+    assert len(seen) == steps * per_step
+    for at in range(0, len(seen) - rows + 1, rows):
+        assert sorted(seen[at : at + rows]) == list(range(rows))
+
+
+def test_a_longer_budget_is_a_longer_training():
+    speed = tune.Speed(300.0, 900.0)
+    tokens = [tune.budget(minutes, speed)[0] for minutes in (0.5, 1, 5, 30)]
+    assert tokens == sorted(tokens)
+    assert tokens[-1] < 30 * 60 * 300
