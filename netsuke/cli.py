@@ -14,6 +14,7 @@ import click
 
 from . import __version__
 from .errors import NetsukeError, RecipeError, StoreError
+from .machine import wait_passively
 from .terminal import paint, printable, say
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result
 def main() -> None:
     """Run a verb; a NetsukeError becomes a message, a hint and its exit code, and no traceback without --debug."""
     debug = "--debug" in sys.argv
+    wait_passively()
     try:
         netsuke(standalone_mode=False)
     except click.exceptions.Exit as stop:

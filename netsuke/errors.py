@@ -13,6 +13,11 @@ Each says what failed, where, and what to do; the command line prints these thre
 
 from __future__ import annotations
 
+import contextlib
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
 
 class NetsukeError(Exception):
     """What failed (`what`), where (`where`: a file, a key, a step) and what to do about it (`hint`)."""
@@ -28,24 +33,58 @@ class NetsukeError(Exception):
 
 
 class RecipeError(NetsukeError):
+    """The recipe, a flag or a source is wrong."""
+
     exit_code = 2
 
 
 class GateError(NetsukeError):
+    """The new model is worse than the gates allow."""
+
     exit_code = 3
 
 
 class BudgetError(NetsukeError):
+    """The size asked for cannot be reached."""
+
     exit_code = 4
 
 
 class ConsentError(NetsukeError):
+    """Nothing may be used, or it may not be used for this."""
+
     exit_code = 5
 
 
 class StoreError(NetsukeError):
+    """The home folder: damage, no space, something that is not there."""
+
     exit_code = 6
 
 
 class EngineError(NetsukeError):
+    """The inference engine did not start, or died."""
+
     exit_code = 7
+
+
+@contextlib.contextmanager
+def explained(doing: str, where: Path) -> Iterator[None]:
+    """Turn the disk's own errors into a StoreError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        no_permission = "no permission: set NETSUKE_HOME to a folder of yours"
+        hints = {
+            errno.ENOSPC: "the disk is full: free some space or run `netsuke gc`; nothing that was there is lost",
+            errno.EDQUOT: "the disk quota is used up: free some space or run `netsuke gc`",
+            errno.EROFS: "the disk is read-only: set NETSUKE_HOME to one that can be written",
+            errno.EACCES: no_permission,
+            errno.EPERM: no_permission,
+            errno.ENOTDIR: "a file is where a folder should be: set NETSUKE_HOME to a folder of yours",
+        }
+        if error.errno not in hints:
+            raise
+        raise StoreError(
+            f"cannot {doing}: {error.strerror}", where=str(where), hint=hints[error.errno]
+        ) from error

@@ -51,9 +51,8 @@ def loop(recipe: Recipe, folder: Path, store: Store, execute: Executor, pace: Pa
     base = bases.resolve(recipe, store, folder)
     opened = execute.run(bases.unpack, base.about, base=base.ref)
     carving = carve.sections(recipe.params["carve"], recipe.budget_bytes, gates.general, threads)
-    carved = execute.run(
-        carve.carve, carving, model=opened.folder("model"), train=train, general=general_valid
-    )
+    carved = execute.run(carve.carve, carving, model=opened.folder("model"), train=train, valid=valid,
+                         general=general_valid)  # fmt: skip
     body, choice = carved.folder("model"), carved["choice.json"]
 
     # tune: minutes become tokens by the speed in the lock

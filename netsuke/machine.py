@@ -7,6 +7,15 @@ import time
 from pathlib import Path
 
 _LOOK_SECONDS = 0.1
+SPIN_COUNT = "500"  # turns at a barrier before a thread sleeps
+
+
+def wait_passively() -> None:
+    """Let OpenMP's threads sleep soon when they wait for each other; call before torch is imported.
+
+    They spin by default: beside any other work, two spinning threads on two cores stand still (docs/log.md).
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
 
 
 def free_threads() -> int:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version as library_version
-from pathlib import Path
 from typing import Any, Protocol
 
 from .nouns import Measure, Ref, Run
@@ -185,7 +184,8 @@ class Plan:
     def run(self, step: Step, params: Any, label: str = "", **inputs: Ref | None) -> Made:
         title = label or step.name
         if unknown := [name for name, ref in inputs.items() if ref is None]:
-            self.lines.append(Planned(step.name, title, False, f"waits for {', '.join(unknown[:3])}{', …' if len(unknown) > 3 else ''}"))
+            more = ", …" if len(unknown) > 3 else ""
+            self.lines.append(Planned(step.name, title, False, f"waits for {', '.join(unknown[:3])}{more}"))
             return Made(self.store, None)
         known = {name: ref for name, ref in inputs.items() if ref is not None}
         run = self.store.find(step.key(params, known))

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import StoreError
+from .errors import explained as explained
 from .nouns import Measure, Ref, Run
 
 _CHUNK = 1 << 20
@@ -46,14 +47,9 @@ def hash_file(path: Path) -> Ref:
         return Ref(hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def hash_listing(path: Path) -> Ref:
+def hash_listing(data: bytes) -> Ref:
     """sha3-256 of a folder's listing: not the function that names a file, so that no file passes for a folder."""
-    return _listing_ref(path.read_bytes())
-
-
-def hash_tree(entries: Mapping[str, str]) -> Ref:
-    """Ref of a folder, from what it holds."""
-    return _listing_ref(_tree_bytes(entries))
+    return Ref(hashlib.sha3_256(data).hexdigest())
 
 
 def canonical(value: Any) -> bytes:
@@ -111,7 +107,7 @@ class Store:
     def add_tree(self, entries: Mapping[str, str]) -> Ref:
         """Ref of a folder whose files are objects that are there already."""
         data = _tree_bytes(entries)
-        ref = _listing_ref(data)
+        ref = hash_listing(data)
         target = self._sharded("trees", ref)
         if not target.exists():
             self._write(target, data)
@@ -171,9 +167,9 @@ class Store:
             data = path.read_bytes()
         except FileNotFoundError:
             raise _missing(ref) from None
-        if _listing_ref(data) != ref:
+        if hash_listing(data) != ref:
             raise self._damaged(ref)
-        return parse_tree(data)
+        return {name: Ref(member) for name, member in json.loads(data).items()}
 
     def path(self, ref: str) -> Path:
         """A path to read a file or folder at, its bytes verified. Never write there."""
@@ -285,16 +281,16 @@ class Store:
     def lock(self, name: str, *, exclusive: bool = True, wait_note: Any = None) -> Iterator[None]:
         """Hold an advisory lock; calls `wait_note()` once if another process has it."""
         path = self.root / "locks" / name
-        kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-        with contextlib.ExitStack() as stack:
-            with self._explained("lock"):
-                file = stack.enter_context(path.open("a+"))
-                try:
-                    fcntl.flock(file, kind | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    if wait_note:
-                        wait_note()
-                    fcntl.flock(file, kind)
+        with self._explained("lock"):
+            file = path.open("a+")
+        with file:
+            kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+            try:
+                fcntl.flock(file, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if wait_note:
+                    wait_note()
+                fcntl.flock(file, kind)
             yield
 
     def forget_lock(self, name: str) -> None:
@@ -317,49 +313,27 @@ class Store:
             yield
 
 
-@contextlib.contextmanager
-def explained(doing: str, where: Path) -> Iterator[None]:
-    """Turn the disk's own errors into a StoreError that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        hints = {
-            errno.ENOSPC: "the disk is full: free some space or run `netsuke gc`; nothing that was there is lost",
-            errno.EDQUOT: "the disk quota is used up: free some space or run `netsuke gc`",
-            errno.EROFS: "the disk is read-only: set NETSUKE_HOME to one that can be written",
-            errno.EACCES: "no permission: set NETSUKE_HOME to a folder of yours",
-            errno.EPERM: "no permission: set NETSUKE_HOME to a folder of yours",
-            errno.ENOTDIR: "a file is where a folder should be: set NETSUKE_HOME to a folder of yours",
-        }
-        if error.errno not in hints:
-            raise
-        raise StoreError(f"cannot {doing}: {error.strerror}", where=str(where), hint=hints[error.errno]) from error
-
-
 def _missing(ref: str) -> StoreError:
-    return StoreError(f"{ref[:12]} is not in the store", hint="`netsuke verify` says what it hurts; make it again")
-
-
-def _listing_ref(listing: bytes) -> Ref:
-    return Ref(hashlib.sha3_256(listing).hexdigest())
+    return StoreError(f"{ref[:12]} is not in the store", hint="run `netsuke verify`, then make it again")
 
 
 def _tree_bytes(entries: Mapping[str, str]) -> bytes:
     for name, ref in entries.items():
         parts = name.split("/")
         above = ("/".join(parts[:n]) for n in range(1, len(parts)))
-        if "\0" in name or any(p in ("", ".", "..") for p in parts) or any(folder in entries for folder in above):
+        if (
+            "\0" in name
+            or any(p in ("", ".", "..") for p in parts)
+            or any(folder in entries for folder in above)
+        ):
             raise StoreError(f"not a path inside a folder: {name!r}")
         Ref(ref)
     return canonical(dict(entries))
 
 
-def parse_tree(data: bytes) -> dict[str, Ref]:
-    """What a folder's listing says: path in it -> Ref."""
-    return {name: Ref(ref) for name, ref in json.loads(data).items()}
-
-
-def key_of(step: str, version: int, params: Any, inputs: Mapping[str, str], libraries: Mapping[str, str]) -> Ref:
+def key_of(
+    step: str, version: int, params: Any, inputs: Mapping[str, str], libraries: Mapping[str, str]
+) -> Ref:
     """The key of a step's run: a hash of all that it is given."""
     return Ref(hashlib.sha256(canonical([step, version, params, dict(inputs), dict(libraries)])).hexdigest())
 
@@ -394,7 +368,7 @@ def _holds(folder: Path, objects: Mapping[str, Path]) -> bool:
     try:
         found = {path.relative_to(folder).as_posix(): path for path in _files_in(folder)}
         return found.keys() == objects.keys() and all(found[n].samefile(objects[n]) for n in found)
-    except (FileNotFoundError, StoreError):
+    except (OSError, StoreError):
         return False
 
 

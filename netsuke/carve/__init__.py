@@ -25,6 +25,13 @@ class Params:
             "unit": "fraction",
         },
     )
+    domain_cost: float = field(
+        default=0.08,
+        metadata={
+            "help": "most that carving may cost on the valid documents before tuning",
+            "unit": "fraction",
+        },
+    )
     words: str = field(
         default="auto",
         metadata={
@@ -39,6 +46,7 @@ class Carving:
     """Params with what the rest of the recipe decides."""
 
     margin: float
+    domain_cost: float
     words: str
     budget_bytes: int
     general_gate: float
@@ -53,16 +61,22 @@ class Quantising:
     threads: int
 
 
+ROUNDING_BYTES = 24_000  # of training text that tells which columns matter while choosing
+VALID_BYTES = 10_000  # as much as the general text has
+
+
 @step(version=1, libraries=("torch", "transformers", "tokenizers", "libgguf"))
-def carve(params: Carving, out: Path, model: Path, train: Path, general: Path) -> Work:
+def carve(params: Carving, out: Path, model: Path, train: Path, valid: Path, general: Path) -> Work:
     """Choose the vocabulary and the embedding's type by measurement; write the smaller model."""
     from . import choose, write
 
     yield Progress(0.02, "reading the base")
-    bench = choose.Bench(model, write.read(train), write.read(general), params.threads)
+    domain = write.read(valid, limit_bytes=VALID_BYTES)
+    bench = choose.Bench(model, write.read(train), write.read(general), domain, params.threads)
     yield Progress(0.1, "rounding the body")
-    bench.round_body(write.read(train, limit_bytes=48_000))
-    limit = bench.base_general * (1 + params.general_gate * params.margin)
+    bench.round_body(write.read(train, limit_bytes=ROUNDING_BYTES))
+    most = choose.Cost(1 + params.general_gate * params.margin, 1 + params.domain_cost)
+    limit = bench.base.times(most)
     shown: list[choose.Choice] = []
     for item in choose.choose(bench, params.budget_bytes, limit, params.words):
         if isinstance(item, Progress):
@@ -74,8 +88,10 @@ def carve(params: Carving, out: Path, model: Path, train: Path, general: Path) -
     write.model(bench, taken, shown, limit, out)
     return [
         Measure("words kept", taken.tokens, "words", better=""),
-        Measure("general after carving", taken.general, "bits per byte", better="lower"),
-        Measure("general before carving", bench.base_general, "bits per byte", better="lower"),
+        Measure("general after carving", taken.cost.general, "bits per byte", better="lower"),
+        Measure("general before carving", bench.base.general, "bits per byte", better="lower"),
+        Measure("valid after carving", taken.cost.domain, "bits per byte", better="lower"),
+        Measure("valid before carving", bench.base.domain, "bits per byte", better="lower"),
         Measure("expected size", taken.bytes, "bytes", better="lower"),
     ]
 

@@ -1,8 +1,8 @@
 """Choosing how many words to keep and at how many bits, by measuring what each choice costs.
 
-The cost of dropping words and the cost of rounding their rows nearly add up, in bits per byte on a log scale. So each
-is measured alone, on the body as it will be rounded; the sums rank all pairs by size; the smallest pair that should
-hold is measured itself before it is taken.
+The cost of dropping words and the cost of rounding their rows nearly add up, in bits per byte on a log scale (1.2941
+expected, 1.2937 measured; docs/log.md). So each is measured alone, on the body as it will be rounded; the sums rank all
+pairs by size; the smallest pair that should hold is measured itself before it is taken.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import functools
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,23 @@ FLOORS = (4096, 8192, 16384, 24576, 32768, 40960)
 
 
 @dataclass(frozen=True)
+class Cost:
+    """Bits per byte on the general text and on the domain's valid text; or ratios, or limits, of both."""
+
+    general: float
+    domain: float
+
+    def times(self, other: Cost) -> Cost:
+        return Cost(self.general * other.general, self.domain * other.domain)
+
+    def over(self, other: Cost) -> Cost:
+        return Cost(self.general / other.general, self.domain / other.domain)
+
+    def within(self, limit: Cost) -> bool:
+        return self.general <= limit.general and self.domain <= limit.domain
+
+
+@dataclass(frozen=True)
 class Choice:
     """One vocabulary at one precision: its size and what it was measured, or expected, to cost."""
 
@@ -35,7 +52,7 @@ class Choice:
     tokens: int
     embedding: str
     bytes: int
-    general: float  # bits per byte
+    cost: Cost
     measured: bool
 
     @property
@@ -46,17 +63,19 @@ class Choice:
 class Bench:
     """A base whose body is already rounded, to try vocabularies and embedding types on."""
 
-    def __init__(self, folder: Path, train: list[str], general: list[str], threads: int) -> None:
+    def __init__(
+        self, folder: Path, train: list[str], general: list[str], domain: list[str], threads: int
+    ) -> None:
         hf.use_threads(threads)
-        self.folder, self.general = folder, general
+        self.folder, self.texts = folder, (general, domain)
         self.document: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text())
         self.start = tokenizer.document_start(folder)
         self.used = self._used_tokens(train)
         self.model = hf.load_model(folder)
         self.rows: torch.Tensor = self.model.model.embed_tokens.weight.detach()
         self.head: torch.Tensor = self.model.lm_head.weight.detach()
-        self.base_general = self.measure(None, None)
-        self.rounding: dict[str, float] = {}  # by embedding type: what rounding the whole file costs
+        self.base = self.measure(None, None)
+        self.rounding: dict[str, Cost] = {}  # by embedding type: what rounding the whole file costs
 
     def _used_tokens(self, train: list[str]) -> set[int]:
         texts = hf.open_texts(self.folder, train)
@@ -78,8 +97,8 @@ class Bench:
             return list(range(self.rows.shape[0]))
         return vocabulary.closed(self.document, self.used | set(vocabulary.floor_ids(self.document, floor)))
 
-    def measure(self, keep: list[int] | None, kind: str | None) -> float:
-        """Bits per byte on the general text with these ids kept (None: all) and rows rounded (None: not)."""
+    def measure(self, keep: list[int] | None, kind: str | None) -> Cost:
+        """Bits per byte with these ids kept (None: all) and their rows rounded (None: not)."""
         whole = keep is None or len(keep) == self.rows.shape[0]
         document = self.document if whole else vocabulary.trimmed(self.document, keep or [])
         rows, head = (self.rows, self.head) if whole else (self.rows[keep], self.head[keep])
@@ -89,8 +108,9 @@ class Bench:
             rows = gguf.rounded(rows, kind, self.energy)
             head = rows if tied else gguf.rounded(head, kind, self.energy)
         self.model.model.embed_tokens.weight.data, self.model.lm_head.weight.data = rows, head
-        texts = hf.encode(Tokenizer.from_str(json.dumps(document)), self.general, start)
-        return hf.bits_per_byte(hf.score(self.model, texts))
+        words = Tokenizer.from_str(json.dumps(document))
+        scores = (hf.score(self.model, hf.encode(words, texts, start)) for texts in self.texts)
+        return Cost(*map(hf.bits_per_byte, scores))
 
     def size(self, floor: int, kind: str) -> tuple[int, int]:
         """(tokens, bytes of the file) of a choice."""
@@ -109,69 +129,64 @@ def file_bytes(folder: Path, document: Mapping[str, Any], tokens: int, kind: str
     def matrix(rows: int, columns: int, wanted: str) -> int:
         return gguf.tensor_bytes((rows, columns), gguf.fitting(wanted, columns))
 
-    layer = (
-        sum(
-            matrix(rows, columns, gguf.BODY_TYPE)
-            for rows, columns in (
-                (q, width),
-                (kv, width),
-                (kv, width),
-                (width, q),
-                (inner, width),
-                (inner, width),
-                (width, inner),
-            )
-        )
-        + 2 * 4 * width
+    shapes = (
+        (q, width),
+        (kv, width),
+        (kv, width),
+        (width, q),
+        (inner, width),
+        (inner, width),
+        (width, inner),
     )
+    layer = sum(matrix(rows, columns, gguf.BODY_TYPE) for rows, columns in shapes) + 2 * 4 * width
     tables = matrix(tokens, width, kind) * (1 if config.get("tie_word_embeddings") else 2)
     words = sum(len(word.encode()) + 12 for word in document["model"]["vocab"])
     merges = sum(len(a.encode()) + len(b.encode()) + 9 for a, b in tokenizer.merges_of(document["model"]))
     return layers * layer + tables + 4 * width + words + merges + layers * 9 * 110 + 12_000
 
 
-def choose(bench: Bench, budget_bytes: int, limit: float, words: str) -> Iterator[Progress | Choice]:
+def choose(bench: Bench, budget_bytes: int, limit: Cost, words: str) -> Iterator[Progress | Choice]:
     """Yields progress, then every Choice worth showing; the last one is taken.
 
-    `limit` is the most bits per byte on the general text. Raises BudgetError where nothing fits `budget_bytes`.
+    `limit` is the most that a choice may cost. Raises BudgetError where nothing fits `budget_bytes`.
     """
-    total = bench.rows.shape[0]
     floors = _floors(bench, words)
     sizes = {(f, k): bench.size(f, k) for f in floors for k in KINDS}
-    smallest = min(size for _, size in sizes.values())
-    if budget_bytes and smallest > budget_bytes:
-        raise BudgetError(
-            f"{budget_bytes / 1e6:.1f} MB cannot be reached: the smallest this base and material can be is "
-            f"{smallest / 1e6:.1f} MB",
-            hint=f"use --mb {math.ceil(smallest / 1e5) / 10:.1f} or more",
-        )
-    trim: dict[int, float] = {}
-    bits: dict[str, float] = {}
+    _require(min(size for _, size in sizes.values()), budget_bytes)
     parts = len(floors) + len(KINDS) + 1
     whole = bench.measure(None, None)
+    trim: dict[int, Cost] = {}
     for floor in floors:
-        yield Progress((1 + len(trim)) / parts, f"keeping {len(bench.keep(floor)):,} of {total:,} words")
+        yield Progress((1 + len(trim)) / parts, f"keeping {len(bench.keep(floor)):,} words")
         trim[floor] = bench.measure(bench.keep(floor), None) if floor else whole
-        if trim[floor] > limit and _any_fits(sizes, trim, budget_bytes):
+        if not trim[floor].within(limit) and _any_fits(sizes, trim, budget_bytes):
             break  # fewer words cost more still
+    bits: dict[str, Cost] = {}
     for kind in KINDS:
-        yield Progress((1 + len(trim) + len(bits)) / parts, f"all words in {kind}")
+        yield Progress((1 + len(floors) + len(bits)) / parts, f"all words in {kind}")
         bits[kind] = bench.measure(None, kind)
-    bench.rounding = {kind: value / bench.base_general for kind, value in bits.items()}
-    expected = sorted(
-        (
-            Choice(f, tokens, k, size, trim[f] * bits[k] / whole, False)
-            for (f, k), (tokens, size) in sizes.items()
-            if f in trim and (not budget_bytes or size <= budget_bytes)
-        ),
-        key=lambda c: (c.bytes, c.general),
-    )
+    bench.rounding = {kind: cost.over(bench.base) for kind, cost in bits.items()}
+    expected = [
+        Choice(floor, tokens, kind, size, trim[floor].times(bits[kind]).over(whole), False)
+        for (floor, kind), (tokens, size) in sizes.items()
+        if floor in trim and (not budget_bytes or size <= budget_bytes)
+    ]
+    expected.sort(key=lambda choice: choice.bytes)
     yield from expected
     yield from _measured(bench, expected, limit)
 
 
+def _require(smallest: int, budget_bytes: int) -> None:
+    if budget_bytes and smallest > budget_bytes:
+        raise BudgetError(
+            f"{budget_bytes / 1e6:.2f} MB cannot be reached: the smallest that this base and material can be is "
+            f"{smallest / 1e6:.2f} MB",
+            hint=f"use --mb {math.ceil(smallest / 1e4) / 100:.2f} or more",
+        )
+
+
 def _floors(bench: Bench, words: str) -> list[int]:
-    """The floors to try; 0 stands for the whole vocabulary."""
+    """The floors to try, from the whole vocabulary (0) down."""
     if words == "all":
         return [0]
     if words != "auto":
@@ -182,35 +197,23 @@ def _floors(bench: Bench, words: str) -> list[int]:
 
 
 def _any_fits(
-    sizes: Mapping[tuple[int, str], tuple[int, int]], trim: Mapping[int, float], budget_bytes: int
+    sizes: Mapping[tuple[int, str], tuple[int, int]], trim: Mapping[int, Cost], budget_bytes: int
 ) -> bool:
     return not budget_bytes or any(size <= budget_bytes for (f, _), (_, size) in sizes.items() if f in trim)
 
 
-def _measured(bench: Bench, expected: list[Choice], limit: float) -> Iterator[Choice]:
-    """Measure the smallest choices that should hold until one does; else the one that costs least."""
-    best: Choice | None = None
-    for choice in [c for c in expected if c.general <= limit]:
-        found = Choice(
-            choice.floor,
-            choice.tokens,
-            choice.embedding,
-            choice.bytes,
-            bench.measure(bench.keep(choice.floor), choice.embedding),
-            True,
-        )
-        yield found
-        if found.general <= limit:
+def _measured(bench: Bench, expected: list[Choice], limit: Cost) -> Iterator[Choice]:
+    """Measure the smallest choices that should hold until one does; else what costs least on the general text."""
+    tried: list[Choice] = []
+    for choice in [c for c in expected if c.cost.within(limit)]:
+        tried.append(_try(bench, choice))
+        yield tried[-1]
+        if tried[-1].cost.within(limit):
             return
-        best = found if best is None or found.general < best.general else best
-    least = min(expected, key=lambda c: c.general)
-    if best is None or best.general > least.general:
-        best = Choice(
-            least.floor,
-            least.tokens,
-            least.embedding,
-            least.bytes,
-            bench.measure(bench.keep(least.floor), least.embedding),
-            True,
-        )
-    yield best
+    tried.append(_try(bench, min(expected, key=lambda c: c.cost.general)))
+    yield min(tried, key=lambda c: c.cost.general)
+
+
+def _try(bench: Bench, choice: Choice) -> Choice:
+    cost = bench.measure(bench.keep(choice.floor), choice.embedding)
+    return replace(choice, cost=cost, measured=True)

@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..documents import read_texts, sample
 from ..engines import gguf, hf
 from ..errors import BudgetError
 from . import vocabulary
-from .choose import Bench, Choice
+from .choose import Bench, Choice, Cost
 
 
 def read(path: Path, limit_bytes: int = 0) -> list[str]:
@@ -23,7 +24,7 @@ def read(path: Path, limit_bytes: int = 0) -> list[str]:
     return sample(texts, limit_bytes) if limit_bytes else texts
 
 
-def model(bench: Bench, choice: Choice, shown: list[Choice], limit: float, out: Path) -> None:
+def model(bench: Bench, choice: Choice, shown: list[Choice], limit: Cost, out: Path) -> None:
     """Write model/, vocabulary.json (ids of the base that were kept) and choice.json."""
     folder = out / "model"
     shutil.copytree(bench.folder, folder, copy_function=shutil.copyfile)
@@ -39,9 +40,8 @@ def model(bench: Bench, choice: Choice, shown: list[Choice], limit: float, out: 
         _renumber(folder, {old: new for new, old in enumerate(keep)})
     gguf.write_json(out / "vocabulary.json", {"floor": choice.floor, "kept": keep if choice.floor else "all"})
     gguf.write_json(out / "choice.json", {
-        "embedding": choice.embedding, "tokens": choice.tokens, "base_general": bench.base_general, "limit": limit,
-        "rounding": bench.rounding[choice.embedding],
-        "considered": [c.row for c in shown],
+        "embedding": choice.embedding, "tokens": choice.tokens, "base": asdict(bench.base), "limit": asdict(limit),
+        "rounding": asdict(bench.rounding[choice.embedding]), "considered": [c.row for c in shown],
     })  # fmt: skip
 
 

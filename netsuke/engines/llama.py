@@ -30,20 +30,13 @@ from typing import Any, Self
 import httpx
 
 from ..errors import EngineError
+from ..machine import SPIN_COUNT, free_threads
 
 START_SECONDS = 60.0
 STOP_SECONDS = 3.0
 SOCKET_BYTES = 100  # a Unix socket's address holds 108 bytes on Linux, 104 on macOS
 JSON = {"Content-Type": "application/json"}
 PROMPT_CACHE_MIB = 64  # the engine's own default, 8 GiB, is not pocket-sized
-SPIN_COUNT = "500"  # turns at an OpenMP barrier before a thread sleeps; see `_environment`
-
-
-def free_threads() -> int:
-    """How many cores are free now: the cores this process may use less the load average, at least 1."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, min(cores, round(cores - os.getloadavg()[0])))
 
 
 class Engine:

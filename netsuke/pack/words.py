@@ -62,15 +62,21 @@ def report(facts: dict[str, Any]) -> str:
         "## What went in", "", *_splits(summary), "", "What was left out, and why:", "", *_drops(summary), "",
         "## The vocabulary", "",
         f"{choice['tokens']:,} words kept, their rows in {choice['embedding']}. Considered, by size:", "",
-        "| words | rows in | MB | general text, bits per byte | |", "|---:|---|---:|---:|---|",
-        *[f"| {c['tokens']:,} | {c['embedding']} | {c['bytes'] / 1e6:.1f} | {c['general']:.4f} "
-          f"| {'measured' if c['measured'] else 'expected'} |" for c in choice["considered"]], "",
+        "| words | rows in | MB | general text | valid documents | |", "|---:|---|---:|---:|---:|---|",
+        *map(_considered, choice["considered"]), "",
         "## Learning", "", f"{curve['steps']} steps, {curve['epochs']:.2f} passes over the training text, "
         f"adapter scale {curve['scale']:g}.", "",
         "| step | tokens | valid, bits per byte |", "|---:|---:|---:|",
         *[f"| {p['step']} | {p['tokens']:,} | {p['valid']:.4f} |" for p in curve["history"]], "",
         "## Limits", "", LIMITS,
     ])  # fmt: skip
+
+
+def _considered(choice: dict[str, Any]) -> str:
+    cells = [f"{choice['tokens']:,}", choice["embedding"], f"{choice['bytes'] / 1e6:.1f}",
+             f"{choice['cost']['general']:.4f}", f"{choice['cost']['domain']:.4f}",
+             "measured" if choice["measured"] else "expected"]  # fmt: skip
+    return f"| {' | '.join(cells)} |"
 
 
 def _splits(summary: dict[str, Any]) -> list[str]:

@@ -20,7 +20,7 @@ def scale_within(job: Job, choice: Path, general: Path, gate: float) -> tuple[fl
     is that of the model before rounding.
     """
     record = json.loads(choice.read_text())
-    bound = record["base_general"] * (1 + gate * SHARE) / record["rounding"]
+    bound = record["base"]["general"] * (1 + gate * SHARE) / record["rounding"]["general"]
     texts = hf.open_texts(job.folder, read_texts(general))
     tried: list[tuple[float, float]] = []
     for scale in SCALES if job.params.method == "lora" else SCALES[:1]:

@@ -1,0 +1,33 @@
+"""What the machine has free: bounded by its cores, less what is busy, at least one."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from netsuke import machine
+
+
+@pytest.mark.parametrize(("busy", "threads"), [(0.0, 4), (0.3, 4), (1.6, 2), (3.9, 1), (50.0, 1)])
+def test_free_threads(monkeypatch, busy, threads):
+    clock = iter([0.0, 1.0])
+    counted = iter([100.0, 100.0 + busy])
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
+    monkeypatch.setattr(machine, "_busy_seconds", lambda: next(counted))
+    monkeypatch.setattr(machine.time, "monotonic", lambda: next(clock))
+    assert machine.free_threads() == threads
+
+
+def test_without_the_systems_word_the_load_decides(monkeypatch):
+    monkeypatch.setattr(machine, "_busy_seconds", lambda: None)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
+    monkeypatch.setattr(os, "getloadavg", lambda: (2.9, 0.0, 0.0))
+    assert machine.free_threads() == 1
+
+
+def test_waiting_passively_is_set_unless_the_person_has(monkeypatch):
+    code = "import os; from netsuke.machine import wait_passively; wait_passively(); print(os.environ['GOMP_SPINCOUNT'])"
+    for given, wanted in ((None, machine.SPIN_COUNT), ("7", "7")):
+        env = {k: v for k, v in os.environ.items() if k != "GOMP_SPINCOUNT"} | ({"GOMP_SPINCOUNT": given} if given else {})
+        assert subprocess.check_output([sys.executable, "-c", code], env=env, text=True).strip() == wanted
