@@ -217,14 +217,16 @@ class Ledger:
             expected, previous = 1, _START
             try:
                 for row in _read(database, "1", ()):
-                    if row.number != expected or row.previous != previous or row.hash != row.digest():
+                    if row.number != expected or row.hash != row.digest():
                         return expected
+                    if row.previous != previous:  # whole in itself: the one before was written anew
+                        return max(1, expected - 1)
                     expected, previous = expected + 1, row.hash
             except (ValueError, TypeError):  # a value that this program did not write
                 return expected
-        if expected <= last or previous != head:
+        if expected != last + 1:  # the end is missing, or was written by another program
             return min(expected, last + 1)
-        return None
+        return None if previous == head else max(1, last)
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -153,11 +153,7 @@ def name_pack(store: Store, name: str, recipe_path: Path, outcome: Outcome) -> N
 def record(recipe: Recipe, store: Store, outcome: Outcome) -> int:
     """Write the decision about each document to the ledger; how many rows were new."""
     rows = read_rows(store.path(outcome.data["documents.jsonl"] or ""))
-    entries = [
-        Entry(row["hash"] or row["original_hash"] or "", row["path"], recipe.sources[row["source"]].path, row["owner"],
-              row["licence"], row["decision"], row["reason"])
-        for row in rows
-    ]  # fmt: skip
+    entries = [replace(Entry.of(row), source=recipe.sources[row["source"]].path) for row in rows]
     return Ledger(store.root / "ledger.db").record(entries)
 
 

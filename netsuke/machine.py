@@ -6,7 +6,6 @@ import os
 import time
 from pathlib import Path
 
-_LOOK_SECONDS = 0.1
 SPIN_COUNT = "500"  # turns at a barrier before a thread sleeps
 
 
@@ -18,19 +17,23 @@ def wait_passively() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
 
 
-def free_threads() -> int:
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def free_threads(look_seconds: float = 0.1) -> int:
     """Cores that nobody else is using, at least one: two jobs that spin on the same cores starve each other.
 
-    Looks at what the cores do for a tenth of a second; the load average would still count what has just ended.
+    Looks at what the cores do for a moment; the load average would still count what has just ended.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     before = _busy_seconds()
     if before is None:
-        return max(1, min(cores, round(cores - os.getloadavg()[0])))
+        return max(1, min(cores(), round(cores() - os.getloadavg()[0])))
     started = time.monotonic()
-    time.sleep(_LOOK_SECONDS)
+    time.sleep(look_seconds)
     busy = ((_busy_seconds() or before) - before) / (time.monotonic() - started)
-    return max(1, min(cores, round(cores - busy)))
+    return max(1, min(cores(), round(cores() - busy)))
 
 
 def _busy_seconds() -> float | None:

@@ -9,11 +9,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from .errors import StoreError
 from .nouns import Run
-from .store import Store, hash_file, parse_tree, run_from
+from .store import Store, hash_file, hash_listing, run_from
+
+_KINDS = ("packs", "bases")
+_HEX = "[0-9a-f]" * 64
+Members = Mapping[str, set[str]]  # of each folder, the Refs of its files
 
 
 @dataclass(frozen=True)
@@ -25,113 +32,187 @@ class Damage:
     packs: tuple[str, ...] = ()
 
 
-def _listings(store: Store) -> dict[str, set[str]]:
-    return {p.name: set(parse_tree(p.read_bytes()).values()) for p in (store.root / "trees").glob("*/*")}
-
-
-def _packs_within(store: Store, refs: set[str]) -> list[str]:
-    return [name for name in store.names("packs") if (store.named("packs", name) or {}).get("ref") in refs]
-
-
 def downstream(store: Store, ref: str) -> tuple[list[Run], list[str]]:
-    """(runs, names of packs) that rest on a file or folder."""
-    reached, found = {str(ref)}, []
-    waiting, listings = list(store.runs()), _listings(store)
-    grown = True
-    while grown:
-        before = len(reached)
-        reached |= {tree for tree, members in listings.items() if members & reached}
-        for run in [r for r in waiting if reached & set(r.inputs.values())]:
-            waiting.remove(run)
-            found.append(run)
-            reached |= {run.output, *listings.get(run.output, ())}
-        grown = len(reached) > before
-    return found, _packs_within(store, reached)
+    """(runs, names of packs) that rest on a file or folder: what could not be had, byte for byte, without it."""
+    return _resting(ref, list(store.runs()), _members(store), _packs(store))
 
 
 def lineage(store: Store, ref: str) -> list[Run]:
-    """The runs that a file or folder was made by, all the way back; newest first."""
-    listings = _listings(store)
-    made_by: dict[str, list[Run]] = {}
-    for run in store.runs():
-        for made in (run.output, *listings.get(run.output, ())):
-            made_by.setdefault(made, []).append(run)
-    runs: dict[str, Run] = {}
-    todo, seen = [str(ref)], set()
-    while todo:
-        if (current := todo.pop()) in seen:
-            continue
-        seen.add(current)
-        todo += listings.get(current, ())
-        for run in made_by.get(current, ()):
-            runs[run.key] = run
-            todo += run.inputs.values()
-    return list(runs.values())
+    """The runs that a file or folder was made by, all the way back, newest first: all that put out these bytes."""
+    return _made_by([ref], list(store.runs()), _members(store))[::-1]
 
 
 def verify(store: Store, *, repair: bool = False) -> list[Damage]:
     """Re-hash everything; with `repair`, set what is damaged aside so that the next make builds it again."""
-    damages = []
-    for path in sorted(p for room in ("objects", "trees") for p in (store.root / room).glob("*/*")):
-        if hash_file(path) != path.name:
-            damages.append(Damage(path.name, "its bytes changed", tuple(downstream(store, path.name)[1])))
-            if repair:
-                _set_aside(store, path)
-    for path in sorted((store.root / "runs").glob("*/*.json")):
-        if what := _run_damage(store, path):
-            damages.append(Damage(path.stem, what))
-            if repair:
-                _set_aside(store, path)
-    for kind in ("packs", "bases"):
-        for name in store.names(kind):
-            record = store.named(kind, name)
-            if record and not store.has(record["ref"]):
-                damages.append(Damage(record["ref"], f"files of {kind[:-1]} {name} are missing", (name,)))
-    return damages
-
-
-def _run_damage(store: Store, path: Path) -> str | None:
-    try:
-        run = run_from(json.loads(path.read_bytes()))
-    except (ValueError, KeyError, TypeError):
-        return "this run record cannot be read"
-    return None if store.has(run.output) else f"the output of this run of {run.step} is missing"
-
-
-def _set_aside(store: Store, path: Path) -> None:
-    aside = store.root / "damaged"
-    aside.mkdir(exist_ok=True)
-    os.replace(path, aside / path.name)
+    with store.lock("gc", exclusive=False):
+        faults = dict(_damaged_names(store))
+        bad = {path.name: path for path in _blobs(store) if _digest(path) != path.name}
+        runs, members, packs = list(store.runs()), _members(store, without=bad), _packs(store, without=faults)
+        for ref, path in bad.items():
+            hurt = _resting(ref, runs, members, packs)[1]
+            faults[path] = Damage(ref, "its bytes changed", tuple(hurt))
+        faults |= _damaged_runs(store, without=bad)
+        missing = [
+            Damage(record["ref"], f"files of {path.parent.name[:-1]} {path.stem} are missing", (path.stem,))
+            for path, record in _records(store, without=faults)
+            if record["ref"] not in bad and not store.has(record["ref"])
+        ]
+        if repair:
+            _set_aside(store, faults)
+    return [*faults.values(), *missing]
 
 
 def gc(store: Store, *, dry_run: bool = False) -> tuple[int, int]:
-    """(files deleted, bytes freed): what no named pack or base reaches, and half-written work."""
+    """(files deleted, bytes freed): what no named pack or base reaches, and half-written work.
+
+    Raises StoreError, and deletes nothing, where damage hides what is reached.
+    """
     with store.lock("gc"):
         alive, keys = _alive(store)
-        rooms = ("objects", "trees")
-        doomed = [p for room in rooms for p in (store.root / room).glob("*/*") if p.name not in alive]
-        doomed += [p for p in (store.root / "runs").glob("*/*.json") if p.stem not in keys]
-        doomed += [p for room in ("tmp", "damaged") for p in (store.root / room).rglob("*") if p.is_file()]
-        freed = sum(p.stat().st_size for p in doomed)
+        blobs = [*(store.root / "trees").glob("*/*"), *(store.root / "objects").glob("*/*")]
+        doomed = [p for p in (store.root / "runs").glob("*/*.json") if p.stem not in keys]
+        doomed += [p for p in blobs if p.name not in alive]
+        doomed += [
+            p for room in ("tmp", "damaged") for p in (store.root / room).rglob("*") if not _is_folder(p)
+        ]
+        freed = sum(p.lstat().st_size for p in doomed)
         if not dry_run:
-            for path in doomed:
+            for path in doomed:  # runs first: if this is interrupted, no run is there without its output
                 path.unlink(missing_ok=True)
-            for room in ("folders", "tmp"):
-                shutil.rmtree(store.root / room)
-                (store.root / room).mkdir()
+            laid_out = [p for p in (store.root / "folders").iterdir() if p.name not in alive]
+            for folder in filter(_is_folder, (*laid_out, *(store.root / "tmp").iterdir())):
+                shutil.rmtree(folder)
     return len(doomed), freed
+
+
+# -- what is there ---------------------------------------------------------------------------------------
+def _members(store: Store, without: Collection[str] = ()) -> Members:
+    """Raises StoreError where a listing is damaged: to guess would be to lose something."""
+    names = [p.name for p in (store.root / "trees").glob(f"*/{_HEX}") if p.name not in without]
+    return {name: set(store.tree(name).values()) for name in names}
+
+
+def _records(store: Store, without: Collection[Path] = ()) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """(path, record) of each name. Raises StoreError where a record is damaged."""
+    for path in sorted(p for kind in _KINDS for p in (store.root / "names" / kind).glob("*.json")):
+        if path not in without and (record := store.named(path.parent.name, path.stem)):
+            yield path, record
+
+
+def _packs(store: Store, without: Collection[Path] = ()) -> dict[str, str]:
+    return {p.stem: record["ref"] for p, record in _records(store, without) if p.parent.name == "packs"}
+
+
+def _blobs(store: Store) -> list[Path]:
+    return sorted(p for room in ("objects", "trees") for p in (store.root / room).glob("*/*"))
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _digest(path: Path) -> str:
+    return hash_file(path) if path.parent.parent.name == "objects" else hash_listing(path.read_bytes())
+
+
+# -- what rests on what ----------------------------------------------------------------------------------
+def _resting(
+    ref: str, runs: list[Run], members: Members, packs: Mapping[str, str]
+) -> tuple[list[Run], list[str]]:
+    """What is left when everything that can be had without `ref` is taken away.
+
+    A file that another run makes too, from other things, does not rest on it: that is early cut-off read backwards.
+    """
+    outputs = {run.key: _put_out(run, members) for run in runs}
+    made = set().union(*outputs.values())
+    taken, free = {ref, *members.get(ref, ())}, set[str]()
+
+    def is_free(x: str) -> bool:
+        if x in taken:
+            return False
+        return all(map(is_free, members[x])) if x in members else x in free or x not in made
+
+    while sound := [run for run in runs if all(map(is_free, run.inputs.values()))]:
+        free.update(*(outputs[run.key] for run in sound))
+        keys = {run.key for run in sound}
+        runs = [run for run in runs if run.key not in keys]
+    return runs, [name for name, pack in packs.items() if not is_free(pack)]
+
+
+def _put_out(run: Run, members: Members) -> set[str]:
+    """The output of a run and its files, without what the run was given and passed on."""
+    given = {ref for i in run.inputs.values() for ref in (i, *members.get(i, ()))}
+    return {run.output, *members.get(run.output, ())} - given
+
+
+def _made_by(refs: Iterable[str], runs: list[Run], members: Members) -> list[Run]:
+    """The runs that these were made by, oldest first. A folder that a run put out is looked up whole."""
+    makers: dict[str, list[Run]] = {}
+    for run in runs:
+        for made in {run.output, *_put_out(run, members)}:
+            makers.setdefault(made, []).append(run)
+    found, todo, seen = set(), list(refs), set()
+    while todo:
+        if (current := todo.pop()) in seen:
+            continue
+        seen.add(current)
+        files = members.get(current, set())
+        whole = [
+            run for file in files for run in makers.get(file, ()) if files <= members.get(run.output, set())
+        ]
+        here = whole or makers.get(current, [])
+        todo += [ref for run in here for ref in run.inputs.values()] if here else files
+        found |= {run.key for run in here}
+    return [run for run in runs if run.key in found]
 
 
 def _alive(store: Store) -> tuple[set[str], set[str]]:
     """(names of objects and trees, keys of runs) that a named pack or base reaches."""
-    roots: set[str] = set()
-    keys: set[str] = set()
-    listings = _listings(store)
-    for kind in ("packs", "bases"):
-        for name in store.names(kind):
-            roots.add((store.named(kind, name) or {"ref": ""})["ref"])
-    for ref in list(roots):
-        for run in lineage(store, ref):
-            keys.add(run.key)
+    members, runs, roots, kept = _members(store), list(store.runs()), set[str](), set[str]()
+    for path, record in _records(store):
+        if not (record["ref"] in members or store.has(record["ref"])):
+            hint = "make it again, or delete this file"
+            raise StoreError(f"{path.stem} points at what is not in the store", where=str(path), hint=hint)
+        named = {record["ref"], *record.get("also", ())}
+        roots |= named
+        kept |= (
+            set(record["runs"]) if "runs" in record else {run.key for run in _made_by(named, runs, members)}
+        )
+    for run in runs:
+        if run.key in kept:
             roots |= {run.output, *run.inputs.values()}
-    return roots.union(*(listings.get(ref, ()) for ref in roots)), keys
+    return roots.union(*(members.get(ref, ()) for ref in roots)), kept
+
+
+# -- damage ----------------------------------------------------------------------------------------------
+def _damaged_names(store: Store) -> Iterator[tuple[Path, Damage]]:
+    for kind in _KINDS:
+        for name in store.names(kind):
+            try:
+                store.named(kind, name)
+            except StoreError as error:
+                path = store.root / "names" / kind / f"{name}.json"
+                yield path, Damage(name, error.what, (name,) if kind == "packs" else ())
+
+
+def _damaged_runs(store: Store, without: Collection[str]) -> dict[Path, Damage]:
+    found = {}
+    for path in sorted((store.root / "runs").glob("*/*.json")):
+        try:
+            run = run_from(json.loads(path.read_bytes()))
+            whole = run.key == path.stem
+        except (ValueError, KeyError, TypeError):
+            whole = False
+        if not whole:
+            found[path] = Damage(path.stem, "this run record is damaged")
+        elif run.output not in without and not store.has(run.output):
+            found[path] = Damage(path.stem, f"the output of this run of {run.step} is missing")
+    return found
+
+
+def _set_aside(store: Store, paths: Iterable[Path]) -> None:
+    aside = store.root / "damaged"
+    aside.mkdir(exist_ok=True)
+    for path in paths:
+        if path.exists():
+            os.replace(path, aside / path.name)

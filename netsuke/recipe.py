@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
+import os
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import tomlkit
 
@@ -42,21 +44,27 @@ class _Reader:
     """Strict reading of one recipe: every complaint names the key, its line and the nearest right key."""
 
     def __init__(self, path: Path, text: str) -> None:
-        self.path, self.lines = path, text.splitlines()
+        self.path, self.lines = path, text.split("\n")
+        self.row = 0  # which table of an array of tables is being read
 
     def line_of(self, section: str, key: str) -> int:
-        inside = section == ""
+        """The line of a key in a section, or with "" of a key or section at the top; 0 if it cannot be told."""
+        inside, row, table = not section, -1, section or key
         for number, line in enumerate(self.lines, 1):
-            if header := re.match(r"\s*\[+\s*([\w.-]+)\s*\]+", line):
-                inside = header[1] == section
-                if section and header[1] == key and not inside:
+            if header := _HEADER.match(line):
+                row += header[1] == table
+                here = header[1] == table and row == self.row
+                if here and not section or section and header[1] == f"{section}.{key}":
                     return number
-            elif inside and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
+                inside = here
+            elif inside and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
                 return number
-        return next((n for n, line in enumerate(self.lines, 1) if key in line), 0)
+        assigned = re.compile(rf"\b{re.escape(key)}[\"']?\s*=")  # in an inline table, say
+        return next((n for n, line in enumerate(self.lines, 1) if assigned.search(line)), 0)
 
     def error(self, section: str, key: str, what: str, hint: str | None = None) -> RecipeError:
-        return RecipeError(what, where=f"{self.path}, line {self.line_of(section, key)}", hint=hint)
+        line = self.line_of(section, key)
+        return RecipeError(what, where=f"{self.path}, line {line}" if line else str(self.path), hint=hint)
 
     def unknown(self, section: str, key: str, known: list[str]) -> RecipeError:
         near = difflib.get_close_matches(key, known, 1, 0.5)
@@ -67,38 +75,49 @@ class _Reader:
     def value(self, section: str, key: str, kind: Any, value: Any) -> Any:
         """`value` as `kind`, or RecipeError."""
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
-        choices = get_args(kind) if get_origin(kind) is not None else ()
-        right = value in choices if choices else isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
-        if right:
+            value = float(value) if abs(value) < 1e300 else math.inf
+        choices = get_args(kind) if get_origin(kind) is Literal else ()
+        if choices:
+            right = any(type(value) is type(choice) and value == choice for choice in choices)
+        else:
+            right = isinstance(value, get_origin(kind) or kind) and isinstance(value, bool) == (kind is bool)
+        if right and (kind is not float or math.isfinite(value)):
             return value
         wanted = f"one of {', '.join(map(repr, choices))}" if choices else _PLAIN.get(kind, kind.__name__)
         raise self.error(section, key, f"{key!r} must be {wanted}, not {value!r}")
 
-    def fill(self, section: str, kind: type, given: Any) -> Any:
-        """A dataclass from a TOML table."""
+    def fill(self, section: str, kind: type, given: Any, row: int = 0) -> Any:
+        """A dataclass from a TOML table, the `row`-th of its name."""
+        self.row = row
         if not isinstance(given, dict):
             raise self.error("", section, f"{section!r} must be a table", f"write it as [{section}]")
         hints = get_type_hints(kind)
         for key in given:
             if key not in hints:
                 raise self.unknown(section, key, list(hints))
+        needed = [
+            f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING
+        ]
+        for key in needed:
+            if key not in given:
+                raise self.error("", section, f"'{section}.{key}' is missing")
         return kind(**{k: self.value(section, k, hints[k], v) for k, v in given.items()})
 
 
+_HEADER = re.compile(r"\s*\[+\s*[\"']?([\w.-]+)[\"']?\s*\]+\s*(#.*)?$")
 _PLAIN = {str: "a text", float: "a number", int: "a whole number", bool: "true or false"}
 
 
 def load(path: Path, sections: Mapping[str, type]) -> Recipe:
     """The recipe in a file. Raises RecipeError that names the key, the line and the nearest right key."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         given = tomllib.loads(text)
     except FileNotFoundError:
         raise RecipeError("no such recipe", where=str(path)) from None
     except UnicodeDecodeError as error:
         raise RecipeError(f"not UTF-8: {error}", where=str(path)) from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RecipeError(f"not TOML: {error}", where=str(path)) from error
     reader = _Reader(path, text)
     known = [*_TOP, "sources", "gates", *sections]
@@ -108,7 +127,7 @@ def load(path: Path, sections: Mapping[str, type]) -> Recipe:
     top = {k: reader.value("", k, kind, given[k]) for k, kind in _TOP.items() if k in given}
     for key, (low, high) in _RANGES.items():
         if key in top and not low <= top[key] <= high:
-            raise reader.error("", key, f"{key!r} must be between {low:g} and {high:g}, not {top[key]:g}")
+            raise reader.error("", key, f"{key!r} must be between {low:g} and {high:g}, not {top[key]}")
     for key in ("name", "base"):
         if not top.get(key):
             raise RecipeError(f"{key!r} is missing", where=str(path))
@@ -116,7 +135,7 @@ def load(path: Path, sections: Mapping[str, type]) -> Recipe:
     rows = given.get("sources", [])
     if not isinstance(rows, list) or not rows:
         raise RecipeError("a recipe needs at least one [[sources]]", where=str(path))
-    sources = tuple(reader.fill("sources", Source, row) for row in rows)
+    sources = tuple(reader.fill("sources", Source, row, number) for number, row in enumerate(rows))
     params = {name: reader.fill(name, kind, given.get(name, {})) for name, kind in sections.items()}
     gates = reader.fill("gates", Gates, given.get("gates", {}))
     return Recipe(sources=sources, params=params, gates=gates, **top)
@@ -125,8 +144,11 @@ def load(path: Path, sections: Mapping[str, type]) -> Recipe:
 def check_name(name: str, where: str) -> None:
     """Raise RecipeError for a name that cannot be a file's and a model's."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-        raise RecipeError(f"{name!r} cannot be a model's name", where=where,
-                          hint="use letters, digits, dots, hyphens and underscores, at most 64")
+        raise RecipeError(
+            f"{name!r} cannot be a model's name",
+            where=where,
+            hint="use letters, digits, dots, hyphens and underscores, at most 64",
+        )
 
 
 def fresh(name: str, sections: Mapping[str, type], base: str = DEFAULT_BASE) -> Recipe:
@@ -136,31 +158,49 @@ def fresh(name: str, sections: Mapping[str, type], base: str = DEFAULT_BASE) -> 
 
 def save(recipe: Recipe, path: Path) -> None:
     """Write a recipe: what differs from the defaults; keys that are there keep their place and comments."""
-    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    old = path.read_text(encoding="utf-8-sig") if path.exists() else ""
     document = tomlkit.parse(old) if old else _blank()
     for key in _TOP:
         value = getattr(recipe, key)
         if key in document or value != _default(Recipe, key):
             if document.get(key) != value:
                 document[key] = int(value) if isinstance(value, float) and value.is_integer() else value
-    if "sources" not in document:
+    if tuple(Source(**row) for row in document.get("sources", ())) != recipe.sources:
+        document.pop("sources", None)
         rows = tomlkit.aot()
         for source in recipe.sources:
-            rows.append(tomlkit.item({k: v for k, v in asdict(source).items()}))
+            rows.append(tomlkit.item(asdict(source)))
         document["sources"] = rows
     for name, params in {**recipe.params, "gates": recipe.gates}.items():
-        changed = {f.name: getattr(params, f.name) for f in dataclasses.fields(params)
-                   if getattr(params, f.name) != f.default}
-        for key, value in changed.items():
-            table = document.setdefault(name, tomlkit.table())
-            if table.get(key) != value:
-                table[key] = value
+        for field in dataclasses.fields(params):
+            value = getattr(params, field.name)
+            if value != field.default or field.name in document.get(name, ()):
+                table = document.setdefault(name, tomlkit.table())
+                if table.get(field.name) != value:
+                    table[field.name] = value
     text = tomlkit.dumps(document)
     if text != old:
-        with explained("write the recipe", path.parent):
-            part = path.with_suffix(".part")
-            part.write_text(text, encoding="utf-8")
+        _write(path, text, "write the recipe")
+
+
+def _write(path: Path, text: str, doing: str) -> None:
+    """Replace a small file, whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    with explained(doing, path.parent):
+        try:
+            with part.open("wb") as file:
+                file.write(text.encode())
+                file.flush()
+                os.fsync(file.fileno())
             part.replace(path)
+        except UnicodeEncodeError as error:
+            raise RecipeError(
+                f"cannot {doing}: a name in it is not UTF-8",
+                where=str(path),
+                hint="rename that file or folder",
+            ) from error
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def _blank() -> tomlkit.TOMLDocument:
@@ -180,14 +220,18 @@ def with_settings(recipe: Recipe, settings: Mapping[str, str], sections: Mapping
     for name, text in settings.items():
         section, _, key = name.partition(".")
         if section not in {*sections, "gates"} or not key:
-            raise RecipeError(f"--set {name}: no such setting", hint=f"sections: {', '.join([*sections, 'gates'])}")
+            raise RecipeError(
+                f"--set {name}: no such setting", hint=f"sections: {', '.join([*sections, 'gates'])}"
+            )
         current = recipe.gates if section == "gates" else params[section]
         hints = get_type_hints(type(current))
         if key not in hints:
             raise reader.unknown(section, key, list(hints))
         try:
             value = tomllib.loads(f"v = {text}")["v"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
+            value = text
+        if hints[key] is str and not isinstance(value, str):
             value = text
         new = dataclasses.replace(current, **{key: reader.value(section, key, hints[key], value)})
         if section == "gates":
@@ -200,18 +244,21 @@ def with_settings(recipe: Recipe, settings: Mapping[str, str], sections: Mapping
 def load_lock(path: Path) -> Lock | None:
     """The lock in a file, or None if there is none or it is not whole (then it is measured anew)."""
     try:
-        return Lock(**tomllib.loads(path.read_text(encoding="utf-8")))
-    except (FileNotFoundError, tomllib.TOMLDecodeError, TypeError, UnicodeDecodeError):
+        text = path.read_text(encoding="utf-8")
+        given = tomllib.loads(text)
+        lock: Lock | None = _Reader(path, text).fill("lock", Lock, given) if text.endswith("\n") else None
+        return lock
+    except (FileNotFoundError, ValueError, RecursionError, RecipeError):
         return None
 
 
 def save_lock(lock: Lock, path: Path) -> None:
+    """Write a lock, whole or not at all."""
     document = tomlkit.document()
     document.add(tomlkit.comment("Measured when the recipe was made; the same lock gives the same bytes."))
     document.add(tomlkit.comment("`netsuke make --relock` measures anew."))
     for key, value in asdict(lock).items():
-        document[key] = dict(sorted(value.items())) if isinstance(value, dict) else value
-    with explained("write the lock", path.parent):
-        part = path.with_suffix(".lock.part")
-        part.write_text(tomlkit.dumps(document), encoding="utf-8")
-        part.replace(path)
+        document[key] = value
+    document["libraries"] = tomlkit.inline_table()  # one line, so that half a lock lacks a key
+    document["libraries"].update(dict(sorted(lock.libraries.items())))
+    _write(path, tomlkit.dumps(document), "write the lock")

@@ -50,7 +50,7 @@ class Watcher:
     def __call__(self, step: str, progress: Progress) -> None:
         now = time.monotonic()
         if step != self.current:
-            self.current, self.started, self.said, self.first = step, now, now, None
+            self.current, self.started, self.said, self.first = step, now, 0.0 if self.live else now, None
             if not self.live and not step.startswith("read "):
                 say(f"  {step} {progress.text}".rstrip())
         if progress.count and self.first is None:

@@ -8,8 +8,8 @@ reads no clock, network or environment; so the same key gives the same bytes, wh
 
 from __future__ import annotations
 
-import hashlib
 import inspect
+import json
 import shutil
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -18,7 +18,7 @@ from importlib.metadata import version as library_version
 from typing import Any, Protocol
 
 from .nouns import Measure, Ref, Run
-from .store import Store, canonical, explained
+from .store import Store, canonical, explained, key_of
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class Step:
         return "scratch" in inspect.signature(self.function).parameters
 
     def library_versions(self) -> dict[str, str]:
+        """The version of each library that it declares, as installed."""
         return {name: library_version(name) for name in self.libraries}
 
     def key(self, params: Any, inputs: Mapping[str, Ref]) -> Ref:
         """The cache key of this step with these params and inputs."""
-        parts = [self.name, self.version, plain(params), dict(inputs), self.library_versions()]
-        return Ref(hashlib.sha256(canonical(parts)).hexdigest())
+        return key_of(self.name, self.version, plain(params), inputs, self.library_versions())
 
 
 def step(*, version: int, libraries: tuple[str, ...] = ()) -> Callable[[Callable[..., Work]], Step]:
@@ -68,8 +68,8 @@ def step(*, version: int, libraries: tuple[str, ...] = ()) -> Callable[[Callable
 
 
 def plain(params: Any) -> dict[str, Any]:
-    """A Params dataclass as plain values."""
-    return {} if params is None else asdict(params)
+    """A Params dataclass as the plain values that a record holds: a tuple is a list, a key is a text."""
+    return {} if params is None else dict(json.loads(canonical(asdict(params))))
 
 
 @dataclass(frozen=True)
@@ -144,11 +144,23 @@ class Local:
             out.mkdir(parents=True)
             keep.mkdir(exist_ok=True)
             extra = {"scratch": keep} if step.resumes else {}
-            paths = {name: self.store.path(ref) for name, ref in inputs.items()}
-            measures = self._drive(step.function(params, out, **extra, **paths), title)
-            output = self.store.add_folder(out, move=True)
-            run = Run(key, step.name, step.version, plain(params), inputs, step.library_versions(), output,
-                      round(time.monotonic() - started, 3), tuple(measures))
+            try:
+                paths = {name: self.store.path(ref) for name, ref in inputs.items()}
+                measures = self._drive(step.function(params, out, **extra, **paths), title)
+                output = self.store.add_folder(out, move=True)
+            finally:  # half an output is of no use, and its place may be what is missing
+                shutil.rmtree(out, ignore_errors=True)
+            run = Run(
+                key,
+                step.name,
+                step.version,
+                plain(params),
+                inputs,
+                step.library_versions(),
+                output,
+                round(time.monotonic() - started, 3),
+                tuple(measures),
+            )
             self.store.record(run)
             shutil.rmtree(scratch, ignore_errors=True)
         return run
@@ -198,26 +210,40 @@ class Plan:
         past = [r for r in self._past if r.step == step.name]
         if not past:
             return "never run"
+        if step.key(params, inputs) in [r.key for r in past]:
+            return "its output is gone"
 
         def shared(run: Run) -> int:
             return sum(run.inputs.get(name) == ref for name, ref in inputs.items())
 
         last = max(reversed(past), key=shared)  # the latest of the most similar
-        reasons = [self._input_change(n, last.inputs.get(n), r) for n, r in inputs.items() if last.inputs.get(n) != r]
-        now = plain(params)
-        reasons += [f"{k} was {last.params.get(k)!r}, is {v!r}" for k, v in now.items() if last.params.get(k) != v]
+        names = [n for n in {**last.inputs, **inputs} if last.inputs.get(n) != inputs.get(n)]
+        reasons = [self._input_change(n, last.inputs.get(n), inputs.get(n)) for n in names]
         if last.version != step.version:
             reasons.append(f"the step changed (version {last.version} to {step.version})")
-        versions = step.library_versions()
-        reasons += [f"{k} was {last.libraries.get(k)}, is {v}" for k, v in versions.items()
-                    if last.libraries.get(k) != v]
-        return "; ".join(reasons) or "its output is gone"
+        reasons += _differences(last.params, plain(params)) + _differences(
+            last.libraries, step.library_versions()
+        )
+        return "; ".join(reasons)
 
-    def _input_change(self, name: str, before: Ref | None, now: Ref) -> str:
-        if before is None or not (self.store.is_tree(before) and self.store.is_tree(now)):
+    def _input_change(self, name: str, before: Ref | None, now: Ref | None) -> str:
+        if not (before and now and self.store.is_tree(before) and self.store.is_tree(now)):
             return f"{name} changed"
         old, new = self.store.tree(before), self.store.tree(now)
-        parts = [(sorted(new.keys() - old.keys()), "added"), (sorted(old.keys() - new.keys()), "gone"),
-                 (sorted(k for k in old.keys() & new.keys() if old[k] != new[k]), "changed")]
-        told = [f"{', '.join(names[:3])}{' …' if len(names) > 3 else ''} {what}" for names, what in parts if names]
+        parts = [
+            (sorted(new.keys() - old.keys()), "added"),
+            (sorted(old.keys() - new.keys()), "gone"),
+            (sorted(k for k in old.keys() & new.keys() if old[k] != new[k]), "changed"),
+        ]
+        told = [
+            f"{', '.join(names[:3])}{' …' if len(names) > 3 else ''} {what}" for names, what in parts if names
+        ]
         return f"{name}: {'; '.join(told)}" if told else f"{name} changed"
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    def told(values: Mapping[str, Any], name: str) -> str:
+        return repr(values[name]) if name in values else "not there"
+
+    names = [n for n in {**before, **now} if told(before, n) != told(now, n)]
+    return [f"{n} was {told(before, n)}, is {told(now, n)}" for n in names]

@@ -228,8 +228,9 @@ class Store:
     # -- runs ----------------------------------------------------------------------------------------
     def find(self, key: str) -> Run | None:
         """The Run of a key if it was recorded and its output is still there."""
+        path = self._sharded("runs", key, ".json")
         try:
-            run = run_from(json.loads(self._sharded("runs", key, ".json").read_bytes()))
+            run = run_from(json.loads(path.read_bytes()))
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
         return run if run.key == key and self.has(run.output) else None
@@ -249,7 +250,8 @@ class Store:
 
     # -- names ---------------------------------------------------------------------------------------
     def name(self, kind: str, name: str, record: Mapping[str, Any]) -> None:
-        """Point a name at things; `record["ref"]`, and Refs listed as `record["also"]`, are what it keeps alive."""
+        """Point a name at `record["ref"]`, which it keeps alive, with the Refs `record["also"]` and the keys
+        `record["runs"]` that it was made with; without "runs", with all that can have made it."""
         self._write(self._name_path(kind, name), json.dumps(record, indent=1, sort_keys=True).encode())
 
     def unname(self, kind: str, name: str) -> None:
@@ -262,7 +264,7 @@ class Store:
         path = self._name_path(kind, name)
         try:
             record = json.loads(path.read_bytes())
-            for ref in (record["ref"], *record.get("also", ())):
+            for ref in (record["ref"], *record.get("also", ()), *record.get("runs", ())):
                 Ref(ref)
         except FileNotFoundError:
             return None
@@ -320,12 +322,8 @@ def _missing(ref: str) -> StoreError:
 def _tree_bytes(entries: Mapping[str, str]) -> bytes:
     for name, ref in entries.items():
         parts = name.split("/")
-        above = ("/".join(parts[:n]) for n in range(1, len(parts)))
-        if (
-            "\0" in name
-            or any(p in ("", ".", "..") for p in parts)
-            or any(folder in entries for folder in above)
-        ):
+        above = {"/".join(parts[:n]) for n in range(1, len(parts))}
+        if "\0" in name or {"", ".", ".."} & set(parts) or above & entries.keys():
             raise StoreError(f"not a path inside a folder: {name!r}")
         Ref(ref)
     return canonical(dict(entries))

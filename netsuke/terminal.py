@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 
@@ -14,7 +15,7 @@ def say(text: str) -> None:
 
 def printable(text: str) -> str:
     """Text that can be written: bytes of a file name that are not UTF-8 are shown as �."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 _CODES = {"red": "31", "green": "32", "cyan": "36"}

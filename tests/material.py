@@ -12,10 +12,22 @@ from tiny import tiny_gguf
 
 WORDS = "river stone lantern harvest copper winter market garden letter bridge thunder silver meadow kettle".split()
 
+SECTIONS = """
+[[sources]]
+path = "."
+
+[curate]
+test = 0.25
+valid = 0.15
+
+[tune]
+max_epochs = 1.5
+"""
+
 
 def document(number: int) -> str:
     """A text of about 1,600 characters, of its own for each number."""
-    pick = random.Random(number)
+    pick = random.Random(number + 110)  # of these, two each fall into valid and test
     lines = [f"# Note {number} about the {pick.choice(WORDS)}", ""]
     for _ in range(6):
         chosen = [pick.choice(WORDS) for _ in range(24)]
@@ -35,11 +47,13 @@ def write_material(folder: Path, documents: int = 14, **top: object) -> Path:
     settings = {"name": "notes", "base": str(base), "minutes": 0.05, **top}
     lines = [f"{key} = {value!r}".replace("'", '"') for key, value in settings.items()]
     recipe = folder / "netsuke.toml"
-    recipe.write_text("\n".join([*lines, "", "[[sources]]", 'path = "."', "", "[tune]", "max_epochs = 1.5", ""]))
+    recipe.write_text("\n".join(lines) + SECTIONS)
     return recipe
 
 
-def netsuke(home: Path, *words: str, timeout: float = 110, prelude: str = "", **environment: str) -> subprocess.CompletedProcess:
+def netsuke(
+    home: Path, *words: str, timeout: float = 110, prelude: str = "", **environment: str
+) -> subprocess.CompletedProcess:
     """Runs the command line in a process of its own; `prelude` is Python that runs before it."""
     code = f"{prelude}\nimport sys\nfrom netsuke.cli import main\nsys.argv[0] = 'netsuke'\nmain()"
     env = {**os.environ, "NETSUKE_HOME": str(home), "NO_COLOR": "1", "OMP_NUM_THREADS": "1", **environment}

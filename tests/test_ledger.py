@@ -148,11 +148,26 @@ def test_tampering_is_named_by_its_row(tmp_path: Path, name: str) -> None:
     assert ledger.verify() == row
 
 
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_a_row_written_anew_with_a_right_hash_is_named(tmp_path: Path, number: int) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    ledger.record(entry(number) for number in range(5))
+    forged = replace(ledger.rows()[number - 1], decision="out")
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as database:
+        database.execute("DROP TRIGGER no_change")
+        values = (forged.decision, forged.digest(), number)
+        database.execute("UPDATE ledger SET decision = ?, hash = ? WHERE number = ?", values)
+    assert ledger.verify() == number
+
+
 @pytest.mark.parametrize("statement", ["UPDATE ledger SET owner = 'x'", "DELETE FROM ledger"])
 def test_the_file_itself_refuses_changes(tmp_path: Path, statement: str) -> None:
     ledger = Ledger(tmp_path / "ledger.db")
     ledger.record([entry()])
-    with closing(sqlite3.connect(ledger.path)) as database, pytest.raises(sqlite3.IntegrityError, match="only grows"):
+    with (
+        closing(sqlite3.connect(ledger.path)) as database,
+        pytest.raises(sqlite3.IntegrityError, match="only grows"),
+    ):
         database.execute(statement)
 
 

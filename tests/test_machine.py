@@ -27,7 +27,8 @@ def test_without_the_systems_word_the_load_decides(monkeypatch):
 
 
 def test_waiting_passively_is_set_unless_the_person_has(monkeypatch):
-    code = "import os; from netsuke.machine import wait_passively; wait_passively(); print(os.environ['GOMP_SPINCOUNT'])"
-    for given, wanted in ((None, machine.SPIN_COUNT), ("7", "7")):
-        env = {k: v for k, v in os.environ.items() if k != "GOMP_SPINCOUNT"} | ({"GOMP_SPINCOUNT": given} if given else {})
-        assert subprocess.check_output([sys.executable, "-c", code], env=env, text=True).strip() == wanted
+    code = "from netsuke.machine import *; import os; wait_passively(); print(os.environ['GOMP_SPINCOUNT'])"
+    bare = {k: v for k, v in os.environ.items() if k != "GOMP_SPINCOUNT"}
+    for given, wanted in (({}, machine.SPIN_COUNT), ({"GOMP_SPINCOUNT": "7"}, "7")):
+        shown = subprocess.check_output([sys.executable, "-c", code], env=bare | given, text=True)
+        assert shown.strip() == wanted

@@ -87,17 +87,18 @@ def resolve(recipe: Recipe, store: Store, folder: Path) -> Opened:
 
     Raises StoreError if a known one is not here yet, RecipeError if there is nothing of that name.
     """
-    if record := store.named("bases", recipe.base):
-        return Opened(Ref(record["ref"]), About(record["name"], record["licence"]))
     path = (folder / recipe.base).expanduser()
-    if path.exists() and recipe.base not in KNOWN:
+    if recipe.base not in KNOWN and path.exists():
         ref = store.add_folder(path) if path.is_dir() else store.add_file(path)
         return Opened(ref, About(path.resolve().name, "unknown"))
     known = find(recipe.base)
-    raise StoreError(
-        f"the base {known.name} ({known.bytes / 1e6:.0f} MB, {known.licence}) is not here yet",
-        hint=f"netsuke bases fetch {known.name}",
-    )
+    record = store.named("bases", known.name)
+    if record is None:
+        raise StoreError(
+            f"the base {known.name} ({known.bytes / 1e6:.0f} MB, {known.licence}) is not here yet",
+            hint=f"netsuke bases fetch {known.name}",
+        )
+    return Opened(Ref(record["ref"]), About(record["name"], record["licence"]))
 
 
 def find(name: str) -> Base:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,10 @@ def gather(
         if not place.exists():
             raise RecipeError("no such file or folder", where=f"sources[{number}]: {place}")
         allowed, reason = ledger.decide(source)
-        for name, path in find_files(place):
-            row = {"path": name, "source": number, "owner": source.owner, "licence": source.licence,
-                   "profile": source.profile, "reason": reason}  # fmt: skip
+        about = {"source": number, "owner": source.owner, "licence": source.licence, "profile": source.profile}
+        closed: list[OSError] = []
+        for name, path in find_files(place, on_error=closed.append):
+            row: dict[str, Any] = {"path": name, "reason": reason, **about}
             index.append(row)
             if not allowed:
                 row["drop"] = {"rule": "consent", "detail": reason}
@@ -42,6 +44,10 @@ def gather(
                 row["text"] = f"{text}.json"
             else:
                 row["drop"] = text
+        for error in closed:
+            name = os.path.relpath(error.filename, place)
+            drop = {"rule": "unreadable", "detail": f"this folder cannot be opened: {error.strerror}"}
+            index.append({"path": name, "reason": reason, **about, "drop": drop})
     members["index.json"] = store.add_bytes(canonical(index))
     return store.add_tree(members) if known else None
 
@@ -55,7 +61,7 @@ def _read(
         if size > params.max_mb * 1e6:
             return {
                 "rule": "too large",
-                "detail": f"{size / 1e6:.1f} MB, at most {params.max_mb:g} MB (curate.max_mb)",
+                "detail": f"{size / 1e6:.1f} MB; curate.max_mb is {params.max_mb:g}",
             }
         ref = store.add_file(path)
     except OSError as error:

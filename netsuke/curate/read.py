@@ -151,7 +151,7 @@ def _listed(folder: Path, on_error: Callable[[OSError], None] | None) -> list[os
 
 
 def _left_out(name: str) -> bool:
-    return name.startswith(".") or name in _SKIPPED
+    return name.startswith(".") or name in _SKIPPED or name.endswith((".netsuke.toml", ".netsuke.lock"))
 
 
 def _is_wanted(entry: os.DirEntry[str], root: Path) -> bool:
@@ -268,12 +268,12 @@ def _guessed(data: bytes) -> tuple[str, str]:
         text, encoding = data.decode("cp1252"), "cp1252"
     except UnicodeDecodeError:
         text, encoding = data.decode("latin-1"), "latin-1"
-    printable = sum(c.isprintable() or c.isspace() for c in text)
-    if printable < 0.995 * len(text):
-        raise Refused("binary", "it has bytes that are no characters")
     foreign = sum(not c.isascii() for c in text if not c.isspace())
     if foreign > 0.3 * sum(not c.isspace() for c in text):
         raise Refused("unreadable", "neither UTF-8 nor a Western European encoding: save it as UTF-8")
+    printable = sum(c.isprintable() or c.isspace() for c in text)
+    if printable < 0.995 * len(text):
+        raise Refused("binary", "it has bytes that are no characters")
     return text, encoding
 
 
@@ -304,6 +304,7 @@ class Parser:
         line = json.dumps({"path": str(path.absolute()), "suffix": suffix}).encode() + b"\n"
         with self._lock:
             if self.pid is None:
+                self._end()  # it may have died since the last file
                 self._start()
             assert self._process
             try:

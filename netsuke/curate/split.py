@@ -32,7 +32,7 @@ _HINTS = {
     "unreadable": "open these files in their program and save them anew, or export them as text",
     "unsupported type": "save them as text, Markdown, HTML, PDF or DOCX",
     "archive": "unpack the archives",
-    "too large": "raise read.max_mb, or split the files",
+    "too large": "raise curate.max_mb, or split the files",
     "empty": "scanned PDFs need a text layer: run OCR over them first",
     "exact duplicate": "these are copies of one text: add material that differs",
     "repeated paragraph": "the files repeat each other: add material that differs",
@@ -113,7 +113,7 @@ def _buckets(texts: Sequence[str]) -> list[list[int]]:
     buckets: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
     for number, text in enumerate(texts):
         sketch = RMinHash(num_perm=BANDS * ROWS, seed=1)
-        sketch.update(sorted(shingles(text)))
+        sketch.update(list(shingles(text)))  # their order does not matter
         digest = sketch.digest()
         for band in range(BANDS):
             buckets[band, *digest[band * ROWS : (band + 1) * ROWS]].append(number)
@@ -260,7 +260,7 @@ def _documents(
                 "original_hash": row["original_hash"],
                 "split": "+".join(s for s in SPLITS if any(s == name for _, name in kept)) or "dropped",
                 "decision": "out" if row.get("drop", {}).get("rule") == "consent" else "in",
-                "reason": row.get("reason", ""),
+                "reason": row.get("reason") or row.get("drop", {}).get("detail", ""),
                 "dropped_by": "" if kept else why.get(key, "its parts repeat others"),
                 "bytes_in": row["bytes_in"],
                 "bytes_kept": sum(part.bytes for part, _ in kept),

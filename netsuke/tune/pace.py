@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..machine import free_threads
+from ..machine import cores, free_threads
 from ..nouns import Ref
 from ..recipe import Lock, load_lock, save_lock
 from ..store import Store
 from . import Params, Speed, tune
+
+LOOK_SECONDS = 1.5  # a lock lasts, so a passing moment must not decide it
 
 
 @dataclass
@@ -25,7 +27,17 @@ class Pace:
 
     def __post_init__(self) -> None:
         self.lock: Lock | None = None if self.relock else load_lock(self.path)
-        self.threads = self.lock.threads if self.lock else free_threads()
+        if self.lock is None and self.measures:
+            self._fix_threads()
+        self.threads = self.lock.threads if self.lock else cores()
+
+    def _fix_threads(self) -> None:
+        """Write a lock that holds the number of threads alone, so that a killed make goes on with the same."""
+        threads = free_threads(LOOK_SECONDS)
+        if threads < cores():
+            self.note(f"using {threads} of {cores()} cores: the rest are busy; --relock when they are free")
+        self.lock = Lock("", threads, "", 0.0, 0.0, {})
+        save_lock(self.lock, self.path)
 
     def speed(
         self, params: Params, base: Ref, body: Ref | None, train: Ref | None, valid: Ref | None

@@ -35,8 +35,12 @@ def wheel(tmp_path, monkeypatch):
     model = tiny_gguf(tmp_path / "tiny.gguf").read_bytes()
     with zipfile.ZipFile(shelf / "tiny_base-1.0-py3-none-any.whl", "w") as archive:
         archive.writestr("tiny_base/model.gguf", model)
-        archive.writestr("tiny_base-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny-base\nVersion: 1.0\n")
-        archive.writestr("tiny_base-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(
+            "tiny_base-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny-base\nVersion: 1.0\n"
+        )
+        archive.writestr(
+            "tiny_base-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         archive.writestr("tiny_base-1.0.dist-info/RECORD", "")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))

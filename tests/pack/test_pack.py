@@ -35,8 +35,9 @@ def made(tmp_path):
         "split_by": "document"}))  # fmt: skip
     (parts / "curve.json").write_text(json.dumps({"steps": 2, "epochs": 1.0, "scale": 1.0, "history": [
         {"step": 0, "tokens": 0, "valid": 1.0}]}))  # fmt: skip
-    (parts / "choice.json").write_text(json.dumps({"tokens": 10, "embedding": "Q8_0", "considered": [
-        {"tokens": 10, "embedding": "Q8_0", "bytes": 7e7, "cost": {"general": 1.0, "domain": 1.0}, "measured": True}]}))  # fmt: skip
+    considered = {"tokens": 10, "embedding": "Q8_0", "bytes": 7e7, "cost": {"general": 1.0, "domain": 1.0}}
+    choice = {"tokens": 10, "embedding": "Q8_0", "considered": [considered | {"measured": True}]}
+    (parts / "choice.json").write_text(json.dumps(choice))
     (parts / "lineage.json").write_text("{}")
     write_rows(parts / "documents.jsonl", [
         {"hash": "a" * 64, "path": "love-letter.txt", "source": 0, "owner": "me", "licence": "unknown",

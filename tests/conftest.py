@@ -1,0 +1,99 @@
+"""Every test has a home of its own and nothing of the person's; a disk that fills up; the same examples each time."""
+
+import builtins
+import contextlib
+import errno
+import io
+import os
+
+import hypothesis
+import pytest
+
+from netsuke.store import Store
+
+hypothesis.settings.register_profile("same each time", derandomize=True, database=None, deadline=None)
+hypothesis.settings.load_profile("same each time")
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("NETSUKE_HOME", str(tmp_path / "netsuke-home"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "netsuke-home")
+
+
+class FullDisk:
+    """Counts what is asked of the disk; the `at`-th request (and those after it, if it `stays`) finds no space."""
+
+    def __init__(self, at, stays):
+        self.at, self.stays, self.calls = at, stays, 0
+
+    @property
+    def struck(self):
+        return self.calls >= self.at
+
+    def take(self):
+        self.calls += 1
+        if self.calls == self.at or (self.stays and self.struck):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def guarded(self, function):
+        def call(*args, **kwargs):
+            self.take()
+            return function(*args, **kwargs)
+
+        return call
+
+    def opening(self, real):
+        def call(file, mode="r", *args, **kwargs):
+            if not set(mode) & set("wxa+"):
+                return real(file, mode, *args, **kwargs)
+            self.take()
+            return _Written(real(file, mode, *args, **kwargs), self)
+
+        return call
+
+
+class _Written:
+    """A file whose writes and whose closing ask the disk."""
+
+    def __init__(self, file, disk):
+        self.file, self.disk, self.written = file, disk, False
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.file.close()
+        if self.written and error[0] is None:
+            self.disk.take()
+
+    def write(self, data):
+        self.disk.take()
+        self.written = True
+        return self.file.write(data)
+
+
+@pytest.fixture
+def full_disk():
+    """`with full_disk(at=3) as disk:`, see FullDisk."""
+
+    @contextlib.contextmanager
+    def filled(at, *, stays=True):
+        disk = FullDisk(at, stays)
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("fsync", "replace", "rename", "link", "mkdir", "sendfile"):
+                patch.setattr(os, name, disk.guarded(getattr(os, name)))
+            patch.setattr(builtins, "open", disk.opening(builtins.open))
+            patch.setattr(io, "open", disk.opening(io.open))
+            yield disk
+
+    return filled
