@@ -160,7 +160,7 @@ def _made_by(refs: Iterable[str], runs: list[Run], members: Members) -> list[Run
         whole = [
             run for file in files for run in makers.get(file, ()) if files <= members.get(run.output, set())
         ]
-        here = whole or makers.get(current, [])
+        here = [*whole, *makers.get(current, ())]
         todo += [ref for run in here for ref in run.inputs.values()] if here else files
         found |= {run.key for run in here}
     return [run for run in runs if run.key in found]

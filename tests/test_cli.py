@@ -63,7 +63,7 @@ def test_every_result_is_json_when_asked(made, words):
         ('minuets = 3\nname = "x"', "did you mean 'minutes'"),
         ('name = "x"\nbase = "b"\nmb = "big"', "line 3"),
         ('name = "x"\nbase = "b"\n[[sources]]\npath = "."\n[tune]\nrnak = 4', "did you mean 'rank'"),
-        ('name = "x', "line 1"),
+        ('name = x', "line 1"),
         ('name = "x"\nbase = "b"\nmb = -4\n[[sources]]\npath = "."', "between"),
     ],
 )

@@ -102,7 +102,7 @@ def quantise(params: Quantising, out: Path, model: Path, choice: Path, train: Pa
     from . import write
 
     yield Progress(0.02, "importance of each column, on your text")
-    energy = write.importance(model, write.read(train, limit_bytes=96_000), params.threads)
+    energy = write.importance(model, write.read(train, limit_bytes=48_000), params.threads)
     yield Progress(0.3, "rounding")
     size = write.file(model, choice, energy, out / "model.gguf", params.budget_bytes)
     return [Measure("size", size, "bytes", better="lower")]

@@ -44,7 +44,7 @@ class Params:
         default=200_000, metadata={"help": "a document with a longer line is no text", "unit": "characters"}
     )
     test: float = field(
-        default=0.10, metadata={"help": "share of the documents held out for the check", "unit": "fraction"}
+        default=0.15, metadata={"help": "share of the documents held out for the check", "unit": "fraction"}
     )
     valid: float = field(
         default=0.08,

@@ -1,0 +1,210 @@
+"""The shape of the house: who imports whom, how long things are, what start-up loads, what the README says."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import stamp
+
+HOUSE = stamp.SOURCE
+FILES = sorted(HOUSE.rglob("*.py"))
+ROOMS = sorted(p.name for p in HOUSE.iterdir() if p.is_dir() and any(p.glob("*.py")))
+STEPS = {"bases", "curate", "carve", "tune", "combine", "check", "pack", "serve"}
+FRONT = {"__main__", "cli", "show", "talk", "targets"}  # they may import anything
+ROOT = {p.stem for p in HOUSE.glob("*.py")} - FRONT - {"loop"}
+HEAVY = {"torch", "transformers", "tokenizers", "safetensors", "gguf", "libgguf", "xllamacpp", "peft"}
+HEAVY_IN = {"engines": HEAVY, "tune": {"torch", "tokenizers", "transformers"},
+            "carve": {"torch", "tokenizers", "transformers"}, "combine": {"torch"}}  # fmt: skip
+LATE = HEAVY | {"numpy", "httpx", "starlette", "uvicorn", "kreuzberg", "pypdf", "tomlkit", "netsuke.engines"}
+
+
+def room_of(path):
+    """The folder of a file, or the file itself at the root: the unit that the layers are made of."""
+    place = path.relative_to(HOUSE)
+    return place.parts[0] if len(place.parts) > 1 else place.stem
+
+
+def imports(source, package):
+    """Full dotted names that a module of `package` imports, anywhere in it; `from a import b` is a.b."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{base}.{name.name}" for name in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("import_module", "__import__"):
+                yield str(node.args[0].value)
+
+
+def rooms_used(source, package):
+    """The rooms of the house that a module imports; a name out of netsuke/__init__.py is none."""
+    for name in imports(source, package):
+        parts = name.split(".")
+        if parts[0] == "netsuke" and len(parts) > 1 and parts[1] in ROOT | FRONT | {"loop", *ROOMS}:
+            yield parts[1]
+
+
+def allowed(room):
+    """The rooms that a room may import."""
+    if room in FRONT:
+        return ROOT | FRONT | STEPS | {"loop", "engines", room}
+    if room == "loop":
+        return ROOT | STEPS | {"engines"}
+    if room in STEPS:
+        return ROOT | {"engines", room}
+    return ROOT | ({"engines"} if room == "engines" else set())
+
+
+def package_of(path):
+    return ".".join(["netsuke", *path.relative_to(HOUSE).parts[:-1]])
+
+
+def functions(tree):
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+# -- layers ----------------------------------------------------------------------------------------------
+def test_the_rooms_are_those_of_the_plan():
+    assert {*ROOMS} == STEPS | {"engines"}
+    assert {"errors", "nouns", "store", "reachability", "step", "recipe", "documents", "terminal"} <= ROOT
+
+
+def test_imports_are_found_wherever_they_stand():
+    source = """
+import torch.nn as nn, json
+from ..engines import hf, gguf
+from . import words
+from .. import ledger, __version__
+from netsuke.loop import make
+def late():
+    from ..tune.lora import adapt
+    importlib.import_module("peft.tuners")
+if TYPE_CHECKING:
+    from ..carve import carve
+"""
+    found = set(imports(source, "netsuke.check"))
+    assert found == {
+        "torch.nn", "json", "netsuke.engines.hf", "netsuke.engines.gguf", "netsuke.check.words", "netsuke.ledger",
+        "netsuke.__version__", "netsuke.loop.make", "netsuke.tune.lora.adapt", "peft.tuners", "netsuke.carve.carve",
+    }  # fmt: skip
+    used = set(rooms_used(source, "netsuke.check"))
+    assert used == {"engines", "check", "ledger", "loop", "tune", "carve"}
+    assert used - allowed("check") == {"loop", "tune", "carve"}
+    assert set(imports("from . import loop", "netsuke")) == {"netsuke.loop"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(HOUSE)))
+def test_a_room_imports_only_what_is_below_it(path):
+    room = room_of(path)
+    wrong = set(rooms_used(path.read_bytes(), package_of(path))) - allowed(room)
+    assert not wrong, f"{room} may not import {', '.join(sorted(wrong))}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(HOUSE)))
+def test_heavy_libraries_are_named_only_where_they_may_be(path):
+    named = {name.split(".")[0] for name in imports(path.read_bytes(), package_of(path))} & HEAVY
+    wrong = named - HEAVY_IN.get(room_of(path), set())
+    assert not wrong, f"{', '.join(sorted(wrong))} belongs in engines/"
+
+
+def test_the_command_line_starts_light():
+    code = "import json, sys, netsuke.cli; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    loaded = set(json.loads(done.stdout))
+    assert "netsuke.cli" in loaded and "click" in loaded
+    assert loaded & LATE == set()
+
+
+# -- size and words --------------------------------------------------------------------------------------
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(HOUSE)))
+def test_nothing_is_too_long(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 400
+    long = {f.name: f.end_lineno - f.lineno + 1 for f in functions(ast.parse(text))}
+    assert {name: lines for name, lines in long.items() if lines > 50} == {}
+
+
+@pytest.mark.parametrize("path", sorted(HOUSE / f"{name}.py" for name in ROOT), ids=lambda p: p.name)
+def test_what_is_public_at_the_root_says_what_it_is(path):
+    tree = ast.parse(path.read_bytes())
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    public = [node for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_")]
+    assert ast.get_docstring(tree), "the file has no docstring"
+    assert [node.name for node in public if not ast.get_docstring(node)] == []
+
+
+# -- the README ------------------------------------------------------------------------------------------
+def tree_in(text):
+    """The first word of each line of the block that begins with `netsuke/`, and the lines without an explanation."""
+    blocks = re.findall(r"^```[^\n]*\n(netsuke/.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 1, "the README needs one fenced block that begins with netsuke/"
+    lines = [line.split(maxsplit=1) for line in blocks[0].splitlines()[1:] if line.strip()]
+    return [words[0] for words in lines], [words[0] for words in lines if len(words) < 2]
+
+
+def test_the_tree_of_a_readme_is_read():
+    text = "```\nnetsuke/           the house\n  store.py   objects\n  carve/     smaller\n\n  odd.py\n```\n"
+    assert tree_in("# x\n```sh\nnetsuke make\n```\n" + text) == (["store.py", "carve/", "odd.py"], ["odd.py"])
+
+
+def test_the_readme_shows_the_house_as_it_is():
+    names, unexplained = tree_in((HOUSE.parent / "README.md").read_text(encoding="utf-8"))
+    there = {p.name for p in HOUSE.glob("*.py")}
+    there |= {f"{p.name}/" for p in HOUSE.iterdir() if p.is_dir() and p.name != "__pycache__"}
+    assert sorted(names) == sorted(there)
+    assert unexplained == []
+
+
+# -- stamps ----------------------------------------------------------------------------------------------
+def test_every_step_is_stamped_as_it_is():
+    assert stamp.STAMPS.exists(), "python tests/stamp.py"
+    complaints = stamp.complaints(json.loads(stamp.STAMPS.read_text()), stamp.found())
+    assert not complaints, "\n".join(complaints)
+
+
+def test_steps_are_found_by_their_decorator():
+    names = set(stamp.found())
+    assert {
+        "read",
+        "curate",
+        "unpack",
+        "carve",
+        "tune",
+        "combine",
+        "quantise",
+        "check",
+        "trial",
+        "pack",
+    } <= names
+    source = "@step(version=3, libraries=('a',))\ndef one(): ...\n@other(version=1)\ndef two(): ...\n"
+    source += "class C:\n    @netsuke.step.step(version=4)\n    def three(self): ...\ndef four(): ...\n"
+    assert dict(stamp.steps_in(ast.parse(source))) == {"one": 3, "three": 4}
+
+
+def test_a_change_without_a_new_version_is_told(tmp_path):
+    def house(version=1, more="", name="grow"):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        (folder / "__init__.py").write_text(f"@step(version={version})\ndef {name}(): ...\n")
+        (folder / "how.py").write_text(more)
+        return stamp.found(tmp_path)
+
+    first = house()
+    assert stamp.complaints(first, house()) == []
+    (told,) = stamp.complaints(first, house(more="# another way\n"))
+    assert "source of grow (netsuke/grow/) changed" in told and "bump @step(version=1)" in told
+    (told,) = stamp.complaints(first, house(version=2))
+    assert told == "grow is new, gone or has a new version: python tests/stamp.py"
+    assert len(stamp.complaints({}, first)) == len(stamp.complaints(first, {})) == 1
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "same.py").write_text("@step(version=1)\ndef grow(): ...\n")
+    with pytest.raises(SystemExit, match="two steps are named grow"):
+        stamp.found(tmp_path)
