@@ -39,66 +39,46 @@ class Outcome:
 
 def loop(recipe: Recipe, folder: Path, store: Store, execute: Executor, pace: Pace) -> Outcome:
     """Make a pack of a recipe whose sources lie relative to `folder`. `make` names it if the gates hold."""
-    gates, threads, seed = recipe.gates, pace.threads, recipe.seed
+    run, params, gates, budget_bytes = execute.run, recipe.params, recipe.gates, recipe.budget_bytes
+    threads, seed = pace.threads, recipe.seed
     general_valid, general_test = general_text(store, "valid"), general_text(store, "test")
 
     # curate: files to documents, split before anything looks at them
-    files = gather(recipe.sources, folder, recipe.params["curate"], store, execute)
-    data = execute.run(curate.curate, recipe.params["curate"], files=files)
+    files = gather(recipe.sources, folder, params["curate"], store, execute)
+    data = run(curate.curate, params["curate"], files=files)
     train, valid, test = data["train.jsonl"], data["valid.jsonl"], data["test.jsonl"]
 
     # carve: the base, with fewer words
     base = bases.resolve(recipe, store, folder)
-    opened = execute.run(bases.unpack, base.about, base=base.ref)
-    carving = carve.sections(recipe.params["carve"], recipe.budget_bytes, gates.general, threads)
-    carved = execute.run(carve.carve, carving, model=opened.folder("model"), train=train, valid=valid,
-                         general=general_valid)  # fmt: skip
+    opened = run(bases.unpack, base.about, base=base.ref)
+    base_model, base_file = opened.folder("model"), opened["base.gguf"]
+    carving = carve.sections(params["carve"], budget_bytes, gates.general, threads)
+    carved = run(carve.carve, carving, model=base_model, train=train, valid=valid, general=general_valid)
     body, choice = carved.folder("model"), carved["choice.json"]
 
     # tune: minutes become tokens by the speed in the lock
-    speed = pace.speed(recipe.params["tune"], base.ref, body, train, valid)
-    training = tune.sections(recipe.params["tune"], recipe.minutes, speed, gates.general, seed, threads)
-    adapter = execute.run(
-        tune.tune,
-        training,
-        model=body if training else None,
-        choice=choice,
-        train=train,
-        valid=valid,
-        general=general_valid,
-    )
+    speed = pace.speed(params["tune"], base.ref, body, train, valid)
+    training = tune.sections(params["tune"], recipe.minutes, speed, gates.general, seed, threads)
+    texts = {"train": train, "valid": valid, "general": general_valid}
+    adapter = run(tune.tune, training, model=body if training else None, choice=choice, **texts)
 
     # combine and quantise: one file under the budget
-    tuned = execute.run(combine.combine, None, model=body, adapter=adapter.ref)
-    quantising = carve.Quantising(recipe.budget_bytes, threads)
-    model = execute.run(carve.quantise, quantising, model=tuned.ref, choice=choice, train=train)["model.gguf"]
+    tuned = run(combine.combine, None, model=body, adapter=adapter.ref)
+    quantising = carve.Quantising(budget_bytes, threads)
+    model = run(carve.quantise, quantising, model=tuned.ref, choice=choice, train=train)["model.gguf"]
 
-    # check: beside the base, on text that nothing above has seen
-    bounds = check.Params(gates.domain, gates.general, recipe.budget_bytes, seed, threads)
-    report = execute.run(
-        check.check,
-        bounds,
-        model=model,
-        base_file=opened["base.gguf"],
-        base_model=opened.folder("model"),
-        tuned_model=tuned.ref,
-        test=test,
-        general=general_test,
-    )
-    trial = execute.run(
-        check.trial,
-        check.Trial(threads),
-        model=model,
-        base_file=opened["base.gguf"],
-        tuned_model=tuned.ref,
-        text=general_test,
-    )
+    # check: beside the base, on text that nothing above has seen; then both in stock llama.cpp
+    bounds = check.Params(gates.domain, gates.general, budget_bytes, seed, threads)
+    both = {"model": model, "base_file": base_file, "tuned_model": tuned.ref}
+    report = run(check.check, bounds, **both, base_model=base_model, test=test, general=general_test)
+    trial = run(check.trial, check.Trial(threads), **both, text=general_test)
 
     # pack
-    about = pack.Params(recipe.name, recipe.base, base.about.name, base.about.licence, base.ref, __version__)
-    made = execute.run(
-        pack.pack, about, model=model, vocabulary=carved["vocabulary.json"], report=report["report.json"],
-        documents=data["documents.jsonl"], summary=data["summary.json"], curve=adapter["curve.json"], choice=choice,
+    about = pack.Params(recipe.name, base.name, base.about.name, base.about.licence, base.ref, __version__)
+    made = run(
+        pack.pack, about, model=model, choice=choice, vocabulary=carved["vocabulary.json"],
+        report=report["report.json"], documents=data["documents.jsonl"], summary=data["summary.json"],
+        curve=adapter["curve.json"],
         lineage=lineage(store, data=data, carve=carved, tune=adapter, combine=tuned, check=report),
     )  # fmt: skip
     return Outcome(made, report, trial, data)

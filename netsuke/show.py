@@ -194,7 +194,7 @@ def packs(rows: list[dict[str, Any]]) -> str:
             [
                 row["name"],
                 f"{by['size']['ours'] / 1e6:.1f}",
-                Path(row["base"]).name,
+                row["base"],
                 f"{by['domain']['change']:+.1%}",
                 f"{by['general']['change']:+.1%}",
             ]

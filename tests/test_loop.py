@@ -15,7 +15,6 @@ from netsuke.pack import manifest
 from netsuke.reachability import downstream, gc, verify
 from netsuke.store import Store, hash_file
 
-
 DOCUMENTS = 14
 
 

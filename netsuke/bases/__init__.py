@@ -79,6 +79,7 @@ class Opened:
     """A base in the store: its file or folder, and what it is called."""
 
     ref: Ref
+    name: str  # as a recipe names it; of a path, its last part
     about: About
 
 
@@ -90,7 +91,7 @@ def resolve(recipe: Recipe, store: Store, folder: Path) -> Opened:
     path = (folder / recipe.base).expanduser()
     if recipe.base not in KNOWN and path.exists():
         ref = store.add_folder(path) if path.is_dir() else store.add_file(path)
-        return Opened(ref, About(path.resolve().name, "unknown"))
+        return Opened(ref, path.resolve().name, About(path.resolve().name, "unknown"))
     known = find(recipe.base)
     record = store.named("bases", known.name)
     if record is None:
@@ -98,7 +99,7 @@ def resolve(recipe: Recipe, store: Store, folder: Path) -> Opened:
             f"the base {known.name} ({known.bytes / 1e6:.0f} MB, {known.licence}) is not here yet",
             hint=f"netsuke bases fetch {known.name}",
         )
-    return Opened(Ref(record["ref"]), About(record["name"], record["licence"]))
+    return Opened(Ref(record["ref"]), known.name, About(record["name"], record["licence"]))
 
 
 def find(name: str) -> Base:

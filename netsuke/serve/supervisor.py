@@ -49,11 +49,13 @@ class Supervisor:
     async def __aexit__(self, *_: object) -> None:
         self._closing = True
         self._look.set()
-        if self._watcher:
-            await self._watcher
-        if self._client:
-            await self._client.aclose()
-        await asyncio.to_thread(self.engine.stop)
+        try:
+            if self._watcher:
+                await self._watcher
+            if self._client:
+                await self._client.aclose()
+        finally:
+            await asyncio.to_thread(self.engine.stop)
 
     @property
     def up(self) -> bool:

@@ -40,7 +40,7 @@ class LowRank(torch.autograd.Function):
         return F.linear(x, merged)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, merged, a, b = ctx.saved_tensors  # type: ignore[attr-defined]
         flat_grad, flat_x = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
         scale = ctx.scale  # type: ignore[attr-defined]

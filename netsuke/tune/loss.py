@@ -36,7 +36,7 @@ class _HeadLoss(torch.autograd.Function):
         return total / count
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None, None]:
         (kept,) = ctx.saved_tensors  # type: ignore[attr-defined]
         return kept * grad.to(kept.dtype), None, None
 
