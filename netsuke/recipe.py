@@ -166,7 +166,6 @@ def save(recipe: Recipe, path: Path) -> None:
             if document.get(key) != value:
                 document[key] = int(value) if isinstance(value, float) and value.is_integer() else value
     if tuple(Source(**row) for row in document.get("sources", ())) != recipe.sources:
-        document.pop("sources", None)
         rows = tomlkit.aot()
         for source in recipe.sources:
             rows.append(tomlkit.item(asdict(source)))

@@ -103,7 +103,7 @@ class Made:
 class Executor(Protocol):
     """Runs steps, or only says what it would run. An input that is None is not known yet (in a plan)."""
 
-    def run(self, step: Step, params: Any, label: str = "", **inputs: Ref | None) -> Made: ...
+    def run(self, step: Step, params: Any, label: str | None = None, **inputs: Ref | None) -> Made: ...
 
 
 class Local:
@@ -114,7 +114,7 @@ class Local:
         self.ran: list[Run] = []
         self.reused: list[Run] = []
 
-    def run(self, step: Step, params: Any, label: str = "", **inputs: Ref | None) -> Made:
+    def run(self, step: Step, params: Any, label: str | None = None, **inputs: Ref | None) -> Made:
         known = {name: ref for name, ref in inputs.items() if ref is not None}
         key = step.key(params, known)
         if run := self.store.find(key):
@@ -193,7 +193,7 @@ class Plan:
         self.lines: list[Planned] = []
         self._past = list(store.runs())
 
-    def run(self, step: Step, params: Any, label: str = "", **inputs: Ref | None) -> Made:
+    def run(self, step: Step, params: Any, label: str | None = None, **inputs: Ref | None) -> Made:
         title = label or step.name
         if unknown := [name for name, ref in inputs.items() if ref is None]:
             more = ", …" if len(unknown) > 3 else ""

@@ -55,7 +55,7 @@ def trial(params, out, model):
 
 
 @step(version=1)
-def pack(params, out, model, report, lineage):
+def pack(params, out, model, choice, report, lineage):
     shutil.copyfile(model / "weights", out / "model.gguf")
     shutil.copyfile(report, out / "report.json")
     shutil.copyfile(lineage, out / "lineage.json")
@@ -85,7 +85,13 @@ def make(store, texts, name=None):
     model = carved.folder("model")
     report, tried = local.run(check, None, model=model), local.run(trial, None, model=model)
     story = store.add_bytes(canonical({"carve": carved.run.key}))
-    packed = local.run(pack, None, model=model, report=report["report.json"], lineage=story)
+    given = {
+        "model": model,
+        "choice": carved["choice.json"],
+        "report": report["report.json"],
+        "lineage": story,
+    }
+    packed = local.run(pack, None, **given)
     if name:
         runs = [run.key for run in (*local.ran, *local.reused)]
         store.name("packs", name, {"ref": packed.ref, "also": [tried.ref], "runs": runs})
@@ -137,7 +143,7 @@ def test_a_folder_reaches_what_rests_on_any_of_its_files(store):
 
 
 def test_lineage_goes_all_the_way_back_and_no_further(store):
-    one, two = make(store, ["alpha", "beta"], "one"), make(store, ["beta", "gamma"], "two")
+    one, two = make(store, ["alpha", "beta"], "one"), make(store, ["beta", "delta and more"], "two")
     runs = lineage(store, one.pack.ref)
     assert [run.step for run in runs] == ["pack", "check", "carve", "curate", "read", "read"]
     mine = {store.add_bytes(b"alpha"), store.add_bytes(b"beta")}
@@ -197,6 +203,7 @@ def test_without_the_keys_of_its_runs_a_name_keeps_all_that_can_have_made_it(sto
 
 
 def test_a_name_that_moves_on_lets_the_old_one_go(store):
+    """Also where the old one made a file of equal bytes: the choice is the same in both."""
     make(store, ["alpha", "OLD"], "notes")
     make(store, ["alpha", "new"], "notes")
     gc(store)

@@ -27,6 +27,7 @@ class Tune:
     rate: float = 8e-4
     fast: bool = False
     method: Literal["lora", "full"] = "lora"
+    depth: Literal[1, 2] = 1
 
 
 SECTIONS = {"carve": Carve, "tune": Tune}
@@ -224,7 +225,7 @@ def test_a_full_disk_leaves_the_old_one(tmp_path, full_disk, what):
     [
         ("minutes = 10 ", "minuets = 10 ", "unknown key 'minuets'", "did you mean 'minutes'?", 5),
         ("rank = 16", "rnak = 16", "unknown key 'tune.rnak'", "did you mean 'rank'?", 17),
-        ("rank = 16", "zzz = 16", "unknown key 'tune.zzz'", "known keys: rank, rate, fast, method", 17),
+        ("rank = 16", "zzz = 16", "unknown key 'tune.zzz'", "known keys: rank, rate, fast, method, depth", 17),
         ("[tune] ", "[tuen] ", "unknown key 'tuen'", "did you mean 'tune'?", 15),
         ("[tune] ", "[tune.rank] ", "'rank' must be a whole number", None, 15),
         ('[[sources]]\npath = "../', '[[source]]\npath = "../', "unknown key 'source'", "did you mean 'sources'?", 10),
@@ -242,6 +243,8 @@ def test_a_full_disk_leaves_the_old_one(tmp_path, full_disk, what):
         ("rank = 16", "rank = 2020-01-01", "'rank' must be a whole number", None, 17),
         ("rank = 16", "fast = 1", "'fast' must be true or false, not 1", None, 17),
         ("rank = 16", "fast = 0", "'fast' must be true or false, not 0", None, 17),
+        ("rank = 16", "depth = true", "'depth' must be one of 1, 2, not True", None, 17),
+        ("rank = 16", "depth = 2.0", "'depth' must be one of 1, 2, not 2.0", None, 17),
         ("rank = 16", 'method = "bitfit"', "'method' must be one of 'lora', 'full', not 'bitfit'", None, 17),
         ('name = "notes"', "name = 3", "'name' must be a text, not 3", None, 2),
         ("minutes = 10 ", "minutes = true ", "'minutes' must be a number, not True", None, 5),

@@ -7,8 +7,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..engines import gguf, hf, tokenizer
 from ..errors import RecipeError
 
@@ -48,10 +46,10 @@ def copy(source: Path, folder: Path) -> None:
     })  # fmt: skip
     if (source / "chat_template.jinja").exists():
         shutil.copyfile(source / "chat_template.jinja", folder / "chat_template.jinja")
-    hf.save_weights({n: w.to(torch.bfloat16) for n, w in weights.items()}, folder / "model.safetensors")
+    hf.save_weights(hf.in_bfloat16(weights), folder / "model.safetensors")
 
 
-def _weights(source: Path) -> dict[str, torch.Tensor]:
+def _weights(source: Path) -> hf.Weights:
     files = sorted(source.glob("model*.safetensors"))
     if not files:
         raise RecipeError(
@@ -59,7 +57,7 @@ def _weights(source: Path) -> dict[str, torch.Tensor]:
             where=str(source),
             hint="pickle files (.bin, .pt) are never opened: convert them to safetensors",
         )
-    weights: dict[str, torch.Tensor] = {}
+    weights: hf.Weights = {}
     for file in files:
         weights.update(hf.load_weights(file))
     return weights

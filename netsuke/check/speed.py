@@ -7,8 +7,6 @@ import statistics
 from collections.abc import Generator
 from pathlib import Path
 
-import torch
-
 from ..documents import read_texts
 from ..engines import gguf, hf
 from ..engines.llama import Engine
@@ -61,17 +59,16 @@ def timing(engine: Engine, text: str, n: int) -> tuple[float, float]:
 
 def agreement(engine: Engine, file: Path, folder: Path, text: str) -> float:
     """Mean |difference| in nats between llama.cpp's and our log-probability of the token that the engine takes next."""
-    model = hf.model_of(folder, gguf.state_dict(file, torch.float32))
+    model = hf.model_of(folder, gguf.state_dict(file, exact=True))
     ids = engine.tokenize(text)[: COMPARED * 4]
-    with torch.no_grad():
-        ours = torch.log_softmax(model(torch.tensor([ids]), use_cache=False).logits[0].float(), -1)
+    ours = hf.log_probabilities(model, ids)
     gaps = []
     for end in range(4, len(ids) + 1, 4):
         answer = engine.complete(
             ids[:end], n_predict=1, n_probs=1, temperature=0.0, cache_prompt=True, grammar=PRINTABLE
         )
         for chosen in answer.get("completion_probabilities", ())[:1]:
-            gaps.append(abs(chosen["logprob"] - float(ours[end - 1, chosen["id"]])))
+            gaps.append(abs(chosen["logprob"] - ours[end - 1][chosen["id"]]))
     if not gaps or any(math.isnan(gap) for gap in gaps):
         raise EngineError("llama.cpp gave no usable probabilities for this file")
     return sum(gaps) / len(gaps)

@@ -91,8 +91,9 @@ def read_fields(path: Path) -> tuple[gguf.GGUFReader, dict[str, Any]]:
     return reader, fields
 
 
-def state_dict(path: Path, dtype: torch.dtype = torch.bfloat16) -> dict[str, torch.Tensor]:
-    """All weights of a GGUF, dequantised, by Hugging Face names."""
+def state_dict(path: Path, *, exact: bool = False) -> dict[str, torch.Tensor]:
+    """All weights of a GGUF, dequantised, by Hugging Face names: in bfloat16, or with `exact` in float32."""
+    dtype = torch.float32 if exact else torch.bfloat16
     reader, fields = read_fields(path)
     heads = {
         "attn_q": fields["llama.attention.head_count"],

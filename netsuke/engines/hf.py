@@ -28,6 +28,9 @@ transformers.utils.logging.disable_progress_bar()
 transformers.utils.logging.set_verbosity_error()
 
 
+Weights = dict[str, torch.Tensor]  # by Hugging Face name
+
+
 def use_threads(count: int) -> None:
     """Fix the number of threads; the same number gives the same bytes."""
     torch.set_num_threads(count)
@@ -78,7 +81,7 @@ def load_model(folder: Path, dtype: torch.dtype = torch.bfloat16) -> LlamaForCau
     return model.eval().requires_grad_(False)
 
 
-def model_of(folder: Path, weights: dict[str, torch.Tensor]) -> LlamaForCausalLM:
+def model_of(folder: Path, weights: Weights) -> LlamaForCausalLM:
     """A model with the shape of a folder's config.json and these weights."""
     config = LlamaConfig(**json.loads((folder / "config.json").read_text()))
     config._attn_implementation = "netsuke"
@@ -94,7 +97,12 @@ def model_of(folder: Path, weights: dict[str, torch.Tensor]) -> LlamaForCausalLM
     return model.eval().requires_grad_(False)
 
 
-def save_weights(weights: dict[str, torch.Tensor], path: Path) -> None:
+def in_bfloat16(weights: Weights) -> Weights:
+    """The same weights in the type that a model folder holds."""
+    return {name: weight.to(torch.bfloat16) for name, weight in weights.items()}
+
+
+def save_weights(weights: Weights, path: Path) -> None:
     """Write a safetensors file; StoreError if the disk is full."""
     try:
         save_file({k: v.contiguous() for k, v in weights.items()}, path, metadata={"format": "pt"})
@@ -108,7 +116,7 @@ def save_weights(weights: dict[str, torch.Tensor], path: Path) -> None:
         raise
 
 
-def load_weights(path: Path) -> dict[str, torch.Tensor]:
+def load_weights(path: Path) -> Weights:
     return load_file(path)
 
 
@@ -190,6 +198,13 @@ def score(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 1024) -
             next(work)
         except StopIteration as stop:
             return list(stop.value)
+
+
+@torch.no_grad()
+def log_probabilities(model: LlamaForCausalLM, ids: list[int]) -> list[list[float]]:
+    """[T][V] natural-log probabilities of every token after each of `ids`."""
+    logits = model(torch.tensor([ids]), use_cache=False).logits[0]
+    return torch.log_softmax(logits.float(), -1).tolist()
 
 
 @torch.no_grad()
