@@ -58,7 +58,7 @@ class Watcher:
         if progress.fraction >= 1.0:
             self._erase()
             if not step.startswith("read "):
-                say(f"{paint('✓', 'green')} {step:<10} {duration(now - self.started):>8}")
+                say(f"{paint('✓', 'green')} {step:<9} {duration(now - self.started):>6}  {progress.text}".rstrip())
             self.current = None
         elif self.live and now - self.said > 0.1 or now - self.said > 20:
             self.said = now
@@ -66,7 +66,7 @@ class Watcher:
 
     def _line(self, step: str, progress: Progress, now: float) -> None:
         spent = now - self.started
-        parts = [f"{step} {progress.fraction:4.0%}", progress.text]
+        parts = [f"{step} {progress.fraction:4.0%}" if progress.fraction else step, progress.text]
         if self.first and progress.count > self.first[1]:
             parts.append(f"{(progress.count - self.first[1]) / (now - self.first[0]):,.0f} {progress.unit}/s")
         if progress.fraction > 0.03 and spent > 5:
@@ -155,10 +155,15 @@ def table(measures: list[dict[str, Any]], trial: list[dict[str, Any]], gates: li
                     str(ours["n"]),
                 ]
             )
-    verdicts = "\n".join(
-        f"{'held  ' if g['passed'] else 'FAILED'}  {g['name']}: {g['sentence']}" for g in gates
-    )
+    verdicts = grid([_verdict(gate) for gate in gates], (2,))
     return f"{grid(rows, (1, 2, 3, 4))}\n\n{verdicts}"
+
+
+def _verdict(gate: dict[str, Any]) -> list[str]:
+    value, limit = gate["value"], gate["limit"]
+    size = gate["name"] == "size"
+    shown = (f"{value / 1e6:.1f} MB", f"{limit / 1e6:.1f} MB") if size else (f"{value:+.1%}", f"{limit:+.1%}")
+    return ["held" if gate["passed"] else "FAILED", gate["name"], shown[0], f"at most {shown[1]}"]
 
 
 def plan(lines: list[Planned], seconds: float, size: int) -> str:

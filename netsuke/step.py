@@ -13,7 +13,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version as library_version
 from typing import Any, Protocol
 
@@ -65,6 +65,14 @@ def step(*, version: int, libraries: tuple[str, ...] = ()) -> Callable[[Callable
         return Step(function.__name__, version, libraries, function)
 
     return wrap
+
+
+def in_words(measure: Measure) -> str:
+    """A measure as a person reads it."""
+    if measure.unit == "bytes":
+        return f"{measure.name} {measure.value / 1e6:.1f} MB"
+    whole = float(measure.value).is_integer() or measure.value >= 100
+    return f"{measure.name} {measure.value:,.{0 if whole else 4}f}"
 
 
 def plain(params: Any) -> dict[str, Any]:
@@ -169,10 +177,12 @@ class Local:
         self.watch(title, Progress(0.0))
         while True:
             try:
-                self.watch(title, next(work))
+                progress = next(work)
+                self.watch(title, replace(progress, fraction=min(progress.fraction, 0.99)))
             except StopIteration as stop:
-                self.watch(title, Progress(1.0))
-                return list(stop.value or ())
+                measures = list(stop.value or ())
+                self.watch(title, Progress(1.0, ", ".join(map(in_words, measures[:2]))))
+                return measures
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..nouns import Measure
-from ..step import Progress, Work, step
+from ..step import Work, step
 
 
 @dataclass(frozen=True)
@@ -64,5 +64,4 @@ def trial(params: Trial, out: Path, model: Path, base_file: Path, tuned_model: P
 
     measures: list[Measure] = yield from speed.trial(params, model, base_file, tuned_model, text)
     (out / "trial.json").write_text(json.dumps([m.__dict__ for m in measures], indent=1) + "\n")
-    yield Progress(1.0)
     return measures
