@@ -19,9 +19,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = {
+    "lora 3e-3": {"method": "lora", "learning_rate": 3e-3},
     "lora 1e-3": {"method": "lora", "learning_rate": 1e-3},
-    "lora 2e-3": {"method": "lora", "learning_rate": 2e-3},
-    "lora 4e-3": {"method": "lora", "learning_rate": 4e-3},
     "full 5e-5": {"method": "full", "learning_rate": 5e-5},
     "full 2e-4": {"method": "full", "learning_rate": 2e-4},
 }

@@ -231,14 +231,14 @@ def list_packs(as_json: bool) -> None:
 
 @netsuke.command()
 @click.argument("name")
-def report(name: str) -> None:
+@AS_JSON
+def report(name: str, as_json: bool) -> None:
     """Print the report of a model: what went in, what came out, what got worse."""
     from . import targets
+    from .pack import manifest
 
-    click.echo(
-        printable((targets.pack_folder(name, open_store()) / "report.md").read_text(encoding="utf-8")),
-        nl=False,
-    )
+    folder = targets.pack_folder(name, open_store())
+    result(manifest.read(folder), as_json, lambda: (folder / "report.md").read_text(encoding="utf-8").rstrip())
 
 
 @netsuke.command()

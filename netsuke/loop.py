@@ -19,7 +19,7 @@ from .curate.gather import gather
 from .documents import general_text, read_rows
 from .errors import GateError
 from .ledger import Entry, Ledger
-from .nouns import Recipe, Ref
+from .nouns import Recipe, Ref, Run
 from .step import Executor, Local, Made, Plan, Planned, Progress, Watch
 from .store import Store, canonical
 from .tune.pace import Pace
@@ -117,15 +117,16 @@ def make(
                 where=recipe.name,
                 hint="give it more material or --minutes, or set the gate in [gates]; the old pack stays",
             )
-        name_pack(store, recipe.name, recipe_path, outcome)
+        name_pack(store, recipe.name, recipe_path, outcome, [*local.reused, *local.ran])
     return outcome
 
 
-def name_pack(store: Store, name: str, recipe_path: Path, outcome: Outcome) -> None:
-    """Let the name point at the new pack; what it was tried with is kept beside it."""
+def name_pack(store: Store, name: str, recipe_path: Path, outcome: Outcome, runs: list[Run]) -> None:
+    """Let the name point at the new pack; what it was tried with, and the runs to keep, stand beside it."""
     assert outcome.pack.run and outcome.trial.run
     store.name("packs", name, {
         "ref": outcome.pack.run.output, "also": [outcome.trial.run.output], "recipe": str(recipe_path),
+        "runs": [run.key for run in runs],
         "trial": [asdict(m) for m in outcome.trial.run.measures],
     })  # fmt: skip
 

@@ -97,6 +97,12 @@ def test_what_is_typed_wrong_is_named(made, words, code, expected):
     assert expected in done.stderr and "Traceback" not in done.stderr
 
 
+def test_the_report_is_read_and_is_json_when_asked(made):
+    _, home = made
+    assert "## What got worse" in netsuke(home, "report", "notes").stdout
+    assert json.loads(netsuke(home, "report", "notes", "--json").stdout)["name"] == "notes"
+
+
 def test_debug_shows_the_traceback(made):
     _, home = made
     assert "Traceback" in netsuke(home, "--debug", "chat", "nobody").stderr

@@ -226,6 +226,18 @@ def test_a_flipped_bit_is_named_set_aside_and_made_again(again):
     assert made.pack.ref == outcome.pack.ref and verify(store) == []
 
 
+def test_without_any_network_it_is_made_all_the_same(first, tmp_path):
+    room, outcome, _ = first
+    cut_off = ["unshare", "--net", "--map-root-user"]  # not even a loopback that is up
+    if subprocess.run([*cut_off, "true"], capture_output=True).returncode:
+        pytest.skip("no network namespace can be made here")
+    env = {**os.environ, "NETSUKE_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
+    command = [*cut_off, sys.executable, "-m", "netsuke", "make", str(room / "notes"), "--json"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["pack"] == outcome.pack.ref
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
 def test_a_full_disk_is_said_and_loses_nothing(first, tmp_path):
     room, outcome, _ = first

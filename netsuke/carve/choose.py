@@ -60,63 +60,74 @@ class Choice:
         return asdict(self)
 
 
+class Words:
+    """The base's vocabulary, and which of its words the training text uses."""
+
+    def __init__(self, folder: Path, train: list[str]) -> None:
+        self.folder = folder
+        self.document: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text())
+        self.start = tokenizer.document_start(folder)
+        self.used = {token for text in hf.open_texts(folder, train) for token in text.ids}
+        self.total: int = json.loads((folder / "config.json").read_text())["vocab_size"]
+
+    @functools.lru_cache(None)  # noqa: B019 (the words live as long as their step)
+    def keep(self, floor: int) -> list[int]:
+        """Ids that a floor keeps; 0 keeps all."""
+        if not floor:
+            return list(range(self.total))
+        return vocabulary.closed(self.document, self.used | set(vocabulary.floor_ids(self.document, floor)))
+
+    def kept(self, keep: list[int]) -> dict[str, Any]:
+        """tokenizer.json with these ids only."""
+        return self.document if len(keep) == self.total else vocabulary.trimmed(self.document, keep)
+
+    def size(self, floor: int, kind: str) -> tuple[int, int]:
+        """(tokens, bytes of the file) of a choice."""
+        keep = self.keep(floor)
+        return len(keep), file_bytes(self.folder, self.kept(keep), len(keep), kind)
+
+    def floors(self, words: str) -> list[int]:
+        """The floors to try, from the whole vocabulary (0) down. Raises RecipeError for a setting that is none."""
+        if words == "auto":
+            return [0] + [f for f in reversed(FLOORS) if len(self.keep(f)) < 0.97 * self.total]
+        if words == "all":
+            return [0]
+        if not words.isdigit():
+            raise RecipeError(f"carve.words is {words!r}", hint='use "auto", "all" or a number')
+        return [int(words)] if len(self.keep(int(words))) < self.total else [0]
+
+
 class Bench:
     """A base whose body is already rounded, to try vocabularies and embedding types on."""
 
-    def __init__(
-        self, folder: Path, train: list[str], general: list[str], domain: list[str], threads: int
-    ) -> None:
-        hf.use_threads(threads)
-        self.folder, self.texts = folder, (general, domain)
-        self.document: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text())
-        self.start = tokenizer.document_start(folder)
-        self.used = self._used_tokens(train)
-        self.model = hf.load_model(folder)
+    def __init__(self, words: Words, general: list[str], domain: list[str]) -> None:
+        self.words, self.texts = words, (general, domain)
+        self.model = hf.load_model(words.folder)
         self.rows: torch.Tensor = self.model.model.embed_tokens.weight.detach()
         self.head: torch.Tensor = self.model.lm_head.weight.detach()
-        self.base = self.measure(None, None)
+        self.base = self.measure(words.keep(0), None)
         self.rounding: dict[str, Cost] = {}  # by embedding type: what rounding the whole file costs
-
-    def _used_tokens(self, train: list[str]) -> set[int]:
-        texts = hf.open_texts(self.folder, train)
-        return {token for text in texts for token in text.ids}
 
     def round_body(self, texts: list[str]) -> None:
         """Replace the body's weights by what they will be in the file; learn the rows' importance on the way."""
-        energy = hf.input_energy(self.model, hf.open_texts(self.folder, texts))
+        energy = hf.input_energy(self.model, hf.open_texts(self.words.folder, texts))
         self.energy = energy.get("model.embed_tokens.weight", energy.get("lm_head.weight"))
         for name, module in self.model.model.named_modules():
             if isinstance(module, torch.nn.Linear):
                 key = f"model.{name}.weight"
                 module.weight.data = gguf.rounded(module.weight, gguf.BODY_TYPE, energy[key])
 
-    @functools.lru_cache(None)  # noqa: B019 (the bench lives as long as its step)
-    def keep(self, floor: int) -> list[int]:
-        """Ids that a floor keeps; 0 keeps all."""
-        if not floor:
-            return list(range(self.rows.shape[0]))
-        return vocabulary.closed(self.document, self.used | set(vocabulary.floor_ids(self.document, floor)))
-
-    def measure(self, keep: list[int] | None, kind: str | None) -> Cost:
-        """Bits per byte with these ids kept (None: all) and their rows rounded (None: not)."""
-        whole = keep is None or len(keep) == self.rows.shape[0]
-        document = self.document if whole else vocabulary.trimmed(self.document, keep or [])
-        rows, head = (self.rows, self.head) if whole else (self.rows[keep], self.head[keep])
-        start = self.start if whole else (keep or []).index(self.start)
+    def measure(self, keep: list[int], kind: str | None) -> Cost:
+        """Bits per byte with these ids kept and their rows rounded (None: not)."""
+        rows, head = self.rows[keep], self.head[keep]
         if kind:
             tied = self.model.config.tie_word_embeddings
             rows = gguf.rounded(rows, kind, self.energy)
             head = rows if tied else gguf.rounded(head, kind, self.energy)
         self.model.model.embed_tokens.weight.data, self.model.lm_head.weight.data = rows, head
-        words = Tokenizer.from_str(json.dumps(document))
+        words, start = Tokenizer.from_str(json.dumps(self.words.kept(keep))), keep.index(self.words.start)
         scores = (hf.score(self.model, hf.encode(words, texts, start)) for texts in self.texts)
         return Cost(*map(hf.bits_per_byte, scores))
-
-    def size(self, floor: int, kind: str) -> tuple[int, int]:
-        """(tokens, bytes of the file) of a choice."""
-        keep = self.keep(floor)
-        document = self.document if not floor else vocabulary.trimmed(self.document, keep)
-        return len(keep), file_bytes(self.folder, document, len(keep), kind)
 
 
 def file_bytes(folder: Path, document: Mapping[str, Any], tokens: int, kind: str) -> int:
@@ -145,26 +156,37 @@ def file_bytes(folder: Path, document: Mapping[str, Any], tokens: int, kind: str
     return layers * layer + tables + 4 * width + words + merges + layers * 9 * 110 + 12_000
 
 
-def choose(bench: Bench, budget_bytes: int, limit: Cost, words: str) -> Iterator[Progress | Choice]:
-    """Yields progress, then every Choice worth showing; the last one is taken.
+def sizes(words: Words, budget_bytes: int, setting: str) -> dict[tuple[int, str], tuple[int, int]]:
+    """(tokens, bytes) of every (floor, type) to consider. Raises BudgetError where none fits `budget_bytes`."""
+    found = {(floor, kind): words.size(floor, kind) for floor in words.floors(setting) for kind in KINDS}
+    smallest = min(size for _, size in found.values())
+    if budget_bytes and smallest > budget_bytes:
+        raise BudgetError(
+            f"{budget_bytes / 1e6:.2f} MB cannot be reached: the smallest that this base and material can be is "
+            f"{smallest / 1e6:.2f} MB",
+            hint=f"use --mb {math.ceil(smallest / 1e4) / 100:.2f} or more",
+        )
+    return found
 
-    `limit` is the most that a choice may cost. Raises BudgetError where nothing fits `budget_bytes`.
-    """
-    floors = _floors(bench, words)
-    sizes = {(f, k): bench.size(f, k) for f in floors for k in KINDS}
-    _require(min(size for _, size in sizes.values()), budget_bytes)
+
+def choose(
+    bench: Bench, sizes: Mapping[tuple[int, str], tuple[int, int]], budget_bytes: int, limit: Cost
+) -> Iterator[Progress | Choice]:
+    """Yields progress, then every Choice worth showing; the last one is taken. `limit`: the most it may cost."""
+    floors = list(dict.fromkeys(floor for floor, _ in sizes))
     parts = len(floors) + len(KINDS) + 1
-    whole = bench.measure(None, None)
+    whole = bench.measure(bench.words.keep(0), None)
     trim: dict[int, Cost] = {}
     for floor in floors:
-        yield Progress((1 + len(trim)) / parts, f"keeping {len(bench.keep(floor)):,} words")
-        trim[floor] = bench.measure(bench.keep(floor), None) if floor else whole
+        keep = bench.words.keep(floor)
+        yield Progress((1 + len(trim)) / parts, f"keeping {len(keep):,} words")
+        trim[floor] = bench.measure(keep, None) if floor else whole
         if not trim[floor].within(limit) and _any_fits(sizes, trim, budget_bytes):
             break  # fewer words cost more still
     bits: dict[str, Cost] = {}
     for kind in KINDS:
         yield Progress((1 + len(floors) + len(bits)) / parts, f"all words in {kind}")
-        bits[kind] = bench.measure(None, kind)
+        bits[kind] = bench.measure(bench.words.keep(0), kind)
     bench.rounding = {kind: cost.over(bench.base) for kind, cost in bits.items()}
     expected = [
         Choice(floor, tokens, kind, size, trim[floor].times(bits[kind]).over(whole), False)
@@ -174,26 +196,6 @@ def choose(bench: Bench, budget_bytes: int, limit: Cost, words: str) -> Iterator
     expected.sort(key=lambda choice: choice.bytes)
     yield from expected
     yield from _measured(bench, expected, limit)
-
-
-def _require(smallest: int, budget_bytes: int) -> None:
-    if budget_bytes and smallest > budget_bytes:
-        raise BudgetError(
-            f"{budget_bytes / 1e6:.2f} MB cannot be reached: the smallest that this base and material can be is "
-            f"{smallest / 1e6:.2f} MB",
-            hint=f"use --mb {math.ceil(smallest / 1e4) / 100:.2f} or more",
-        )
-
-
-def _floors(bench: Bench, words: str) -> list[int]:
-    """The floors to try, from the whole vocabulary (0) down."""
-    if words == "all":
-        return [0]
-    if words != "auto":
-        if not words.isdigit():
-            raise RecipeError(f"carve.words is {words!r}", hint='use "auto", "all" or a number')
-        return [int(words)] if len(bench.keep(int(words))) < bench.rows.shape[0] else [0]
-    return [0] + [f for f in reversed(FLOORS) if len(bench.keep(f)) < 0.97 * bench.rows.shape[0]]
 
 
 def _any_fits(
@@ -215,5 +217,5 @@ def _measured(bench: Bench, expected: list[Choice], limit: Cost) -> Iterator[Cho
 
 
 def _try(bench: Bench, choice: Choice) -> Choice:
-    cost = bench.measure(bench.keep(choice.floor), choice.embedding)
+    cost = bench.measure(bench.words.keep(choice.floor), choice.embedding)
     return replace(choice, cost=cost, measured=True)

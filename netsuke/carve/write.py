@@ -14,7 +14,6 @@ import numpy as np
 from ..documents import read_texts, sample
 from ..engines import gguf, hf
 from ..errors import BudgetError
-from . import vocabulary
 from .choose import Bench, Choice, Cost
 
 
@@ -27,10 +26,10 @@ def read(path: Path, limit_bytes: int = 0) -> list[str]:
 def model(bench: Bench, choice: Choice, shown: list[Choice], limit: Cost, out: Path) -> None:
     """Write model/, vocabulary.json (ids of the base that were kept) and choice.json."""
     folder = out / "model"
-    shutil.copytree(bench.folder, folder, copy_function=shutil.copyfile)
-    keep = bench.keep(choice.floor)
+    shutil.copytree(bench.words.folder, folder, copy_function=shutil.copyfile)
+    keep = bench.words.keep(choice.floor)
     if choice.floor:
-        document = vocabulary.trimmed(bench.document, keep)
+        document = bench.words.kept(keep)
         (folder / "tokenizer.json").write_text(json.dumps(document, ensure_ascii=False))
         weights = hf.load_weights(folder / "model.safetensors")
         for name in ("model.embed_tokens.weight", "lm_head.weight"):

@@ -19,7 +19,7 @@ class Params:
 
     method: str = field(default="lora", metadata={"help": "lora or full: what is trained", "unit": ""})
     rank: int = field(default=16, metadata={"help": "rank of the adapter (lora)", "unit": ""})
-    learning_rate: float = field(default=2e-3, metadata={"help": "peak learning rate", "unit": ""})
+    learning_rate: float = field(default=3e-3, metadata={"help": "peak learning rate", "unit": ""})
     window_tokens: int = field(default=512, metadata={"help": "length of a packed window", "unit": "tokens"})
     windows_per_step: int = field(
         default=1, metadata={"help": "windows in one optimiser step", "unit": "windows"}

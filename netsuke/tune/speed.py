@@ -11,7 +11,7 @@ from ..engines import hf
 from . import Params, Speed, Training
 from .train import Job
 
-STEPS = 4
+STEPS = 6
 
 
 def measure(params: Params, model: Path, train: Path, valid: Path, threads: int) -> Speed:
@@ -37,5 +37,4 @@ def measure(params: Params, model: Path, train: Path, valid: Path, threads: int)
         started = time.perf_counter()
         hf.score(job.model.eval(), job.valid)
         scored = sum(len(t.ids) - 1 for t in job.valid) / (time.perf_counter() - started)
-    median = sorted(seconds[1:])[len(seconds[1:]) // 2]
-    return Speed(round(tokens / median, 1), round(scored, 1))
+    return Speed(round(tokens / min(seconds[1:]), 1), round(scored, 1))

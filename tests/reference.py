@@ -1,0 +1,66 @@
+"""Write docs/recipe.md, the reference of netsuke.toml, from the dataclasses that are its one source.
+
+    python tests/reference.py
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import get_type_hints
+
+from netsuke import loop
+from netsuke.nouns import Gates, Recipe, Source
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "recipe.md"
+TOP = {
+    "name": "what the model is called",
+    "base": "a known base (`netsuke bases`), or the path of a GGUF file or a Hugging Face folder",
+    "mb": "most megabytes (10^6 bytes) of the model; 0: the smallest that the gates allow",
+    "minutes": "of training",
+    "seed": "of everything that is drawn",
+}
+SOURCE = {
+    "path": "a folder or a file, relative to the recipe",
+    "owner": 'who owns it; "me" is your own work',
+    "licence": "an SPDX expression",
+    "consent": '"in", "out" or "unknown": your own work needs none; others\' comes in with an open licence or "in"',
+    "profile": "what kind of text it is",
+}
+GATES = {
+    "domain": "most that bits per byte on the held-out documents may rise against the base",
+    "general": "most that bits per byte on the general text may rise against the base",
+}
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [
+        "# netsuke.toml", "",
+        "Made from the dataclasses in the source by `python tests/reference.py`. Unknown keys and wrong types are",
+        "errors. `--set SECTION.KEY=VALUE` sets any key of a section on the command line.", "",
+        "## At the top", "", *rows(Recipe, TOP), "", "## [[sources]]", "", *rows(Source, SOURCE), "",
+    ]  # fmt: skip
+    for name, kind in loop.SECTIONS.items():
+        texts = {f.name: f"{f.metadata['help']}{unit(f)}" for f in dataclasses.fields(kind)}
+        parts += [f"## [{name}]", "", *rows(kind, texts), ""]
+    return "\n".join([*parts, "## [gates]", "", *rows(Gates, GATES), ""])
+
+
+def unit(field: dataclasses.Field) -> str:
+    return f" ({field.metadata['unit']})" if field.metadata.get("unit") else ""
+
+
+def rows(kind: type, texts: dict[str, str]) -> list[str]:
+    hints = get_type_hints(kind)
+    found = ["| key | type | default | |", "|---|---|---|---|"]
+    for field in dataclasses.fields(kind):
+        if field.name in texts:
+            default = "needed" if field.default is dataclasses.MISSING else f"`{field.default!r}`".replace("'", '"')
+            shown = getattr(hints[field.name], "__name__", "text").replace("str", "text").replace("Literal", "text")
+            found.append(f"| `{field.name}` | {shown} | {default} | {texts[field.name]} |")
+    return found
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
