@@ -23,6 +23,13 @@ class Ref(str):
         return self[:12]
 
 
+def knob(
+    default: Any, meaning: str, unit: str = "", least: float | None = None, most: float | None = None
+) -> Any:
+    """A dataclass field that the recipe may set: its default, one line on it, its unit and its range."""
+    return field(default=default, metadata={"help": meaning, "unit": unit, "least": least, "most": most})
+
+
 Consent = Literal["in", "out", "unknown"]
 Profile = Literal["auto", "prose", "notes", "code", "catalogue", "examples"]
 
@@ -105,8 +112,10 @@ class Run:
 class Gates:
     """How much worse than its base a model may be and still ship, as fractions of bits per byte."""
 
-    domain: float = 0.0  # on the held-out documents
-    general: float = 0.10  # on the general text
+    domain: float = knob(
+        0.0, "most that bits per byte on the held-out documents may rise", "fraction", -1, 100
+    )
+    general: float = knob(0.10, "most that bits per byte on the general text may rise", "fraction", 0, 100)
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,16 @@ class _Reader:
         for key in needed:
             if key not in given:
                 raise self.error("", section, f"'{section}.{key}' is missing")
-        return kind(**{k: self.value(section, k, hints[k], v) for k, v in given.items()})
+        return kind(**{key: self.set(section, kind, key, value) for key, value in given.items()})
+
+    def set(self, section: str, kind: type, key: str, value: Any) -> Any:
+        """`value` for a field of a dataclass, of its type and in its range, or RecipeError."""
+        value = self.value(section, key, get_type_hints(kind)[key], value)
+        limits = next(f.metadata for f in dataclasses.fields(kind) if f.name == key)
+        least, most = limits.get("least"), limits.get("most")
+        if least is not None and not least <= value <= most:
+            raise self.error(section, key, f"{key!r} must be between {least:g} and {most:g}, not {value:g}")
+        return value
 
 
 _HEADER = re.compile(r"\s*\[+\s*[\"']?([\w.-]+)[\"']?\s*\]+\s*(#.*)?$")
@@ -232,7 +241,7 @@ def with_settings(recipe: Recipe, settings: Mapping[str, str], sections: Mapping
             value = text
         if hints[key] is str and not isinstance(value, str):
             value = text
-        new = dataclasses.replace(current, **{key: reader.value(section, key, hints[key], value)})
+        new = dataclasses.replace(current, **{key: reader.set(section, type(current), key, value)})
         if section == "gates":
             recipe = dataclasses.replace(recipe, gates=new)
         else:

@@ -27,12 +27,6 @@ SOURCE = {
     "consent": '"in", "out" or "unknown": your own work needs none; others\' comes in with an open licence or "in"',
     "profile": "what kind of text it is",
 }
-GATES = {
-    "domain": "most that bits per byte on the held-out documents may rise against the base",
-    "general": "most that bits per byte on the general text may rise against the base",
-}
-
-
 def page() -> str:
     """The whole page."""
     parts = [
@@ -41,14 +35,16 @@ def page() -> str:
         "errors. `--set SECTION.KEY=VALUE` sets any key of a section on the command line.", "",
         "## At the top", "", *rows(Recipe, TOP), "", "## [[sources]]", "", *rows(Source, SOURCE), "",
     ]  # fmt: skip
-    for name, kind in loop.SECTIONS.items():
-        texts = {f.name: f"{f.metadata['help']}{unit(f)}" for f in dataclasses.fields(kind)}
-        parts += [f"## [{name}]", "", *rows(kind, texts), ""]
-    return "\n".join([*parts, "## [gates]", "", *rows(Gates, GATES), ""])
+    for name, kind in {**loop.SECTIONS, "gates": Gates}.items():
+        parts += [f"## [{name}]", "", *rows(kind, {f.name: told(f) for f in dataclasses.fields(kind)}), ""]
+    return "\n".join(parts)
 
 
-def unit(field: dataclasses.Field) -> str:
-    return f" ({field.metadata['unit']})" if field.metadata.get("unit") else ""
+def told(field: dataclasses.Field) -> str:
+    """What a field means, its unit and its range."""
+    facts = field.metadata
+    unit = f" ({facts['unit']})" if facts["unit"] else ""
+    return f"{facts['help']}{unit}" + ("" if facts["least"] is None else f", {facts['least']:g} to {facts['most']:g}")
 
 
 def rows(kind: type, texts: dict[str, str]) -> list[str]:

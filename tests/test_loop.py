@@ -89,7 +89,9 @@ def test_a_changed_test_document_does_not_train_again(again):
     place, store = again
     outcome, _ = make(place, store)
     test = [json.loads(line) for line in store.path(outcome.data["test.jsonl"]).read_text().splitlines()]
-    assert len(test) >= 2  # an emptied split would take a document from training, which is right, and another case
+    assert (
+        len(test) >= 2
+    )  # an emptied split would take a document from training, which is right, and another case
     (place.parent / test[0]["path"]).unlink()
     _, ran = make(place, store)
     assert ran == ["curate", "check", "pack"]
@@ -134,7 +136,9 @@ def test_two_makes_at_once_in_one_home(first, tmp_path):
     home = tmp_path / "home"
     env = {**os.environ, "NETSUKE_HOME": str(home), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "netsuke", "make", str(room / "notes"), "--json"]
-    both = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    both = [
+        subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)
+    ]
     results = [process.communicate(timeout=110) for process in both]
     assert [process.returncode for process in both] == [0, 0], results
     assert {json.loads(out)["pack"] for out, _ in results} == {outcome.pack.ref}
@@ -258,3 +262,42 @@ def test_a_full_disk_is_said_and_loses_nothing(first, tmp_path):
         assert json.loads(done.stdout)["pack"] == outcome.pack.ref
     finally:
         subprocess.run(["umount", home], check=True)
+
+
+def test_an_untied_hugging_face_folder_is_a_base(tmp_path, store):
+    """With an output head of its own and more rows than words, as real folders have."""
+    import torch
+
+    from netsuke.engines import gguf, hf
+    from netsuke.engines.llama import Engine
+
+    place = write_material(tmp_path / "notes")
+    folder = tmp_path / "tiny-hf"
+    folder.mkdir()
+    gguf.unpack(tmp_path / "tiny.gguf", folder)
+    weights = hf.load_weights(folder / "model.safetensors")
+    rows = weights["model.embed_tokens.weight"]
+    rows = torch.cat([rows, rows.new_zeros(8, rows.shape[1])])
+    head = torch.randn(rows.shape, generator=torch.Generator().manual_seed(1)).to(rows.dtype) * 0.1
+    hf.save_weights(
+        {**weights, "model.embed_tokens.weight": rows, "lm_head.weight": head}, folder / "model.safetensors"
+    )
+    config = json.loads((folder / "config.json").read_text())
+    gguf.write_json(folder / "config.json", {**config, "tie_word_embeddings": False, "vocab_size": len(rows)})
+    outcome, _ = make(place, store, base=str(folder))
+    report = {r["name"]: r for r in loop.report_of(store, outcome)["measures"]}
+    assert report["domain"]["change"] < -0.1
+    with Engine(store.path(outcome.pack["model.gguf"]), threads=1) as engine:
+        assert engine.complete("In the river", n_predict=4)["tokens_predicted"] == 4
+    record = manifest.read(store.path(outcome.pack.ref))
+    assert str(tmp_path) not in json.dumps(record)
+
+
+def test_one_long_file_is_material_enough(tmp_path):
+    write_material(tmp_path / "notes", documents=0)
+    (tmp_path / "book.txt").write_text("\n\n".join(document(n) for n in range(12)))
+    dials = ("--base", str(tmp_path / "tiny.gguf"), "--minutes", "0.05")
+    done = netsuke(tmp_path / "home", "make", str(tmp_path / "book.txt"), *dials)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "book.txt.netsuke.toml").exists()
+    assert "cut into parts" in netsuke(tmp_path / "home", "report", "book").stdout

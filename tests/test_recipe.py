@@ -102,7 +102,7 @@ recipes = st.builds(
             ),
         }  # fmt: skip
     ),
-    gates=st.builds(Gates, domain=numbers, general=numbers),
+    gates=st.builds(Gates, domain=st.floats(-1, 100), general=st.floats(0, 100)),
 )
 
 
@@ -443,3 +443,16 @@ def test_a_lock_that_is_not_there_is_none_and_one_by_hand_is_read(tmp_path):
     path.write_text(head.replace("812.5", "812") + '\n[libraries]\ntorch = "2"\n')
     assert load_lock(path) == replace(LOCK, train_tokens_per_second=812.0, libraries={"torch": "2"})
     assert "torch" in libraries
+
+
+@pytest.mark.parametrize(
+    "line", ["rank = 0", "window_tokens = 1", "learning_rate = -1.0", 'method = "dora"', "patience = 0"]
+)
+def test_a_value_out_of_range_is_named_with_its_line(tmp_path, line):
+    from netsuke import loop
+
+    path = tmp_path / "netsuke.toml"
+    path.write_text(f'name = "x"\nbase = "b"\n\n[[sources]]\npath = "."\n\n[tune]\n{line}\n')
+    with pytest.raises(RecipeError, match="must be (between|one of)") as caught:
+        load(path, loop.SECTIONS)
+    assert "line 8" in caught.value.where

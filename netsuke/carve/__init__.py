@@ -7,10 +7,10 @@ quantise  tuned model -> model.gguf under the byte budget
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from ..nouns import Measure
+from ..nouns import Measure, knob
 from ..step import Progress, Work, step
 
 
@@ -18,27 +18,13 @@ from ..step import Progress, Work, step
 class Params:
     """[carve]"""
 
-    margin: float = field(
-        default=0.6,
-        metadata={
-            "help": "share of the general gate that carving may use up; the rest is left to tuning",
-            "unit": "fraction",
-        },
+    margin: float = knob(
+        0.6, "share of the general gate that carving may use up; the rest is left to tuning", "fraction", 0, 1
     )
-    domain_cost: float = field(
-        default=0.08,
-        metadata={
-            "help": "most that carving may cost on the valid documents before tuning",
-            "unit": "fraction",
-        },
+    domain_cost: float = knob(
+        0.08, "most that carving may cost on the valid documents before tuning", "fraction", 0, 100
     )
-    words: str = field(
-        default="auto",
-        metadata={
-            "help": "auto, all, or the number of most general words to keep besides your own",
-            "unit": "words",
-        },
-    )
+    words: str = knob("auto", "auto, all, or how many of the most general words to keep besides your own")
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import RecipeError
-from ..nouns import Measure
+from ..nouns import Measure, knob
 from ..step import Progress, Work, step
 from ..store import canonical
 from . import clean, split
@@ -19,54 +19,32 @@ __all__ = ["Params", "ReadParams", "curate", "find_files", "read"]
 class ReadParams:
     """How one file is read."""
 
-    suffix: str = field(
-        default=".txt", metadata={"help": "the file's type: its name's ending, lower case", "unit": ""}
-    )
-    max_mb: float = field(default=20.0, metadata={"help": "largest file that is read", "unit": "MB"})
+    suffix: str = ".txt"  # the file's type: its name's ending, lower case
+    max_mb: float = 20.0
 
 
 @dataclass(frozen=True)
 class Params:
     """[curate]: what is kept, and how much of it is held out."""
 
-    max_mb: float = field(default=20.0, metadata={"help": "largest file that is read", "unit": "MB"})
-    min_chars: int = field(
-        default=40, metadata={"help": "a document with less text than this is empty", "unit": "characters"}
+    max_mb: float = knob(20.0, "largest file that is read", "MB", 0.001, 10_000)
+    min_chars: int = knob(40, "a document with less text than this is empty", "characters", 1, 1_000_000)
+    min_paragraph_chars: int = knob(
+        80, "a paragraph of this length or more is kept only where it comes first", "characters", 1, 1_000_000
     )
-    min_paragraph_chars: int = field(
-        default=80,
-        metadata={
-            "help": "a paragraph of this length or more is kept only where it comes first",
-            "unit": "characters",
-        },
+    max_line_chars: int = knob(200_000, "a document with a longer line is no text", "characters", 100, 10**9)
+    test: float = knob(0.15, "share of the documents held out for the check", "fraction", 0, 0.5)
+    valid: float = knob(
+        0.08, "share of the documents held out for choices while training", "fraction", 0, 0.4
     )
-    max_line_chars: int = field(
-        default=200_000, metadata={"help": "a document with a longer line is no text", "unit": "characters"}
+    min_documents: int = knob(
+        10, "with fewer documents, long ones are cut into parts first", "documents", 0, 1_000_000
     )
-    test: float = field(
-        default=0.15, metadata={"help": "share of the documents held out for the check", "unit": "fraction"}
+    max_share: float = knob(
+        0.5, "the same if one document holds more than this share of the text", "fraction", 0, 1
     )
-    valid: float = field(
-        default=0.08,
-        metadata={"help": "share of the documents held out for choices while training", "unit": "fraction"},
-    )
-    min_documents: int = field(
-        default=10,
-        metadata={"help": "with fewer documents, long ones are cut into parts first", "unit": "documents"},
-    )
-    max_share: float = field(
-        default=0.5,
-        metadata={
-            "help": "the same if one document holds more than this share of the text",
-            "unit": "fraction",
-        },
-    )
-    part_chars: int = field(
-        default=4_000, metadata={"help": "length of such a part, about", "unit": "characters"}
-    )
-    min_train_chars: int = field(
-        default=1_000, metadata={"help": "with less to learn from, nothing is made", "unit": "characters"}
-    )
+    part_chars: int = knob(4_000, "length of such a part, about", "characters", 200, 1_000_000)
+    min_train_chars: int = knob(1_000, "with less to learn from, nothing is made", "characters", 1, 10**9)
 
 
 @step(version=1, libraries=("kreuzberg", "pypdf"))

@@ -6,10 +6,11 @@ What comes out is an adapter in peft's format (`lora`) or the changed weights (`
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from ..nouns import Measure
+from ..nouns import Measure, knob
 from ..step import Progress, Work, step
 
 
@@ -17,23 +18,13 @@ from ..step import Progress, Work, step
 class Params:
     """[tune]"""
 
-    method: str = field(default="lora", metadata={"help": "lora or full: what is trained", "unit": ""})
-    rank: int = field(default=16, metadata={"help": "rank of the adapter (lora)", "unit": ""})
-    learning_rate: float = field(default=3e-3, metadata={"help": "peak learning rate", "unit": ""})
-    window_tokens: int = field(default=512, metadata={"help": "length of a packed window", "unit": "tokens"})
-    windows_per_step: int = field(
-        default=1, metadata={"help": "windows in one optimiser step", "unit": "windows"}
-    )
-    max_epochs: float = field(
-        default=4.0, metadata={"help": "most passes over the training text", "unit": "epochs"}
-    )
-    patience: int = field(
-        default=3,
-        metadata={
-            "help": "stop after this many evaluations on valid without a new best",
-            "unit": "evaluations",
-        },
-    )
+    method: Literal["lora", "full"] = knob("lora", "what is trained: adapters, or the whole body")
+    rank: int = knob(16, "rank of the adapter (lora)", "", 1, 256)
+    learning_rate: float = knob(3e-3, "peak learning rate", "", 1e-7, 1)
+    window_tokens: int = knob(512, "length of a packed window", "tokens", 16, 4096)
+    windows_per_step: int = knob(1, "windows in one optimiser step", "windows", 1, 256)
+    max_epochs: float = knob(4.0, "most passes over the training text", "epochs", 0.01, 1000)
+    patience: int = knob(3, "stop after this many looks at valid without a new best", "looks", 1, 1000)
 
 
 @dataclass(frozen=True)
