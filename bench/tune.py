@@ -67,7 +67,7 @@ def prepare(room: Path) -> tuple[Path, Path, Path, Path]:
     wanted, store = recipe.load(folder / "netsuke.toml", loop.SECTIONS), Store(room / "home")
     fetch(bases.find(wanted.base), store, lambda done, total: None)
     local = Local(store)
-    files = gather(wanted.sources, folder, wanted.params["curate"], store, local)
+    files = gather(wanted.sources, folder / "netsuke.toml", wanted.params["curate"], store, local)
     data = local.run(curate.curate, wanted.params["curate"], files=files)
     base = bases.resolve(wanted, store, folder)
     opened = local.run(bases.unpack, base.about, base=base.ref)

@@ -35,7 +35,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        say("\nstopped; the next make goes on from here")
+        say("\nstopped" + ("; the next make goes on from here" if "make" in sys.argv[1:2] else ""))
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -113,12 +113,15 @@ def make(
 ) -> None:
     """Make a model of TARGET: a folder, a netsuke.toml, or the name of a model made before."""
     from . import loop, recipe, show, targets
+    from .bases import KNOWN
 
     store = open_store()
     wanted, path, fresh = targets.find_recipe(target, store)
+    if base and base not in KNOWN:
+        base = str(Path(base).expanduser().absolute())
     given: dict[str, Any] = {"mb": mb, "minutes": minutes, "base": base, "name": name}
     wanted = dataclasses.replace(wanted, **{k: v for k, v in given.items() if v is not None})
-    recipe.check_name(wanted.name, "--name")
+    recipe.check_top(wanted, "the command line")
     wanted = recipe.with_settings(wanted, targets.settings(settings), loop.SECTIONS)
     other = store.named("packs", wanted.name)
     if other and other["recipe"] != str(path):
@@ -126,26 +129,23 @@ def make(
             f"a model named {wanted.name!r} was made from {other['recipe']}",
             hint="give this one another name with --name",
         )
-    lines = loop.plan(wanted, path, store)
-    recipe.save(wanted, path)
+    lines = loop.plan(wanted, path, store, relock)
     if fresh:
         say(f"recipe: {path}")
     seconds, size = loop.estimate(lines, wanted, path.parent, store)
-    if any(not line.cached for line in lines):
+    there = sum(line.cached for line in lines)
+    if there < len(lines):
         store.require_space(size, f"making {wanted.name}")
         say(
             f"about {show.duration(seconds)} and {size / 1e9:.1f} GB of disk while it works; "
-            f"{sum(line.cached for line in lines)} of {len(lines)} steps are there already"
+            f"{there} of {len(lines)} steps are there already"
         )
-    with show.Watcher() as watcher:
-        outcome = loop.make(
-            wanted,
-            path,
-            store,
-            watcher,
-            relock=relock,
-            tell=lambda o: watcher.after(lambda: tell(o, store, wanted.name, as_json)),
-        )
+    with recipe.written(wanted, path), show.Watcher() as watcher:
+
+        def show_table(outcome: loop.Outcome) -> None:
+            watcher.after(lambda: tell(outcome, store, wanted.name, as_json))
+
+        outcome = loop.make(wanted, path, store, watcher, relock=relock, tell=show_table)
     if not as_json:
         say(show.next_steps(wanted.name, path, outcome.pack.ref))
 

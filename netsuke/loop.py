@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import __version__, bases, carve, check, combine, curate, pack, reachability, tune
+from . import __version__, bases, carve, check, combine, curate, pack, tune
 from .curate.gather import gather
 from .documents import general_text, read_rows
 from .errors import GateError
@@ -37,19 +37,19 @@ class Outcome:
     data: Made
 
 
-def loop(recipe: Recipe, folder: Path, store: Store, execute: Executor, pace: Pace) -> Outcome:
-    """Make a pack of a recipe whose sources lie relative to `folder`. `make` names it if the gates hold."""
+def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace) -> Outcome:
+    """Make a pack of a recipe that lies at `path`. `make` names it if the gates hold."""
     run, params, gates, budget_bytes = execute.run, recipe.params, recipe.gates, recipe.budget_bytes
     threads, seed = pace.threads, recipe.seed
     general_valid, general_test = general_text(store, "valid"), general_text(store, "test")
 
     # curate: files to documents, split before anything looks at them
-    files = gather(recipe.sources, folder, params["curate"], store, execute)
+    files = gather(recipe.sources, path, params["curate"], store, execute)
     data = run(curate.curate, params["curate"], files=files)
     train, valid, test = data["train.jsonl"], data["valid.jsonl"], data["test.jsonl"]
 
     # carve: the base, with fewer words
-    base = bases.resolve(recipe, store, folder)
+    base = bases.resolve(recipe, store, path.parent)
     opened = run(bases.unpack, base.about, base=base.ref)
     base_model, base_file = opened.folder("model"), opened["base.gguf"]
     carving = carve.sections(params["carve"], budget_bytes, gates.general, threads)
@@ -64,7 +64,7 @@ def loop(recipe: Recipe, folder: Path, store: Store, execute: Executor, pace: Pa
 
     # combine and quantise: one file under the budget
     tuned = run(combine.combine, None, model=body, adapter=adapter.ref)
-    quantising = carve.Quantising(budget_bytes, threads)
+    quantising = carve.Quantising(recipe.name, budget_bytes, threads)
     model = run(carve.quantise, quantising, model=tuned.ref, choice=choice, train=train)["model.gguf"]
 
     # check: beside the base, on text that nothing above has seen; then both in stock llama.cpp
@@ -107,7 +107,7 @@ def make(
         recipe_path.with_suffix(".lock"), store, lambda text: watch("pace", Progress(0.0, text)), relock
     )
     with store.lock("gc", exclusive=False):
-        outcome = loop(recipe, recipe_path.parent, store, local, pace)
+        outcome = loop(recipe, recipe_path, store, local, pace)
         record(recipe, store, outcome)
         tell(outcome)
         failed = [gate["sentence"] for gate in report_of(store, outcome)["gates"] if not gate["passed"]]
@@ -134,7 +134,9 @@ def name_pack(store: Store, name: str, recipe_path: Path, outcome: Outcome, runs
 def record(recipe: Recipe, store: Store, outcome: Outcome) -> int:
     """Write the decision about each document to the ledger; how many rows were new."""
     rows = read_rows(store.path(outcome.data["documents.jsonl"] or ""))
-    entries = [replace(Entry.of(row), source=recipe.sources[row["source"]].path) for row in rows]
+    entries = [
+        replace(Entry.of(row), path=f"{recipe.name}/{row['path']}") for row in rows
+    ]
     return Ledger(store.root / "ledger.db").record(entries)
 
 
@@ -144,11 +146,11 @@ def report_of(store: Store, outcome: Outcome) -> dict[str, Any]:
     return content
 
 
-def plan(recipe: Recipe, recipe_path: Path, store: Store) -> list[Planned]:
+def plan(recipe: Recipe, recipe_path: Path, store: Store, relock: bool = False) -> list[Planned]:
     """What a make would run, and why; nothing is run and nothing is measured."""
     planner = Plan(store)
-    pace = Pace(recipe_path.with_suffix(".lock"), store, lambda text: None, measures=False)
-    loop(recipe, recipe_path.parent, store, planner, pace)
+    pace = Pace(recipe_path.with_suffix(".lock"), store, lambda text: None, relock, measures=False)
+    loop(recipe, recipe_path, store, planner, pace)
     return planner.lines
 
 
@@ -167,4 +169,4 @@ def estimate(lines: list[Planned], recipe: Recipe, folder: Path, store: Store) -
     return seconds, int(size)
 
 
-__all__ = ["SECTIONS", "Outcome", "estimate", "loop", "make", "plan", "reachability", "report_of"]
+__all__ = ["SECTIONS", "Outcome", "estimate", "loop", "make", "plan", "report_of"]

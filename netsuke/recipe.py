@@ -5,20 +5,21 @@ A step's Params dataclass is the one source of its section: names, types, defaul
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import math
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import tomlkit
 
-from .errors import RecipeError
+from .errors import BudgetError, RecipeError
 from .nouns import Gates, Recipe, Source
 from .store import explained
 
@@ -134,9 +135,9 @@ def load(path: Path, sections: Mapping[str, type]) -> Recipe:
         if key not in known:
             raise reader.unknown("", key, known)
     top = {k: reader.value("", k, kind, given[k]) for k, kind in _TOP.items() if k in given}
-    for key, (low, high) in _RANGES.items():
-        if key in top and not low <= top[key] <= high:
-            raise reader.error("", key, f"{key!r} must be between {low:g} and {high:g}, not {top[key]}")
+    for key in _RANGES:
+        if key in top and (wrong := _out_of_range(key, top[key])):
+            raise reader.error("", key, wrong)
     for key in ("name", "base"):
         if not top.get(key):
             raise RecipeError(f"{key!r} is missing", where=str(path))
@@ -148,6 +149,21 @@ def load(path: Path, sections: Mapping[str, type]) -> Recipe:
     params = {name: reader.fill(name, kind, given.get(name, {})) for name, kind in sections.items()}
     gates = reader.fill("gates", Gates, given.get("gates", {}))
     return Recipe(sources=sources, params=params, gates=gates, **top)
+
+
+def _out_of_range(key: str, value: float) -> str | None:
+    low, high = _RANGES[key]
+    if low <= value <= high and not 0 < value < 1e-3:
+        return None
+    return f"{key!r} must be between {low:g} and {high:g}, not {value}"
+
+
+def check_top(recipe: Recipe, where: str) -> None:
+    """Raise RecipeError for a name or a dial that `load` would refuse."""
+    check_name(recipe.name, where)
+    for key in _RANGES:
+        if wrong := _out_of_range(key, getattr(recipe, key)):
+            raise RecipeError(wrong, where=where)
 
 
 def check_name(name: str, where: str) -> None:
@@ -209,6 +225,21 @@ def _write(path: Path, text: str, doing: str) -> None:
             ) from error
         finally:
             part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def written(recipe: Recipe, path: Path) -> Iterator[None]:
+    """Save a recipe for the length of a make; a size that cannot be reached is taken back."""
+    before = path.read_bytes() if path.exists() else None
+    save(recipe, path)
+    try:
+        yield
+    except BudgetError:
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_bytes(before)
+        raise
 
 
 def _blank() -> tomlkit.TOMLDocument:

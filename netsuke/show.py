@@ -58,7 +58,9 @@ class Watcher:
         if progress.fraction >= 1.0:
             self._erase()
             if not step.startswith("read "):
-                say(f"{paint('✓', 'green')} {step:<9} {duration(now - self.started):>6}  {progress.text}".rstrip())
+                say(
+                    f"{paint('✓', 'green')} {step:<9} {duration(now - self.started):>6}  {progress.text}".rstrip()
+                )
             self.current = None
         elif self.live and now - self.said > 0.1 or now - self.said > 20:
             self.said = now
@@ -121,42 +123,42 @@ def grid(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     return "\n".join(lines)
 
 
-_NAMES = {
-    "domain": "your held-out documents (bits per byte)",
-    "general": "general text (bits per byte)",
-    "size": "size (MB)",
-}
+_NAMES = {"domain": "held-out documents, bits/byte", "general": "general text, bits/byte", "size": "size, MB"}
 
 
 def table(measures: list[dict[str, Any]], trial: list[dict[str, Any]], gates: list[dict[str, Any]]) -> str:
-    """Base against ours, with the gates."""
-    rows = [["", "base", "ours", "change", "n"]]
+    """Base against ours with 95% intervals and n, then the gates."""
+    rows = [["", "base", "ours", "change", "95%", "n"]]
     for row in measures:
         scale, digits = (1e-6, 1) if row["unit"] == "bytes" else (1.0, 4)
+        low_high = row.get("change_interval")
         rows.append(
             [
                 _NAMES.get(row["name"], row["name"]),
                 f"{row['base'] * scale:.{digits}f}",
                 f"{row['ours'] * scale:.{digits}f}",
                 f"{row['change']:+.1%}",
-                str(row.get("n_texts", 1)),
+                "{:+.1%} to {:+.1%}".format(*low_high) if low_high else "",
+                str(row.get("n_texts", "")),
             ]
         )
     speeds = {m["name"]: m for m in trial}
     for part in ("prompt", "generation"):
         if f"{part} base" in speeds:
             base, ours = speeds[f"{part} base"], speeds[f"{part} ours"]
+            change = f"{ours['value'] / base['value'] - 1:+.1%}"
             rows.append(
                 [
-                    f"{part} (tokens per second)",
+                    f"{part}, tokens/s",
                     f"{base['value']:.0f}",
                     f"{ours['value']:.0f}",
-                    f"{ours['value'] / base['value'] - 1:+.1%}",
+                    change,
+                    "",
                     str(ours["n"]),
                 ]
             )
     verdicts = grid([_verdict(gate) for gate in gates], (2,))
-    return f"{grid(rows, (1, 2, 3, 4))}\n\n{verdicts}"
+    return f"{grid(rows, (1, 2, 3, 5))}\n\n{verdicts}"
 
 
 def _verdict(gate: dict[str, Any]) -> list[str]:

@@ -51,7 +51,10 @@ def chat(model: Path, name: str, max_tokens: int, temperature: float) -> None:
 
 def _ask() -> str | None:
     try:
-        return input("> ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n") or None
+        if sys.stdin.isatty():
+            return input("> ")
+        line = sys.stdin.readline()
+        return line.rstrip("\n") if line else None
     except EOFError:
         return None
 

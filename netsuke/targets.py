@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import re
 from collections.abc import Iterable
@@ -42,7 +43,8 @@ def _recipe_of(path: Path, store: Store) -> tuple[Recipe, Path, bool]:
     place = path / recipe.FILE if path.is_dir() else path.with_name(f"{path.name}.{recipe.FILE}")
     source = "." if path.is_dir() else path.name
     if not place.exists() and not os.access(place.parent, os.W_OK):
-        place = store.root / "recipes" / name / recipe.FILE
+        whose = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]  # two folders may have one name
+        place = store.root / "recipes" / f"{name}-{whose}" / recipe.FILE
         place.parent.mkdir(parents=True, exist_ok=True)
         source = str(path)
     if place.exists():

@@ -15,7 +15,7 @@ def made(tmp_path_factory):
     place = write_material(room / "notes")
     done = netsuke(room / "home", "make", str(place.parent))
     assert done.returncode == 0, done.stderr
-    assert "your held-out documents" in done.stdout and "netsuke chat notes" in done.stderr
+    assert "held-out documents" in done.stdout and "netsuke chat notes" in done.stderr
     return place.parent, room / "home"
 
 

@@ -87,7 +87,7 @@ recipes = st.builds(
     name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True),
     base=texts.filter(bool),
     sources=st.lists(sources, min_size=1, max_size=3).map(tuple),
-    mb=st.floats(0, 100_000),
+    mb=st.just(0.0) | st.floats(0.001, 100_000),
     minutes=st.floats(0.05, 10_000),
     seed=st.integers(0, 2**31),
     params=st.fixed_dictionaries(

@@ -88,9 +88,9 @@ def resolve(recipe: Recipe, store: Store, folder: Path) -> Opened:
 
     Raises StoreError if a known one is not here yet, RecipeError if there is nothing of that name.
     """
-    path = (folder / recipe.base).expanduser()
+    path = folder / Path(recipe.base).expanduser()
     if recipe.base not in KNOWN and path.exists():
-        ref = store.add_folder(path) if path.is_dir() else store.add_file(path)
+        ref = _add_folder(path, store) if path.is_dir() else store.add_file(path)
         return Opened(ref, path.resolve().name, About(path.resolve().name, "unknown"))
     known = find(recipe.base)
     record = store.named("bases", known.name)
@@ -100,6 +100,19 @@ def resolve(recipe: Recipe, store: Store, folder: Path) -> Opened:
             hint=f"netsuke bases fetch {known.name}",
         )
     return Opened(Ref(record["ref"]), known.name, About(record["name"], record["licence"]))
+
+
+def _add_folder(path: Path, store: Store) -> Ref:
+    """Ref of the files of a Hugging Face folder that a base needs; links (as in its cache) are followed."""
+    wanted = (
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+        "model*.safetensors",
+    )
+    files = {file.name: file for pattern in wanted for file in path.glob(pattern)}
+    return store.add_tree({name: store.add_file(file.resolve()) for name, file in files.items()})
 
 
 def find(name: str) -> Base:

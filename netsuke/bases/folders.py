@@ -22,7 +22,7 @@ def copy(source: Path, folder: Path) -> None:
         )
     scaling = config.get("rope_scaling") or {}
     rope = config.get("rope_parameters") or {}
-    if {scaling.get("rope_type", "default"), rope.get("rope_type", "default")} != {"default"}:
+    if {part.get("rope_type", part.get("type", "default")) for part in (scaling, rope)} != {"default"}:
         raise RecipeError("a base with scaled rotary positions is not supported", where="config.json")
     config["rope_theta"] = config.get("rope_theta") or rope.get("rope_theta", 10000.0)
     config["num_key_value_heads"] = config.get("num_key_value_heads") or config["num_attention_heads"]
@@ -34,6 +34,9 @@ def copy(source: Path, folder: Path) -> None:
         weights.pop("lm_head.weight", None)
     for name in weights:
         gguf.gguf_name(name)
+    if missing := hf.expected_weights(config) - set(weights):
+        raise RecipeError(f"the base has no {sorted(missing)[0]} ({len(missing)} tensors are missing)",
+                          where=str(source), hint="is a shard of the checkpoint missing?")  # fmt: skip
     gguf.write_json(folder / "config.json", config)
     shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
     settings = _json(source, "tokenizer_config.json")

@@ -43,6 +43,7 @@ class Carving:
 class Quantising:
     """What decides the file besides the model."""
 
+    name: str
     budget_bytes: int
     threads: int
 
@@ -73,6 +74,7 @@ def carve(params: Carving, out: Path, model: Path, train: Path, valid: Path, gen
         else:
             shown.append(item)
     taken = shown[-1]
+    choose.require_holds(bench, taken, limit, params.general_gate, params.budget_bytes)
     yield Progress(0.95, f"keeping {taken.tokens:,} words in {taken.embedding}")
     write.model(bench, taken, shown, limit, out)
     return [
@@ -93,7 +95,7 @@ def quantise(params: Quantising, out: Path, model: Path, choice: Path, train: Pa
     yield Progress(0.02, "importance of each column, on your text")
     energy = write.importance(model, write.read(train, limit_bytes=48_000), params.threads)
     yield Progress(0.3, "rounding")
-    size = write.file(model, choice, energy, out / "model.gguf", params.budget_bytes)
+    size = write.file(model, choice, energy, out / "model.gguf", params.name, params.budget_bytes)
     return [Measure("size", size, "bytes", better="lower")]
 
 

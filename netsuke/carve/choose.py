@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 
 from ..engines import gguf, hf, tokenizer
 from ..errors import BudgetError, RecipeError
@@ -92,8 +91,8 @@ class Words:
             return [0] + [f for f in reversed(FLOORS) if len(self.keep(f)) < 0.97 * self.total]
         if words == "all":
             return [0]
-        if not words.isdigit():
-            raise RecipeError(f"carve.words is {words!r}", hint='use "auto", "all" or a number')
+        if not words.isdecimal() or int(words) < 1:
+            raise RecipeError(f"carve.words is {words!r}", hint='use "auto", "all" or a number from 1')
         return [int(words)] if len(self.keep(int(words))) < self.total else [0]
 
 
@@ -107,6 +106,7 @@ class Bench:
         self.head: torch.Tensor = self.model.lm_head.weight.detach()
         self.base = self.measure(words.keep(0), None)
         self.rounding: dict[str, Cost] = {}  # by embedding type: what rounding the whole file costs
+        self.expected: list[Choice] = []  # every choice, also those over the budget, by size
 
     def round_body(self, texts: list[str]) -> None:
         """Replace the body's weights by what they will be in the file; learn the rows' importance on the way."""
@@ -122,10 +122,11 @@ class Bench:
         rows, head = self.rows[keep], self.head[keep]
         if kind:
             tied = self.model.config.tie_word_embeddings
-            rows = gguf.rounded(rows, kind, self.energy)
+            rows = gguf.rounded(rows, kind, self.energy if tied else None)
             head = rows if tied else gguf.rounded(head, kind, self.energy)
         self.model.model.embed_tokens.weight.data, self.model.lm_head.weight.data = rows, head
-        words, start = Tokenizer.from_str(json.dumps(self.words.kept(keep))), keep.index(self.words.start)
+        words = tokenizer.from_document(json.dumps(self.words.kept(keep)))
+        start = keep.index(self.words.start)
         scores = (hf.score(self.model, hf.encode(words, texts, start)) for texts in self.texts)
         return Cost(*map(hf.bits_per_byte, scores))
 
@@ -188,14 +189,31 @@ def choose(
         yield Progress((1 + len(floors) + len(bits)) / parts, f"all words in {kind}")
         bits[kind] = bench.measure(bench.words.keep(0), kind)
     bench.rounding = {kind: cost.over(bench.base) for kind, cost in bits.items()}
-    expected = [
-        Choice(floor, tokens, kind, size, trim[floor].times(bits[kind]).over(whole), False)
-        for (floor, kind), (tokens, size) in sizes.items()
-        if floor in trim and (not budget_bytes or size <= budget_bytes)
-    ]
-    expected.sort(key=lambda choice: choice.bytes)
+    bench.expected = sorted(
+        (
+            Choice(floor, tokens, kind, size, trim[floor].times(bits[kind]).over(whole), False)
+            for (floor, kind), (tokens, size) in sizes.items()
+            if floor in trim
+        ),
+        key=lambda choice: choice.bytes,
+    )
+    expected = [choice for choice in bench.expected if not budget_bytes or choice.bytes <= budget_bytes]
     yield from expected
     yield from _measured(bench, expected, limit)
+
+
+def require_holds(bench: Bench, taken: Choice, limit: Cost, gate: float, budget_bytes: int) -> None:
+    """Raise BudgetError if what fits the budget costs so much general language that the gate cannot hold."""
+    cost = taken.cost.general / bench.base.general - 1
+    if not budget_bytes or cost <= gate:
+        return
+    holding = [choice.bytes for choice in bench.expected if choice.cost.within(limit)]
+    size = f"use --mb {math.ceil(min(holding) / 1e5) / 10:.1f} or more, or " if holding else ""
+    alone = f"allow it for a model of your domain alone: --set gates.general={math.ceil(cost * 10) / 10 + 0.2:.1f}"
+    raise BudgetError(
+        f"{budget_bytes / 1e6:.2f} MB would cost {cost:+.0%} on general text, at most {gate:+.0%} is allowed",
+        hint=size + alone,
+    )
 
 
 def _any_fits(

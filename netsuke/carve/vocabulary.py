@@ -43,10 +43,9 @@ def trimmed(document: Mapping[str, Any], keep: list[int]) -> dict[str, Any]:
     vocab = {token: renumber[i] for token, i in model["vocab"].items() if i in renumber}
     merges = [[a, b] for a, b in merges_of(model) if a in vocab and b in vocab and a + b in vocab]
     added = [t | {"id": renumber[t["id"]]} for t in document["added_tokens"]]
-    post = document.get("post_processor")
     return {
         **document,
         "added_tokens": added,
         "model": {**model, "vocab": vocab, "merges": merges},
-        "post_processor": post,
+        "post_processor": None,
     }

@@ -60,10 +60,12 @@ def importance(folder: Path, texts: list[str], threads: int) -> dict[str, np.nda
     return hf.input_energy(hf.load_model(folder), hf.open_texts(folder, texts))
 
 
-def file(folder: Path, choice: Path, energy: Mapping[str, np.ndarray], path: Path, budget_bytes: int) -> int:
+def file(
+    folder: Path, choice: Path, energy: Mapping[str, np.ndarray], path: Path, name: str, budget_bytes: int
+) -> int:
     """Write the GGUF; its size in bytes. Raises BudgetError if that is over the budget."""
     kind = json.loads(choice.read_text())["embedding"]
-    gguf.write(folder, path, gguf.plan_types(kind), energy)
+    gguf.write(folder, path, gguf.plan_types(kind), energy, name)
     size = path.stat().st_size
     if budget_bytes and size > budget_bytes:
         raise BudgetError(

@@ -5,6 +5,7 @@ The weights are dequantised exactly and run in bfloat16; `trial` shows that llam
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from ..step import Progress
 from . import Params
 
 RESAMPLES = 1000
+FEWEST = 3  # texts: an interval from fewer would say that chance has no part in it
 TEST_BYTES = 400_000  # more held-out text than this changes the third digit and takes minutes
 
 
@@ -62,10 +64,10 @@ def compare(
 
 
 def within(texts: list[str], limit_bytes: int) -> list[str]:
-    """Whole texts from the front, up to about `limit_bytes`; at least one."""
+    """Whole texts up to about `limit_bytes`, in an order that no path decides; at least one."""
     kept: list[str] = []
     total = 0
-    for text in texts:
+    for text in sorted(texts, key=lambda text: hashlib.sha256(text.encode()).digest()):
         if kept and total + len(text.encode()) > limit_bytes:
             break
         kept.append(text)
@@ -73,8 +75,10 @@ def within(texts: list[str], limit_bytes: int) -> list[str]:
     return kept
 
 
-def interval(scores: list[hf.Score], seed: int) -> tuple[float, float]:
-    """95% bootstrap interval of bits per byte, documents resampled."""
+def interval(scores: list[hf.Score], seed: int) -> tuple[float, float] | None:
+    """95% bootstrap interval of bits per byte, documents resampled; None for fewer than FEWEST."""
+    if len(scores) < FEWEST:
+        return None
     bits, size = np.array([s.bits for s in scores]), np.array([s.bytes for s in scores])
     picks = np.random.default_rng(seed).integers(0, len(scores), (RESAMPLES, len(scores)))
     values = bits[picks].sum(1) / size[picks].sum(1)
@@ -82,8 +86,10 @@ def interval(scores: list[hf.Score], seed: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def change_interval(pair: Pair, seed: int) -> tuple[float, float]:
-    """95% bootstrap interval of ours / base - 1, documents resampled in pairs."""
+def change_interval(pair: Pair, seed: int) -> tuple[float, float] | None:
+    """95% bootstrap interval of ours / base - 1, documents resampled in pairs; None for fewer than FEWEST."""
+    if len(pair.base) < FEWEST:
+        return None
     base, ours = np.array([s.bits for s in pair.base]), np.array([s.bits for s in pair.ours])
     picks = np.random.default_rng(seed).integers(0, len(base), (RESAMPLES, len(base)))
     low, high = np.percentile(ours[picks].sum(1) / base[picks].sum(1) - 1, [2.5, 97.5])

@@ -13,11 +13,10 @@ def build(params: Params, scores: dict[str, quality.Pair], sizes: dict[str, int]
     """The whole report as plain values: the same inputs give the same bytes."""
     rows = []
     for name, pair in scores.items():
-        low, high = quality.change_interval(pair, params.seed)
         base, ours = bits_per_byte(pair.base), bits_per_byte(pair.ours)
         rows.append({
             "name": name, "unit": "bits per byte", "better": "lower", "base": base, "ours": ours,
-            "change": ours / base - 1, "change_low": low, "change_high": high,
+            "change": ours / base - 1, "change_interval": quality.change_interval(pair, params.seed),
             "base_interval": quality.interval(pair.base, params.seed),
             "ours_interval": quality.interval(pair.ours, params.seed),
             "n_texts": len(pair.base), "n_bytes": sum(s.bytes for s in pair.base), "seed": params.seed,
@@ -62,19 +61,12 @@ def gates(params: Params, rows: list[dict[str, Any]]) -> list[Gate]:
 
 def measures(content: dict[str, Any]) -> list[Measure]:
     """The report's rows of our model as Measures."""
-    return [
-        Measure(
-            row["name"],
-            row["ours"],
-            row["unit"],
-            n=row.get("n_texts", 1),
-            seed=row.get("seed"),
-            better=row["better"],
-            low=row.get("ours_interval", (None, None))[0],
-            high=row.get("ours_interval", (None, None))[1],
-        )
-        for row in content["measures"]
-    ]
+    found = []
+    for row in content["measures"]:
+        low, high = row.get("ours_interval") or (None, None)
+        n, seed = row.get("n_texts", 1), row.get("seed")
+        found.append(Measure(row["name"], row["ours"], row["unit"], n, seed, row["better"], low, high))
+    return found
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:

@@ -197,11 +197,19 @@ def plan_types(embedding: str, body: str = BODY_TYPE) -> Choose:
 
 
 def write(
-    folder: Path, path: Path, choose: Choose, importance: Mapping[str, np.ndarray] | None = None
+    folder: Path,
+    path: Path,
+    choose: Choose,
+    importance: Mapping[str, np.ndarray] | None = None,
+    name: str | None = None,
 ) -> None:
-    """Write a model folder as GGUF: each tensor in the type that `choose` gives it; same inputs, same bytes."""
+    """Write a model folder as GGUF, each tensor in the type that `choose` gives it; same inputs, same bytes.
+
+    `name` is what other programs show; by default the base's.
+    """
     config = json.loads((folder / "config.json").read_text())
     about = json.loads((folder / "about.json").read_text())
+    about["name"] = name or about["name"]
     weights = load_file(folder / "model.safetensors")
     writer = gguf.GGUFWriter(path, "llama")
     _write_fields(writer, config, about, tokenizer.to_gguf(folder, config["vocab_size"]))

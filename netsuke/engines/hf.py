@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,6 +82,13 @@ def load_model(folder: Path, dtype: torch.dtype = torch.bfloat16) -> LlamaForCau
     return model.eval().requires_grad_(False)
 
 
+def expected_weights(config: dict[str, Any]) -> set[str]:
+    """Names of the tensors that a Llama of this config.json has; nothing is allocated."""
+    with torch.device("meta"):
+        names = set(LlamaForCausalLM(LlamaConfig(**config)).state_dict())
+    return names - ({"lm_head.weight"} if config.get("tie_word_embeddings") else set())
+
+
 def model_of(folder: Path, weights: Weights) -> LlamaForCausalLM:
     """A model with the shape of a folder's config.json and these weights."""
     config = LlamaConfig(**json.loads((folder / "config.json").read_text()))
@@ -92,7 +100,8 @@ def model_of(folder: Path, weights: Weights) -> LlamaForCausalLM:
     finally:
         torch.set_default_dtype(torch.float32)
     missing, unexpected = model.load_state_dict(weights, strict=False)
-    if unexpected or set(missing) - {"lm_head.weight"}:
+    spare = {"lm_head.weight"} if config.tie_word_embeddings else set()
+    if unexpected or set(missing) - spare:
         raise RecipeError(f"weights do not fit the model: {[*unexpected, *missing][:3]}", where=str(folder))
     return model.eval().requires_grad_(False)
 

@@ -46,7 +46,14 @@ _ROLES = {"bos": "bos_token", "eos": "eos_token", "unknown": "unk_token", "paddi
 
 def load_tokenizer(folder: Path) -> Tokenizer:
     """The fast tokenizer of a model folder."""
-    return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return from_document((folder / "tokenizer.json").read_text(encoding="utf-8"))
+
+
+def from_document(text: str) -> Tokenizer:
+    """The fast tokenizer of a tokenizer.json; a special token spelt out in a text is text, not a command."""
+    words = Tokenizer.from_str(text)
+    words.encode_special_tokens = True
+    return words
 
 
 def document_start(folder: Path) -> int:

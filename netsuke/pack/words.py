@@ -29,23 +29,36 @@ def table(measures: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def _interval(row: dict[str, Any]) -> str:
+    if "change_interval" not in row:
+        return "exact"
+    return "{:+.1%} to {:+.1%}".format(*row["change_interval"]) if row["change_interval"] else "too few texts"
+
+
+def held_out(summary: dict[str, Any]) -> str:
+    """What the held-out text is, in a sentence."""
+    if summary.get("split_by") == "part":
+        return "There were few documents, so each was cut into parts, and held-out text is parts of the same documents."
+    return "Held-out documents were not seen by any other step."
+
+
 def card(facts: dict[str, Any]) -> str:
     """card.md: a Hugging Face model card."""
     params, rows = facts["params"], facts["rows"]
-    used = [r for r in rows if r.get("decision") == "in" and r.get("split") != "dropped"]
+    used = [r for r in rows if "train" in r["split"]]
     licences = sorted({r["licence"] for r in used})
     front = [
-        "---", f"license: {params.base_licence.lower()}", f"base_model: {params.base}", "language: en",
+        "---", f"license: {params.base_licence.lower()}", f"base_model: {params.base}",
         "library_name: gguf", "pipeline_tag: text-generation", "tags: [netsuke, gguf]", "---",
     ]  # fmt: skip
     return "\n".join([
         *front, "", f"# {params.name}", "",
         f"A pocket-sized language model carved by Netsuke {params.netsuke} out of {params.base_title} "
-        f"({params.base_licence}) from {len(used)} documents of its owner.", "",
+        f"({params.base_licence}) from {len(used)} documents.", "",
         f"Licences of the material: {', '.join(licences) or 'none'}. The licence above is the base's; what the owner "
         "grants for the material is not stated here.", "",
         "## Measured", "", table(facts["report"]["measures"]), "",
-        "Held-out documents were not seen by any other step. Lower bits per byte are better.", "",
+        f"{held_out(facts['summary'])} Lower bits per byte are better.", "",
         "## Limits", "", LIMITS,
     ])  # fmt: skip
 

@@ -67,9 +67,10 @@ def tune(
     yield Progress(0.97, "checking the general text")
     scale, general_bits = guard.scale_within(job, choice, general, params.general_gate)
     job.save(out, scale)
+    after = job.best["valid"] if scale == 1.0 else job.valid_bits()
     return [
         Measure("valid before tuning", job.history[0]["valid"], "bits per byte", better="lower"),
-        Measure("valid after tuning", job.best["valid"], "bits per byte", better="lower"),
+        Measure("valid after tuning", after, "bits per byte", better="lower"),
         Measure("general after tuning", general_bits, "bits per byte", better="lower"),
         Measure("training tokens", job.tokens_done, "tokens"),
         Measure("adapter scale", scale, "fraction"),

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..documents import read_texts, sample
 from ..engines import hf, tokenizer
-from ..errors import RecipeError
+from ..errors import EngineError, RecipeError
 from ..step import Progress
 from . import Training, batches, lora
 from .loss import head_loss
@@ -79,6 +79,8 @@ class Job:
                 self.rows[plan[self.step]], learning_rate(self.step, self.steps, self.params.learning_rate)
             )
             self.step += 1
+            if not math.isfinite(loss):
+                raise EngineError(f"training diverged at step {self.step}", hint="lower tune.learning_rate")
             if self.step % every == 0 or self.step == self.steps:
                 self._evaluate()
             if self.step % save_every == 0:
@@ -116,9 +118,12 @@ class Job:
                 parameter.copy_(self.masters[name])
         return loss.item()
 
+    def valid_bits(self) -> float:
+        """Bits per byte of the model, as it is now, on the valid text."""
+        return hf.bits_per_byte(hf.score(self.model.eval(), self.valid))
+
     def _evaluate(self) -> None:
-        self.model.eval()
-        bits = hf.bits_per_byte(hf.score(self.model, self.valid))
+        bits = self.valid_bits()
         self.history.append({"step": self.step, "tokens": self.tokens_done, "valid": bits})
         if self.history[-1] is self.best:
             self.best_state = {name: p.detach().clone() for name, p in self.live.items()}

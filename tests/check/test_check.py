@@ -2,6 +2,7 @@
 
 import json
 import math
+import statistics
 
 import pytest
 from hypothesis import given, settings
@@ -78,7 +79,8 @@ def test_the_whole_check(place, store):
     rows = {row["name"]: row for row in content["measures"]}
     assert rows["size"]["ours"] == (place / "ours.gguf").stat().st_size
     assert abs(rows["domain"]["change"]) < 0.1 and rows["domain"]["n_texts"] == 4
-    assert rows["domain"]["change_low"] <= rows["domain"]["change"] <= rows["domain"]["change_high"]
+    low, high = rows["domain"]["change_interval"]
+    assert low <= rows["domain"]["change"] <= high
     assert {g["name"] for g in content["gates"]} == {"domain", "general", "size"}
 
 
@@ -90,7 +92,7 @@ def test_gates_say_which_and_by_how_much():
 
 
 @settings(max_examples=30, deadline=None)
-@given(bits=st.lists(st.floats(10, 1000), min_size=2, max_size=20), factor=st.floats(0.5, 1.5))
+@given(bits=st.lists(st.floats(10, 1000), min_size=3, max_size=20), factor=st.floats(0.5, 1.5))
 def test_an_equal_change_everywhere_has_no_width(bits, factor):
     base = [hf.Score(b, 100, 30) for b in bits]
     ours = [hf.Score(b * factor, 100, 30) for b in bits]
@@ -101,10 +103,10 @@ def test_an_equal_change_everywhere_has_no_width(bits, factor):
 def test_llama_cpp_computes_what_we_compute_and_another_model_is_noticed(place, tmp_path):
     text = TEXTS[3]
     with Engine(place / "ours.gguf", threads=1) as engine:
-        gap = speed.agreement(engine, place / "ours.gguf", place / "model", text)
+        gap = statistics.mean(speed.agreement(engine, place / "ours.gguf", place / "model", text))
         assert gap < speed.LARGEST_GAP
         other = tiny_gguf(tmp_path / "other.gguf", seed=5)
-        assert speed.agreement(engine, other, place / "model", text) > 3 * gap
+        assert statistics.mean(speed.agreement(engine, other, place / "model", text)) > 3 * gap
 
 
 def test_a_file_that_llama_cpp_reads_otherwise_does_not_pass(place, tmp_path, monkeypatch):

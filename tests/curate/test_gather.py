@@ -12,11 +12,13 @@ from netsuke.documents import read_rows
 from netsuke.nouns import Source
 from netsuke.step import Local, Plan
 
+RECIPE = "netsuke.toml"
+
 
 def made(folder, store, **source):
     """Rows of documents.jsonl by path, and the steps that ran."""
     local, params = Local(store), curate.Params()
-    files = gather([Source(str(folder), **source)], folder, params, store, local)
+    files = gather([Source(str(folder), **source)], folder / RECIPE, params, store, local)
     data = local.run(curate.curate, params, files=files)
     rows = {row["path"]: row for row in read_rows(store.path(data["documents.jsonl"]))}
     return rows, [run.step for run in local.ran]
@@ -63,7 +65,7 @@ def test_a_source_that_is_kept_out_is_never_read(folder, store):
 
 def test_a_plan_reads_nothing_and_says_what_it_would(folder, store):
     plan = Plan(store)
-    assert gather([Source(".")], folder, curate.Params(), store, plan) is None
+    assert gather([Source(".")], folder / RECIPE, curate.Params(), store, plan) is None
     assert len(plan.lines) == 12 and not any(line.cached for line in plan.lines)
 
 
@@ -81,3 +83,34 @@ def test_a_closed_folder_is_a_row(folder, store):
     (folder / "closed").mkdir(mode=0)
     rows, _ = made(folder, store)
     assert rows["closed"]["dropped_by"] == "unreadable"
+
+
+def test_any_no_wins_and_the_innermost_source_decides(folder, store):
+    for name in ("clients", "clients/mine", "open"):
+        (folder / name).mkdir()
+        (folder / name / "a.md").write_text(
+            f"A text in {name}, long enough to be kept if it may be kept at all."
+        )
+    sources = [
+        Source("."),
+        Source("clients", consent="out"),
+        Source("clients/mine"),
+        Source("open", owner="them"),
+    ]
+    local, params = Local(store), curate.Params()
+    files = gather(sources, folder / RECIPE, params, store, local)
+    index = json.loads(store.path(store.tree(files)["index.json"]).read_text())
+    assert len(index) == 12 + 3
+    out = {row["source"] for row in index if row.get("drop", {}).get("rule") == "consent"}
+    assert out == {1, 2, 3} and len(local.ran) == 12
+
+
+def test_a_recipe_of_another_name_is_no_document(folder, store):
+    (folder / "mine.toml").write_text(
+        "# long enough to be a document of its own, if it were one, which it is not"
+    )
+    (folder / "mine.lock").write_text(
+        "# long enough to be a document of its own, if it were one, which it is not"
+    )
+    gathered = gather([Source(".")], folder / "mine.toml", curate.Params(), store, Local(store))
+    assert len(json.loads(store.path(store.tree(gathered)["index.json"]).read_text())) == 12
