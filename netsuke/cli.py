@@ -124,7 +124,7 @@ def make(
     recipe.check_top(wanted, "the command line")
     wanted = recipe.with_settings(wanted, targets.settings(settings), loop.SECTIONS)
     other = store.named("packs", wanted.name)
-    if other and other["recipe"] != str(path):
+    if other and other["recipe"] != str(path) and Path(other["recipe"]).exists():
         raise RecipeError(
             f"a model named {wanted.name!r} was made from {other['recipe']}",
             hint="give this one another name with --name",
@@ -214,18 +214,16 @@ def list_packs(as_json: bool) -> None:
     store = open_store()
     rows = []
     for name in store.names("packs"):
-        record = store.named("packs", name) or {}
-        content = manifest.read_from(store, record["ref"])
-        rows.append(
-            {
-                "name": name,
-                "pack": record["ref"],
-                "base": content["base"]["name"],
-                "measures": content["measures"],
-                "recipe": record["recipe"],
-                "trial": record["trial"],
-            }
-        )
+        try:
+            record = store.named("packs", name) or {}
+            content = manifest.read_from(store, record["ref"])
+        except StoreError as error:
+            say(f"{paint('error:', 'red')} {name}: {error}")
+            continue
+        rows.append({
+            "name": name, "pack": record["ref"], "base": content["base"]["name"], "measures": content["measures"],
+            "recipe": record["recipe"], "trial": record["trial"],
+        })  # fmt: skip
     result(rows, as_json, lambda: show.packs(rows))
 
 
@@ -238,7 +236,9 @@ def report(name: str, as_json: bool) -> None:
     from .pack import manifest
 
     folder = targets.pack_folder(name, open_store())
-    result(manifest.read(folder), as_json, lambda: (folder / "report.md").read_text(encoding="utf-8").rstrip())
+    result(
+        manifest.read(folder), as_json, lambda: (folder / "report.md").read_text(encoding="utf-8").rstrip()
+    )
 
 
 @netsuke.command()
@@ -275,7 +275,9 @@ def gc(dry_run: bool, as_json: bool) -> None:
     """Delete what no named model reaches, and half-written work."""
     from . import reachability
 
-    files, freed = reachability.gc(open_store(), dry_run=dry_run)
+    files, freed = reachability.gc(
+        open_store(), dry_run=dry_run, wait_note=lambda: say("waiting for a make to end")
+    )
     verb = "would free" if dry_run else "freed"
     result(
         {"files": files, "bytes": freed, "dry_run": dry_run},

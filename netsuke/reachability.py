@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,14 @@ def verify(store: Store, *, repair: bool = False) -> list[Damage]:
     return [*faults.values(), *missing]
 
 
-def gc(store: Store, *, dry_run: bool = False) -> tuple[int, int]:
+def gc(
+    store: Store, *, dry_run: bool = False, wait_note: Callable[[], None] | None = None
+) -> tuple[int, int]:
     """(files deleted, bytes freed): what no named pack or base reaches, and half-written work.
 
     Raises StoreError, and deletes nothing, where damage hides what is reached.
     """
-    with store.lock("gc"):
+    with store.lock("gc", wait_note=wait_note):
         alive, keys = _alive(store)
         blobs = [*(store.root / "trees").glob("*/*"), *(store.root / "objects").glob("*/*")]
         doomed = [p for p in (store.root / "runs").glob("*/*.json") if p.stem not in keys]

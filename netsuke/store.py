@@ -34,7 +34,7 @@ _CHUNK = 1 << 20
 
 
 def home() -> Path:
-    """The home folder: $NETSUKE_HOME, else the platform's data folder."""
+    """The home folder: $NETSUKE_HOME, else netsuke/ in $XDG_DATA_HOME or ~/.local/share."""
     if given := os.environ.get("NETSUKE_HOME"):
         return Path(given).expanduser().absolute()
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"

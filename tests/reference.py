@@ -25,7 +25,7 @@ SOURCE = {
     "owner": 'who owns it; "me" is your own work',
     "licence": "an SPDX expression",
     "consent": '"in", "out" or "unknown": your own work needs none; others\' comes in with an open licence or "in"',
-    "profile": "what kind of text it is",
+    "profile": "what kind of text it is; nothing depends on it yet",
 }
 def page() -> str:
     """The whole page."""
