@@ -152,7 +152,9 @@ def file_bytes(folder: Path, document: Mapping[str, Any], tokens: int, kind: str
     )
     layer = sum(matrix(rows, columns, gguf.BODY_TYPE) for rows, columns in shapes) + 2 * 4 * width
     tables = matrix(tokens, width, kind) * (1 if config.get("tie_word_embeddings") else 2)
-    words = sum(len(word.encode()) + 12 for word in document["model"]["vocab"])
+    vocab, template = document["model"]["vocab"], folder / "chat_template.jinja"
+    words = sum(len(word.encode()) + 12 for word in vocab) + 32 * max(0, tokens - len(vocab))
+    words += template.stat().st_size if template.exists() else 0
     merges = sum(len(a.encode()) + len(b.encode()) + 9 for a, b in tokenizer.merges_of(document["model"]))
     return layers * layer + tables + 4 * width + words + merges + layers * 9 * 110 + 12_000
 

@@ -51,6 +51,8 @@ def _renumber(folder: Path, renumber: Mapping[int, int]) -> None:
     for role in ("bos_token_id", "eos_token_id", "pad_token_id"):
         if isinstance(config.get(role), int):
             config[role] = renumber.get(config[role])
+        elif isinstance(config.get(role), list):
+            config[role] = [renumber[old] for old in config[role] if old in renumber]
     gguf.write_json(path, config)
 
 

@@ -85,3 +85,19 @@ def test_special_tokens_and_bytes_are_always_kept(document):
     keep = vocabulary.closed(document, [])
     assert {t["id"] for t in document["added_tokens"]} <= set(keep)
     assert sum(len(t) == 1 for t, i in document["model"]["vocab"].items() if i in keep) == 256
+
+
+@pytest.mark.parametrize("kind", ["IQ4_NL", "Q5_0", "Q8_0"])
+@pytest.mark.parametrize("template", ["", "x" * 40_000])
+def test_the_expected_size_is_at_least_the_real_one_and_close(tmp_path, kind, template):
+    from netsuke.carve.choose import file_bytes
+
+    folder = tmp_path / "model"
+    folder.mkdir()
+    gguf.unpack(tiny_gguf(tmp_path / "tiny.gguf"), folder)
+    (folder / "about.json").write_text('{"name": "tiny", "licence": "MIT"}')
+    (folder / "chat_template.jinja").write_text(template)
+    gguf.write(folder, tmp_path / "out.gguf", gguf.plan_types(kind))
+    document = json.loads((folder / "tokenizer.json").read_text())
+    real = (tmp_path / "out.gguf").stat().st_size
+    assert real <= file_bytes(folder, document, 264, kind) <= real + 20_000
