@@ -134,9 +134,7 @@ def name_pack(store: Store, name: str, recipe_path: Path, outcome: Outcome, runs
 def record(recipe: Recipe, store: Store, outcome: Outcome) -> int:
     """Write the decision about each document to the ledger; how many rows were new."""
     rows = read_rows(store.path(outcome.data["documents.jsonl"] or ""))
-    entries = [
-        replace(Entry.of(row), path=f"{recipe.name}/{row['path']}") for row in rows
-    ]
+    entries = [replace(Entry.of(row), path=f"{recipe.name}/{row['path']}") for row in rows]
     return Ledger(store.root / "ledger.db").record(entries)
 
 

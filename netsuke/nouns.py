@@ -46,17 +46,6 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Document:
-    """One text and where it came from. `hash` is the sha256 of the text in UTF-8."""
-
-    hash: Ref
-    text: str
-    source: int  # its number in the recipe, from 0
-    path: str  # relative to the source
-    meta: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Drop:
     """A file, document or span that was left out, and why."""
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from .engines.llama import Engine
+from .errors import EngineError
+from .terminal import say
 
 CONTEXT_TOKENS = 4096
 
@@ -39,13 +41,18 @@ def complete(
 def chat(model: Path, name: str, max_tokens: int, temperature: float) -> None:
     """Read lines from standard input, answer each; ends at the end of input."""
     messages: list[dict[str, str]] = []
-    sys.stderr.write(f"{name}: write a line, Ctrl-D ends. It writes in your voice; it does not know facts.\n")
+    say(f"{name}: write a line, Ctrl-D ends. It writes in your voice; it does not know facts.")
     with Engine(model, context_tokens=CONTEXT_TOKENS) as engine:
         while (line := _ask()) is not None:
             if not line.strip():
                 continue
             messages.append({"role": "user", "content": line})
-            answer = _answer(engine, messages, max_tokens, temperature)
+            try:
+                answer = _answer(engine, messages, max_tokens, temperature)
+            except EngineError as error:  # too long, say: the talk goes on without this line
+                say(f"error: {error}")
+                messages.pop()
+                continue
             messages.append({"role": "assistant", "content": answer})
 
 

@@ -456,3 +456,19 @@ def test_a_value_out_of_range_is_named_with_its_line(tmp_path, line):
     with pytest.raises(RecipeError, match="must be (between|one of)") as caught:
         load(path, loop.SECTIONS)
     assert "line 8" in caught.value.where
+
+
+@pytest.mark.parametrize(
+    "before", [None, '# by hand\nname = "x"\nbase = "b"\nmb = 80\n\n[[sources]]\npath = "."\n']
+)
+def test_a_size_that_cannot_be_reached_is_taken_back(tmp_path, before):
+    from netsuke.errors import BudgetError
+    from netsuke.recipe import written
+
+    path = tmp_path / "netsuke.toml"
+    if before is not None:
+        path.write_text(before)
+    with pytest.raises(BudgetError), written(replace(fresh("x", SECTIONS), base="b", mb=5.0), path):
+        assert "mb = 5" in path.read_text()
+        raise BudgetError("too small")
+    assert (path.read_text() if path.exists() else None) == before

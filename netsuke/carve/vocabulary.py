@@ -27,7 +27,6 @@ def closed(document: Mapping[str, Any], wanted: Iterable[int]) -> list[int]:
         if (token_id := todo.pop()) not in keep:
             keep.add(token_id)
             todo += parents.get(token_id, ())
-    # a wanted token may have been kept above without its parents: single symbols and added tokens have none to keep
     return sorted(keep)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..documents import read_texts, sample
 from ..engines import hf, tokenizer
-from ..errors import EngineError, RecipeError
+from ..errors import RecipeError
 from ..step import Progress
 from . import Training, batches, lora
 from .loss import head_loss
@@ -80,7 +80,7 @@ class Job:
             )
             self.step += 1
             if not math.isfinite(loss):
-                raise EngineError(f"training diverged at step {self.step}", hint="lower tune.learning_rate")
+                raise RecipeError(f"training diverged at step {self.step}", hint="lower tune.learning_rate")
             if self.step % every == 0 or self.step == self.steps:
                 self._evaluate()
             if self.step % save_every == 0:

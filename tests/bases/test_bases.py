@@ -118,6 +118,13 @@ def broken(folder, what):
         (folder / "tokenizer_config.json").write_text("{")
     elif what == "pickle only":
         (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    elif what in ("a shard missing", "no head"):
+        weights = load_file(folder / "model.safetensors")
+        config["tie_word_embeddings"] = what != "no head"
+        gone = {"model.layers.1.mlp.up_proj.weight"} if what == "a shard missing" else set()
+        save_file({n: w for n, w in weights.items() if n not in gone}, folder / "model.safetensors")
+    elif what == "old scaled positions":
+        config["rope_scaling"] = {"type": "linear", "factor": 2.0}
     elif what == "a bias":
         weights = load_file(folder / "model.safetensors")
         weights["model.layers.0.self_attn.q_proj.bias"] = torch.zeros(64)
@@ -126,10 +133,24 @@ def broken(folder, what):
 
 
 @pytest.mark.parametrize("what", ["other family", "scaled positions", "no tokenizer", "broken json", "pickle only",
-                                  "a bias"])  # fmt: skip
+                                  "a bias", "a shard missing", "no head", "old scaled positions"])  # fmt: skip
 def test_what_cannot_be_a_base_is_named(folder, tmp_path, what):
     broken(folder, what)
     (tmp_path / "out").mkdir()
     with pytest.raises(RecipeError):
         folders.copy(folder, tmp_path / "out")
     shutil.rmtree(tmp_path / "out")
+
+
+def test_a_folder_of_links_is_a_base(store, folder, tmp_path):
+    """As a Hugging Face cache lays a snapshot out; what a base does not need is not taken in."""
+    links = tmp_path / "snapshot"
+    links.mkdir()
+    for file in folder.iterdir():
+        (links / file.name).symlink_to(file)
+    (links / "pytorch_model.bin").write_bytes(b"never opened")
+    opened = bases.resolve(fresh("x", {}, base=str(links)), store, tmp_path)
+    assert "pytorch_model.bin" not in store.tree(opened.ref)
+    assert store.tree(opened.ref) == store.tree(
+        bases.resolve(fresh("x", {}, base=str(folder)), store, tmp_path).ref
+    )

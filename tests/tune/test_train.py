@@ -84,6 +84,12 @@ def test_early_stop_keeps_the_best(place, tmp_path):
     assert hf.bits_per_byte(hf.score(work.model.eval(), work.valid)) == pytest.approx(work.best["valid"], rel=1e-6)
 
 
+def test_a_training_that_diverges_is_no_model(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(train.Job, "train_step", lambda *_: float("nan"))
+    with pytest.raises(RecipeError, match="diverged at step 1"):
+        list(job(place, tmp_path).run())
+
+
 def test_unknown_method_is_named(place, tmp_path):
     with pytest.raises(RecipeError, match="'dora'"):
         job(place, tmp_path, dataclasses.replace(PARAMS, method="dora"))
