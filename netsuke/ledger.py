@@ -1,9 +1,10 @@
-"""Who owns what and what is allowed: consent decisions, in an append-only ledger, chained by hash.
+"""Who owns what and what was decided about it: an append-only ledger, chained by hash.
 
     hash of a row = sha256 of the canonical JSON of all its other fields, and of the hash of the row before
 
 So a row that is changed, deleted or moved breaks the chain where it happened. Who may write the whole file
-can write a whole new chain: keep `head()` elsewhere (in a signed pack, say) and that shows too.
+can write a whole new chain: keep `head()` elsewhere (in a signed pack, say) and that shows too. Fields that came
+later (LATER) are left out of the JSON where they are empty: rows of an older ledger keep their hashes.
 """
 
 from __future__ import annotations
@@ -15,122 +16,62 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from .agreements import matches, same_name
+from .consent import ALLOWED_LICENCES, Decision, Stand, decide, licence_allows, which_licence
 from .errors import StoreError
-from .nouns import Source
 from .store import canonical
 
-# Open Definition 2.1 and permissive (Blue Oak) licences, the rule of the Common Pile (arXiv 2506.05209).
-# No NC, no ND; no GPL, whose terms for a model are not settled: its owner can say yes.
-ALLOWED_LICENCES = frozenset(
-    """
-0BSD AFL-3.0 Apache-1.1 Apache-2.0 Artistic-2.0 BlueOak-1.0.0 BSD-1-Clause BSD-2-Clause
-BSD-2-Clause-Patent BSD-3-Clause BSD-3-Clause-Clear BSL-1.0 CC-BY-2.0 CC-BY-2.5 CC-BY-3.0 CC-BY-4.0
-CC-BY-SA-2.0 CC-BY-SA-2.5 CC-BY-SA-3.0 CC-BY-SA-4.0 CC-PDDC CC0-1.0 CDLA-Permissive-1.0
-CDLA-Permissive-2.0 DL-DE-BY-2.0 DL-DE-ZERO-2.0 ECL-2.0 etalab-2.0 FSFAP HPND ISC LAL-1.3 MirOS MIT MIT-0
-MPL-2.0 MS-PL MulanPSL-2.0 NCSA ODbL-1.0 ODC-By-1.0 OFL-1.1 OGL-UK-2.0 OGL-UK-3.0 PDDL-1.0 PostgreSQL
-PSF-2.0 Python-2.0 Unicode-3.0 Unicode-DFS-2016 Unlicense UPL-1.0 W3C WTFPL X11 Zlib ZPL-2.1
-""".split()
-)
+__all__ = [
+    "ALLOWED_LICENCES", "Decision", "Entry", "Fault", "Ledger", "Row", "Stand", "Standing", "decide", "licence_allows",
+    "which_licence",
+]  # fmt: skip
 
-_ALLOWED = {name.casefold() for name in ALLOWED_LICENCES}
-_UNKNOWN = {"", "unknown", "noassertion", "none"}
-_TOKEN = re.compile(r"\s*(\(|\)|[\w.+:-]+)")
+Scope = Literal["owner", "document", "path"]
+LATER = ("licence_how", "signals", "scope")
 
 
-# -- decisions -------------------------------------------------------------------------------------------
-def decide(source: Source) -> tuple[bool, str]:
-    """(may it be used, why, in one sentence). Any "out" wins; what nobody allowed is out."""
-    if source.consent == "out":
-        return False, "Its owner said no."
-    if source.consent not in ("in", "unknown"):
-        return False, f"The consent {source.consent!r} is neither in nor out."
-    if source.owner == "me":
-        return True, "It is your own work."
-    if source.consent == "in":
-        return True, "Its owner said yes."
-    licence = " ".join(source.licence.split())
-    if licence.casefold() in _UNKNOWN:
-        return False, "Its licence is not known, and its owner has not said yes."
-    if licence_allows(licence):
-        return True, f"Its licence, {licence}, is open."
-    return False, f"Its licence, {licence}, is not on the list of open ones, and its owner has not said yes."
-
-
-def licence_allows(expression: str) -> bool:
-    """Whether an SPDX expression allows use: OR needs one side, AND needs both; nonsense does not."""
-    found = _TOKEN.findall(expression)
-    if "".join(found) != "".join(expression.split()):
-        return False
-    tokens = [*found, ""]
-    try:
-        allowed = _either(tokens)
-    except (ValueError, RecursionError):
-        return False
-    return allowed and tokens == [""]
-
-
-def _either(tokens: list[str]) -> bool:
-    allowed = _both(tokens)
-    while tokens[0].upper() == "OR":
-        tokens.pop(0)
-        allowed = _both(tokens) or allowed
-    return allowed
-
-
-def _both(tokens: list[str]) -> bool:
-    allowed = _one(tokens)
-    while tokens[0].upper() == "AND":
-        tokens.pop(0)
-        allowed = _one(tokens) and allowed
-    return allowed
-
-
-def _one(tokens: list[str]) -> bool:
-    """A licence, "or later" (+) and an exception (WITH) aside: both only ever allow more; or a group."""
-    token = tokens.pop(0)
-    if token == "(":
-        allowed = _either(tokens)
-        if tokens.pop(0) != ")":
-            raise ValueError("an open parenthesis")
-        return allowed
-    _require_name(token)
-    if tokens[0].upper() == "WITH":
-        tokens.pop(0)
-        _require_name(tokens.pop(0))
-    return token.removesuffix("+").casefold() in _ALLOWED
-
-
-def _require_name(token: str) -> None:
-    if token in ("", "(", ")") or token.upper() in ("AND", "OR", "WITH"):
-        raise ValueError(f"not a licence: {token!r}")
-
-
-# -- the ledger ------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Entry:
-    """What was decided about one document, and by whom."""
+    """What was decided about one document, or (`scope`) about all of an owner, a path or a content."""
 
-    document: str  # its hash; "" if it was not read
+    document: str  # sha256 of the file's bytes; "" if it was not opened
     path: str
-    source: int  # its number in the recipe
+    source: int  # its number in the recipe; -1 for a standing decision
     owner: str
     licence: str
-    decision: Literal["in", "out"]
+    decision: Literal["in", "out", "cleared"]
     reason: str
-    decided_by: str = "rules"  # or a person
+    decided_by: str = "rules"  # or "recipe", a person, who signed
+    licence_how: str = ""  # how the licence was found
+    signals: str = ""  # canonical JSON: [{"kind", "value", "raw", "where"}, …]
+    scope: Literal[Scope, ""] = ""  # which field a standing decision is about
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Entry:
-        """The entry of a row of documents.jsonl."""
+        """The entry of a row of documents.jsonl; its `signals` are a list of objects, or are not there."""
         return cls(
-            document=row["hash"] or row["original_hash"],
+            document=row.get("file") or row["hash"],  # of the text, in a row that names no file
+            decided_by=row.get("decided_by") or "rules",
+            licence_how=row.get("licence_how") or "",
+            signals=canonical(row["signals"]).decode() if row.get("signals") else "",
             **{name: row[name] for name in ("path", "source", "owner", "licence", "decision", "reason")},
         )
+
+    @property
+    def about(self) -> str:
+        """What a standing decision is about: a name, a hash or a glob."""
+        return {"owner": self.owner, "document": self.document, "path": self.path}[self.scope]
+
+    def is_about(self, owner: str, path: str, document: str) -> bool:
+        """Whether a standing decision is about such a document."""
+        if self.scope == "owner":
+            return same_name(self.owner) == same_name(owner)
+        return matches(self.path, path) if self.scope == "path" else self.document == document
 
 
 @dataclass(frozen=True)
@@ -144,18 +85,64 @@ class Row(Entry):
 
     def digest(self) -> str:
         """What `hash` must be."""
-        rest = {name: value for name, value in asdict(self).items() if name != "hash"}
-        return hashlib.sha256(canonical(rest)).hexdigest()
+        return _digest(vars(self))
 
 
+@dataclass(frozen=True)
+class Fault:
+    """The first row that is not as it was written."""
+
+    number: int
+    what: Literal["changed", "missing", "out of order", "the end is missing", "added"]
+    path: str  # of the row; where it is missing, of the nearest one; "" if that cannot be told
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The decisions of people that hold for whatever is read: the last of each owner, path or content."""
+
+    rows: tuple[Row, ...] = ()  # in force, oldest first
+
+    def of(self, owner: str, path: str, document: str) -> Stand:
+        """What they say about a document; any "out" wins. `path` is as the ledger has it: the model's name first."""
+        found = [row for row in self.rows if row.is_about(owner, path, document)]
+        for row in reversed(found):
+            if row.decision == "out":
+                return Stand("out", _sentence(row), row.decided_by)
+        return Stand("in", _sentence(found[-1]), found[-1].decided_by) if found else Stand(None, "", "")
+
+    def find(self, scope: str, value: str) -> Row | None:
+        """The decision in force about exactly this, or None."""
+        key = _key(scope, value)
+        return next((row for row in self.rows if _key(row.scope, row.about) == key), None)
+
+
+def _key(scope: str, value: str) -> tuple[str, str]:
+    return scope, same_name(value) if scope == "owner" else value
+
+
+def _sentence(row: Row) -> str:
+    who, reason = (" ".join(text.split()) for text in (row.decided_by, row.reason.rstrip(".")))
+    said = f"Its owner said {'yes' if row.decision == 'in' else 'no'}, says {who}"
+    if row.decision == "out" and row.scope != "owner":
+        said = f"{who} keeps it out"
+    return f"{said}: {reason}." if reason else f"{said}."
+
+
+# -- the table -------------------------------------------------------------------------------------------
 _COLUMNS = tuple(field.name for field in fields(Row))
 _START = "0" * 64  # the hash before the first row
 _INSERT = f"INSERT INTO ledger ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
-_TYPES = {"number": "INTEGER PRIMARY KEY", "source": "INTEGER NOT NULL"}
-_TYPED = [f"{name} {_TYPES.get(name, 'TEXT NOT NULL')}" for name in _COLUMNS]
+_TYPES = {
+    "number": "INTEGER PRIMARY KEY",
+    "source": "INTEGER NOT NULL",
+    **dict.fromkeys(LATER, "TEXT NOT NULL DEFAULT ''"),
+}
+_TYPED = {name: f"{name} {_TYPES.get(name, 'TEXT NOT NULL')}" for name in _COLUMNS}
+_TABLE = f"CREATE TABLE IF NOT EXISTS ledger ({', '.join(_TYPED.values())})"
 _SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS ledger ({", ".join(_TYPED)});
 CREATE INDEX IF NOT EXISTS place ON ledger (document, path, source);
+CREATE INDEX IF NOT EXISTS standing ON ledger (scope) WHERE scope != '';
 CREATE TABLE IF NOT EXISTS head (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER, hash TEXT);
 INSERT OR IGNORE INTO head VALUES (1, 0, '{_START}');
 CREATE TRIGGER IF NOT EXISTS no_change BEFORE UPDATE ON ledger
@@ -163,6 +150,8 @@ CREATE TRIGGER IF NOT EXISTS no_change BEFORE UPDATE ON ledger
 CREATE TRIGGER IF NOT EXISTS no_delete BEFORE DELETE ON ledger
     BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
 """
+_NEWEST = "number IN (SELECT max(number) FROM ledger WHERE scope = '' GROUP BY path, source)"
+_SAID = ("owner", "licence", "decision", "reason", "decided_by", "licence_how", "signals")
 
 
 class Ledger:
@@ -173,22 +162,25 @@ class Ledger:
         with self._opened() as database:
             self._prepare(database)
 
+    # -- writing -----------------------------------------------------------------------------------------
     def record(self, rows: Iterable[Entry]) -> int:
         """How many rows were added: those that say something new about their document at their place."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        added = 0
         with self._opened() as database, _transaction(database):
-            number, previous = database.execute("SELECT number, hash FROM head").fetchone()
-            for entry in rows:
-                if _is_known(database, entry):
-                    continue
-                row = Row(**asdict(entry), number=number + 1, time=now, previous=previous)
-                row = Row(**{**asdict(row), "hash": row.digest()})
-                database.execute(_INSERT, [_stored(getattr(row, name)) for name in _COLUMNS])
-                number, previous, added = row.number, row.hash, added + 1
-            database.execute("UPDATE head SET number = ?, hash = ?", (number, previous))
-        return added
+            return len(_append(database, (entry for entry in rows if not _is_known(database, entry))))
 
+    def decide_standing(
+        self, scope: Scope, value: str, decision: Literal["in", "out", "cleared"], reason: str, by: str
+    ) -> Row:
+        """The row about all of an owner (name), a path (glob) or a content (hash); the old one if it says the same."""
+        document, path, owner = (value if scope == field else "" for field in ("document", "path", "owner"))
+        entry = Entry(document, path, -1, owner, "", decision, reason, decided_by=by, scope=scope)
+        with self._opened() as database, _transaction(database):
+            last = _standing(database).find(scope, value)
+            if last and all(getattr(last, name) == getattr(entry, name) for name in _SAID):
+                return last
+            return _append(database, [entry])[0]
+
+    # -- reading -----------------------------------------------------------------------------------------
     def rows(
         self,
         *,
@@ -204,29 +196,44 @@ class Ledger:
         with self._opened() as database:
             return list(_read(database, where, tuple(terms.values())))
 
+    def newest(self) -> list[Row]:
+        """The last row of each document's place, oldest first; no standing decisions."""
+        with self._opened() as database:
+            return list(_read(database, _NEWEST))
+
+    def standing(self) -> Standing:
+        """The standing decisions that are in force."""
+        with self._opened() as database:
+            return _standing(database)
+
+    def documents(self, prefix: str) -> list[str]:
+        """The hashes of documents that begin with these hexadecimal digits, in order."""
+        query = "SELECT DISTINCT document FROM ledger WHERE document >= ? AND document < ? AND scope = '' ORDER BY 1"
+        with self._opened() as database:
+            return [found for (found,) in database.execute(query, (prefix, f"{prefix}g"))]
+
     def head(self) -> str:
         """The hash of the last row: it stands for the whole ledger."""
         with self._opened() as database:
             return str(database.execute("SELECT hash FROM head").fetchone()[0])
 
-    def verify(self) -> int | None:
-        """The number of the first row that was changed, deleted or moved; None if the ledger is whole."""
+    def verify(self) -> Fault | None:
+        """The first row that was changed, deleted or moved; None if the ledger is whole."""
         with self._opened() as database:
             database.execute("BEGIN")  # one state for both tables
             last, head = database.execute("SELECT number, hash FROM head").fetchone() or (0, _START)
-            expected, previous = 1, _START
-            try:
-                for row in _read(database, "1", ()):
-                    if row.number != expected or row.hash != row.digest():
-                        return expected
-                    if row.previous != previous:  # whole in itself: the one before was written anew
-                        return max(1, expected - 1)
-                    expected, previous = expected + 1, row.hash
-            except (ValueError, TypeError):  # a value that this program did not write
-                return expected
-        if expected != last + 1:  # the end is missing, or was written by another program
-            return min(expected, last + 1)
-        return None if previous == head else max(1, last)
+            expected, previous, before = 1, _START, ""
+            for found in _select(database, "1"):
+                try:
+                    row = _row(found)
+                except StoreError:
+                    return Fault(expected, "changed", "")
+                if fault := _fault(row, expected, previous, before, last):
+                    return fault
+                expected, previous, before = expected + 1, row.hash, row.path
+        if expected <= last:
+            return Fault(expected, "the end is missing", before)
+        return None if previous == head else Fault(max(1, last), "changed", before)
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
@@ -253,6 +260,11 @@ class Ledger:
                     raise
                 time.sleep(0.01)
         with _transaction(database):
+            database.execute(_TABLE)
+            there = {column[1] for column in database.execute("PRAGMA table_info(ledger)")}
+            for name in LATER:
+                if name not in there:
+                    database.execute(f"ALTER TABLE ledger ADD COLUMN {_TYPED[name]}")
             for statement in re.split(r";\n(?! )", _SCHEMA):
                 database.execute(statement)
 
@@ -269,21 +281,80 @@ def _transaction(database: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+def _append(database: sqlite3.Connection, entries: Iterable[Entry]) -> list[Row]:
+    """The rows that were added to the end of the chain."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    number, previous = database.execute("SELECT number, hash FROM head").fetchone()
+    added = []
+    for entry in entries:
+        number += 1
+        values = {**vars(entry), "number": number, "time": now, "previous": previous}
+        row = Row(**values, hash=_digest(values))
+        database.execute(_INSERT, [_stored(getattr(row, name)) for name in _COLUMNS])
+        previous = row.hash
+        added.append(row)
+    database.execute("UPDATE head SET number = ?, hash = ?", (number, previous))
+    return added
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    rest = {k: v for k, v in values.items() if k != "hash" and (v or k not in LATER)}
+    return hashlib.sha256(canonical(rest)).hexdigest()
+
+
 def _is_known(database: sqlite3.Connection, entry: Entry) -> bool:
     """Whether the last row of this document at this place says the same."""
     place = [_stored(value) for value in (entry.document, entry.path, entry.source)]
     last = database.execute(
-        "SELECT owner, licence, decision, reason FROM ledger"
+        f"SELECT {', '.join(_SAID)} FROM ledger"
         " WHERE document = ? AND path = ? AND source = ? ORDER BY number DESC LIMIT 1",
         place,
     ).fetchone()
-    return bool(last == tuple(_stored(v) for v in (entry.owner, entry.licence, entry.decision, entry.reason)))
+    return bool(last == tuple(_stored(getattr(entry, name)) for name in _SAID))
 
 
-def _read(database: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> Iterator[Row]:
-    query = f"SELECT {', '.join(_COLUMNS)} FROM ledger WHERE {where} ORDER BY number"
-    for found in database.execute(query, values):
-        yield Row(**{name: _restored(value) for name, value in zip(_COLUMNS, found, strict=True)})
+def _standing(database: sqlite3.Connection) -> Standing:
+    last: dict[tuple[str, str], Row] = {}
+    for row in _read(database, "scope != ''"):
+        key = _key(row.scope, row.about)
+        last.pop(key, None)
+        if row.decision != "cleared":
+            last[key] = row
+    return Standing(tuple(last.values()))
+
+
+def _fault(row: Row, expected: int, previous: str, before: str, last: int) -> Fault | None:
+    """What is wrong at a row, if anything; `before` is the path of the one before."""
+    if expected > last:
+        return Fault(expected, "added", row.path)
+    if row.number > expected:
+        return Fault(expected, "missing", row.path)
+    if row.number < expected:
+        return Fault(expected, "added", row.path)
+    if row.hash != row.digest():
+        numbers = (number for number in range(1, last + 1) if number != row.number)
+        moved = any(_digest({**vars(row), "number": number}) == row.hash for number in numbers)
+        return Fault(expected, "out of order" if moved else "changed", row.path)
+    if row.previous != previous:  # whole in itself: the one before was written anew
+        return Fault(max(1, expected - 1), "changed", before or row.path)
+    return None
+
+
+def _select(database: sqlite3.Connection, where: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+    return database.execute(f"SELECT {', '.join(_COLUMNS)} FROM ledger WHERE {where} ORDER BY number", values)
+
+
+def _read(database: sqlite3.Connection, where: str, values: tuple[Any, ...] = ()) -> Iterator[Row]:
+    return map(_row, _select(database, where, values))
+
+
+def _row(found: Iterable[Any]) -> Row:
+    """A row of the table. Raises StoreError if this program did not write it."""
+    try:
+        return Row(**{name: _restored(name, value) for name, value in zip(_COLUMNS, found, strict=True)})
+    except (ValueError, TypeError) as error:
+        hint = "`netsuke consent verify` names it; restore a copy of ledger.db"
+        raise StoreError("the ledger has a row that this program did not write", hint=hint) from error
 
 
 def _stored(value: Any) -> Any:
@@ -291,5 +362,7 @@ def _stored(value: Any) -> Any:
     return json.dumps(value)[1:-1] if isinstance(value, str) else value
 
 
-def _restored(value: Any) -> Any:
-    return json.loads(f'"{value}"') if isinstance(value, str) else value
+def _restored(name: str, value: Any) -> Any:
+    if type(value) is not (int if name in ("number", "source") else str):
+        raise TypeError(f"{name}: {value!r}")
+    return json.loads(f'"{value}"') if isinstance(value, str) and "\\" in value else value

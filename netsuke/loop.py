@@ -9,12 +9,15 @@ a Local executor) and says what making one would do (with a Plan).
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from . import __version__, bases, carve, check, combine, curate, pack, tune
+from .curate import croissant
+from .curate.enough import require_enough
 from .curate.gather import gather
 from .documents import general_text, read_rows
 from .errors import GateError
@@ -44,8 +47,9 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     general_valid, general_test = general_text(store, "valid"), general_text(store, "test")
 
     # curate: files to documents, split before anything looks at them
-    files = gather(recipe.sources, path, params["curate"], store, execute)
-    data = run(curate.curate, params["curate"], files=files)
+    data = documents(recipe, path, store, execute)
+    if data.run:
+        require_enough(summary_of(store, data), params["curate"].min_train_chars)
     train, valid, test = data["train.jsonl"], data["valid.jsonl"], data["test.jsonl"]
 
     # carve: the base, with fewer words
@@ -84,6 +88,12 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     return Outcome(made, report, trial, data)
 
 
+def documents(recipe: Recipe, path: Path, store: Store, execute: Executor) -> Made:
+    """The dataset of a recipe that lies at `path`."""
+    files = gather(recipe, path, store, execute)
+    return execute.run(curate.curate, recipe.params["curate"], files=files)
+
+
 def lineage(store: Store, **steps: Made) -> Ref | None:
     """Ref of a JSON file with the key and output of each run, or None in a plan that does not know them."""
     rows = {
@@ -100,15 +110,16 @@ def make(
     *,
     relock: bool = False,
     tell: Callable[[Outcome], None] = lambda outcome: None,
+    executor: Callable[[Store, Watch], Local] = Local,
 ) -> Outcome:
     """Make, check and name a pack. Raises GateError, after `tell`, if it is worse than the gates allow."""
-    local = Local(store, watch)
+    local = executor(store, watch)
     pace = Pace(
         recipe_path.with_suffix(".lock"), store, lambda text: watch("pace", Progress(0.0, text)), relock
     )
     with store.lock("gc", exclusive=False):
         outcome = loop(recipe, recipe_path, store, local, pace)
-        record(recipe, store, outcome)
+        record(recipe, store, outcome.data)
         tell(outcome)
         failed = [gate["sentence"] for gate in report_of(store, outcome)["gates"] if not gate["passed"]]
         if failed:
@@ -124,18 +135,38 @@ def make(
 def name_pack(store: Store, name: str, recipe_path: Path, outcome: Outcome, runs: list[Run]) -> None:
     """Let the name point at the new pack; what it was tried with, and the runs to keep, stand beside it."""
     assert outcome.pack.run and outcome.trial.run
+    rows = list(read_rows(store.path(outcome.data["documents.jsonl"] or "")))
+    used = {row["file"] for row in rows if row["decision"] == "in"}
+    refused = {row["file"] for row in rows} - used
     store.name("packs", name, {
         "ref": outcome.pack.run.output, "also": [outcome.trial.run.output], "recipe": str(recipe_path),
-        "runs": [run.key for run in runs],
+        "runs": [run.key for run in runs if run.inputs.get("file") not in refused],
         "trial": [asdict(m) for m in outcome.trial.run.measures],
     })  # fmt: skip
 
 
-def record(recipe: Recipe, store: Store, outcome: Outcome) -> int:
+def record(recipe: Recipe, store: Store, data: Made) -> int:
     """Write the decision about each document to the ledger; how many rows were new."""
-    rows = read_rows(store.path(outcome.data["documents.jsonl"] or ""))
+    rows = read_rows(store.path(data["documents.jsonl"] or ""))
     entries = [replace(Entry.of(row), path=f"{recipe.name}/{row['path']}") for row in rows]
     return Ledger(store.root / "ledger.db").record(entries)
+
+
+def export(name: str, data: Made, store: Store, folder: Path) -> None:
+    """Copy a dataset to a folder, with its Croissant card."""
+    files = store.tree(data.ref or "")
+    for file, ref in files.items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(store.path(ref), folder / file)
+    sizes = {file: (ref, store.size(ref)) for file, ref in files.items()}
+    card = croissant.card(name, summary_of(store, data), sizes)
+    (folder / "croissant.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
+
+
+def summary_of(store: Store, data: Made) -> dict[str, Any]:
+    """summary.json of a dataset."""
+    content: dict[str, Any] = json.loads(store.path(data["summary.json"] or "").read_text())
+    return content
 
 
 def report_of(store: Store, outcome: Outcome) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def knob(
 
 Consent = Literal["in", "out", "unknown"]
 Profile = Literal["auto", "prose", "notes", "code", "catalogue", "examples"]
+Private = Literal["mask", "drop", "keep"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class Source:
     licence: str = "unknown"  # an SPDX expression
     consent: Consent = "unknown"  # one's own work (owner "me") needs none
     profile: Profile = "auto"
+    private: Private = "mask"  # what becomes of e-mail addresses, phone numbers, keys and their like
+    agreement: str = ""  # a signed agreement of the owner, relative to the recipe
+    signers: str = ""  # the public keys that may have signed it: an allowed-signers file, or one key
 
 
 @dataclass(frozen=True)

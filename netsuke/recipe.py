@@ -77,6 +77,8 @@ class _Reader:
         """`value` as `kind`, or RecipeError."""
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value) if abs(value) < 1e300 else math.inf
+        if get_origin(kind) is tuple and isinstance(value, list):
+            return tuple(self.value(section, key, get_args(kind)[0], item) for item in value)
         choices = get_args(kind) if get_origin(kind) is Literal else ()
         if choices:
             right = any(type(value) is type(choice) and value == choice for choice in choices)
@@ -115,7 +117,7 @@ class _Reader:
 
 
 _HEADER = re.compile(r"\s*\[+\s*[\"']?([\w.-]+)[\"']?\s*\]+\s*(#.*)?$")
-_PLAIN = {str: "a text", float: "a number", int: "a whole number", bool: "true or false"}
+_PLAIN = {tuple[str, ...]: "a list of texts", str: "a text", float: "a number", int: "a whole number", bool: "true or false"}
 
 
 def load(path: Path, sections: Mapping[str, type]) -> Recipe:

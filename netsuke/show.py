@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -166,6 +167,71 @@ def _verdict(gate: dict[str, Any]) -> list[str]:
     size = gate["name"] == "size"
     shown = (f"{value / 1e6:.1f} MB", f"{limit / 1e6:.1f} MB") if size else (f"{value:+.1%}", f"{limit:+.1%}")
     return ["held" if gate["passed"] else "FAILED", gate["name"], shown[0], f"at most {shown[1]}"]
+
+
+def data(name: str, summary: dict[str, Any]) -> str:
+    """What came in, what was kept, and what was left out and why."""
+    splits, documents = summary["splits"], sum(part["documents"] for part in summary["splits"].values())
+    kept = sum(part["bytes"] for part in splits.values())
+    rows = [["kept", summary["split_by"] + "s", "kB"]]
+    rows += [[split, f"{part['documents']:,}", f"{part['bytes'] / 1e3:,.1f}"] for split, part in splits.items()]
+    lines = [
+        f"{name}: {summary['files']:,} files, {summary['bytes_in'] / 1e3:,.1f} kB of text in;"
+        f" {documents:,} {summary['split_by']}s, {kept / 1e3:,.1f} kB kept",
+        "",
+        grid(rows, (1, 2)),
+        "",
+        _left_out("left out", summary["drops"]),
+    ]
+    if summary["spared"]:
+        lines += ["", _left_out("kept all the same", summary["spared"])]
+    return "\n".join([*lines, "", *_facts(summary)])
+
+
+def _left_out(title: str, drops: dict[str, Any]) -> str:
+    if not drops:
+        return f"{title}: nothing"
+    rows = [[title, "", "kB", "for example"]]
+    for rule, drop in sorted(drops.items(), key=lambda pair: -pair[1]["count"]):
+        first = drop["examples"][0]
+        example = f"{first['path']}: {first['detail']}"
+        rows.append([rule, f"{drop['count']:,}", f"{drop['bytes'] / 1e3:,.1f}", example])
+    room = 79 - sum(max(len(row[i]) for row in rows) + 2 for i in range(3))
+    return grid([[*row[:3], shortened(row[3], room)] for row in rows], (1, 2))
+
+
+def drops(rows: list[dict[str, Any]]) -> str:
+    """A line for each thing that was left out."""
+    return "\n".join(f"{row['rule']}: {row['path']}: {row['detail']}" for row in rows) or "nothing"
+
+
+def shortened(text: str, room: int) -> str:
+    """The text on one line, cut to this many characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= room else f"{text[: max(room - 1, 0)]}…"
+
+
+def _facts(summary: dict[str, Any]) -> list[str]:
+    """A line for each kind of thing that was counted."""
+    facts = {
+        name: ", ".join(f"{value} {count['files']:,}" for value, count in summary[name].items())
+        for name in ("languages", "licences", "owners", "profiles")
+    }
+    for name in ("private", "signals", "labels"):
+        facts[name] = ", ".join(f"{value} {count:,}" for value, count in summary[name].items())
+    files = summary["examples"]["files"]
+    facts["examples"] = ", ".join(
+        f"{f['path']}: {f['rows']:,} of {f['shape']}" + (f", {f['bad_rows']:,} bad" if f["bad_rows"] else "")
+        for f in files
+    )
+    facts["decisions"] = "; ".join(f"{why} {count['files']:,}" for why, count in summary["decisions"].items())
+    facts["widened"] = ", ".join(f"the recipe allows {licence}" for licence in summary["widened"])
+    width = max(map(len, facts))
+    return [
+        textwrap.fill(f"{name:<{width}}  {told}", 79, subsequent_indent=" " * (width + 2))
+        for name, told in facts.items()
+        if told
+    ]
 
 
 def plan(lines: list[Planned], seconds: float, size: int) -> str:

@@ -12,11 +12,15 @@ import inspect
 import json
 import shutil
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version as library_version
+from functools import cache, cached_property
+from importlib.metadata import version as version_of
+from pathlib import Path
 from typing import Any, Protocol
 
+from .machine import cores
 from .nouns import Measure, Ref, Run
 from .store import Store, canonical, explained, key_of
 
@@ -51,11 +55,16 @@ class Step:
 
     def library_versions(self) -> dict[str, str]:
         """The version of each library that it declares, as installed."""
-        return {name: library_version(name) for name in self.libraries}
+        return {name: _installed(name) for name in self.libraries}
 
     def key(self, params: Any, inputs: Mapping[str, Ref]) -> Ref:
         """The cache key of this step with these params and inputs."""
         return key_of(self.name, self.version, plain(params), inputs, self.library_versions())
+
+
+@cache
+def _installed(library: str) -> str:
+    return version_of(library)
 
 
 def step(*, version: int, libraries: tuple[str, ...] = ()) -> Callable[[Callable[..., Work]], Step]:
@@ -78,6 +87,38 @@ def in_words(measure: Measure) -> str:
 def plain(params: Any) -> dict[str, Any]:
     """A Params dataclass as the plain values that a record holds: a tuple is a list, a key is a text."""
     return {} if params is None else dict(json.loads(canonical(asdict(params))))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One of many small runs of a step."""
+
+    label: str
+    params: Any
+    inputs: Mapping[str, Ref]
+
+
+Result = tuple[list[Measure], float]  # what a step measured, and the seconds it took
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job that is ready to run: its inputs laid out, its output folder empty."""
+
+    step: Step
+    params: Any
+    out: Path
+    inputs: Mapping[str, Path]
+
+    def work(self) -> Result:
+        """Run it to its end."""
+        started = time.monotonic()
+        work = self.step.function(self.params, self.out, **self.inputs)
+        while True:
+            try:
+                next(work)
+            except StopIteration as stop:
+                return list(stop.value or ()), time.monotonic() - started
 
 
 @dataclass(frozen=True)
@@ -113,9 +154,14 @@ class Executor(Protocol):
 
     def run(self, step: Step, params: Any, label: str | None = None, **inputs: Ref | None) -> Made: ...
 
+    def map(self, step: Step, jobs: Sequence[Job]) -> list[Made]: ...
+
+
+CHUNK = 256  # small runs that are synced to the disk together
+
 
 class Local:
-    """Runs steps in this process, one after the other."""
+    """Runs steps in this process, one after the other; many small ones side by side."""
 
     def __init__(self, store: Store, watch: Watch | None = None) -> None:
         self.store, self.watch = store, watch or (lambda name, progress: None)
@@ -142,6 +188,72 @@ class Local:
         self.ran.append(run)
         return Made(self.store, run)
 
+    def map(self, step: Step, jobs: Sequence[Job]) -> list[Made]:
+        """`run` for each of many small jobs, side by side; each has a Run of its own."""
+        keys = [step.key(job.params, job.inputs) for job in jobs]
+        runs, made = self._known(keys), dict[Ref, Run]()
+        if not runs.keys() >= {*keys}:
+            note = Progress(0.0, "another netsuke is at it: waiting")
+            with self.store.lock(f"many-{step.name}", wait_note=lambda: self.watch(step.name, note)):
+                runs = self._known(keys)  # the other one has made some meanwhile
+                made = self._many(step, {k: j for k, j in zip(keys, jobs, strict=True) if k not in runs})
+        self.reused += runs.values()
+        self.ran += made.values()
+        runs |= made
+        return [Made(self.store, runs[key]) for key in keys]
+
+    def _known(self, keys: Iterable[Ref]) -> dict[Ref, Run]:
+        return {key: run for key in dict.fromkeys(keys) if (run := self.store.find(key))}
+
+    def _many(self, step: Step, todo: Mapping[Ref, Job]) -> dict[Ref, Run]:
+        made: dict[Ref, Run] = {}
+        self.watch(step.name, Progress(0.0))
+        with explained(f"run {step.name}", self.store.root):
+            for start in range(0, len(todo), CHUNK):
+                chunk = dict(list(todo.items())[start : start + CHUNK])
+                made |= self._chunk(step, chunk, len(made), len(todo))
+        self.watch(step.name, Progress(1.0, f"{len(made):,} files"))
+        return made
+
+    def _chunk(self, step: Step, jobs: Mapping[Ref, Job], done: int, total: int) -> dict[Ref, Run]:
+        """Run these side by side; then their outputs, and last their Runs, come into the store together."""
+        folders = {key: self.store.scratch(key) for key in jobs}
+        try:
+            tasks = {}
+            for key, job in jobs.items():
+                shutil.rmtree(folders[key], ignore_errors=True)
+                (folders[key] / "out").mkdir(parents=True)
+                paths = {name: self.store.path(ref) for name, ref in job.inputs.items()}
+                tasks[key] = Task(step, job.params, folders[key] / "out", paths)
+            results = {}
+            for key, result in self.side_by_side(tasks):
+                results[key] = result
+                count = done + len(results)
+                told = Progress(min(count / total, 0.99), f"{count:,} of {total:,}", count, "files")
+                self.watch(step.name, told)
+            with self.store.together():
+                outputs = {key: self.store.add_folder(tasks[key].out, move=True) for key in jobs}
+            made = {}
+            with self.store.together():
+                for key, job in jobs.items():
+                    measures, seconds = results[key]
+                    made[key] = _run_of(step, key, job.params, job.inputs, outputs[key], seconds, measures)
+                    self.store.record(made[key])
+        finally:
+            for folder in folders.values():
+                shutil.rmtree(folder, ignore_errors=True)
+        return made
+
+    def side_by_side(self, tasks: Mapping[Ref, Task]) -> Iterator[tuple[Ref, Result]]:
+        """Each task's measures and seconds as it ends; here by threads, since the work is in child processes."""
+        pool = ThreadPoolExecutor(cores())
+        try:
+            running = {pool.submit(task.work): key for key, task in tasks.items()}
+            for future in as_completed(running):
+                yield running[future], future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
     def _work(self, step: Step, key: Ref, params: Any, inputs: Mapping[str, Ref], title: str) -> Run:
         """Run into an empty folder, move the files into the store, write the Run last."""
         scratch = self.store.scratch(key)
@@ -158,17 +270,7 @@ class Local:
                 output = self.store.add_folder(out, move=True)
             finally:  # half an output is of no use, and its place may be what is missing
                 shutil.rmtree(out, ignore_errors=True)
-            run = Run(
-                key,
-                step.name,
-                step.version,
-                plain(params),
-                inputs,
-                step.library_versions(),
-                output,
-                round(time.monotonic() - started, 3),
-                tuple(measures),
-            )
+            run = _run_of(step, key, params, inputs, output, time.monotonic() - started, measures)
             self.store.record(run)
             shutil.rmtree(scratch, ignore_errors=True)
         return run
@@ -183,6 +285,29 @@ class Local:
                 measures = list(stop.value or ())
                 self.watch(title, Progress(1.0, ", ".join(map(in_words, measures[:2]))))
                 return measures
+
+
+def _run_of(
+    step: Step,
+    key: Ref,
+    params: Any,
+    inputs: Mapping[str, Ref],
+    output: Ref,
+    seconds: float,
+    measures: Iterable[Measure],
+) -> Run:
+    libraries = step.library_versions()
+    return Run(
+        key,
+        step.name,
+        step.version,
+        plain(params),
+        inputs,
+        libraries,
+        output,
+        round(seconds, 3),
+        tuple(measures),
+    )
 
 
 @dataclass(frozen=True)
@@ -201,7 +326,19 @@ class Plan:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.lines: list[Planned] = []
-        self._past = list(store.runs())
+
+    @cached_property
+    def _past(self) -> list[Run]:
+        return list(self.store.runs())
+
+    def map(self, step: Step, jobs: Sequence[Job]) -> list[Made]:
+        """A line for each job. Why each would run is not searched for: a new or changed input, as a rule."""
+        made = []
+        for job in jobs:
+            run = self.store.find(step.key(job.params, job.inputs))
+            self.lines.append(Planned(step.name, job.label, run is not None, "" if run else "new or changed"))
+            made.append(Made(self.store, run))
+        return made
 
     def run(self, step: Step, params: Any, label: str | None = None, **inputs: Ref | None) -> Made:
         title = label or step.name

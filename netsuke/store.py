@@ -14,7 +14,6 @@ Everything is written to tmp/ first, synced, then renamed: a file is there whole
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
@@ -26,6 +25,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from . import disk
 from .errors import StoreError
 from .errors import explained as explained
 from .nouns import Measure, Ref, Run
@@ -62,6 +62,7 @@ class Store:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or home()
+        self._waiting: list[tuple[Path, Path]] | None = None  # (part, target) of what `together` holds back
         with self._explained("make the home folder"):
             for name in ("objects", "trees", "folders", "runs", "names", "tmp", "locks"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
@@ -81,8 +82,32 @@ class Store:
         return self.root / "names" / kind / f"{name}.json"
 
     # -- writing -------------------------------------------------------------------------------------
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Many small files for the price of one sync: they come to their places at the end, or none does.
+
+        In this thread alone, and nothing that is added can be read before the end.
+        """
+        waiting = self._waiting = []
+        try:
+            yield
+            self._waiting = None
+            with self._explained("store many files"):
+                os.sync()  # all bytes are on the disk before any has its name
+                for folder in {target.parent for _, target in waiting}:
+                    folder.mkdir(parents=True, exist_ok=True)
+                for part, target in waiting:
+                    os.replace(part, target)
+                os.sync()
+        finally:
+            self._waiting = None
+            for part, _ in waiting:
+                part.unlink(missing_ok=True)
+
     def add_file(self, path: Path) -> Ref:
         """Ref of a copy of `path`; a file that changes while it is copied is named by what was copied."""
+        if self._sharded("objects", ref := hash_file(path)).exists():
+            return ref
         part = self._part()
         digest = hashlib.sha256()
         with path.open("rb") as source, self._explained(f"copy {path.name}"):
@@ -92,16 +117,16 @@ class Store:
                         digest.update(block)
                         copy.write(block)
                 return self._keep(part, Ref(digest.hexdigest()))
-            finally:
+            except BaseException:
                 part.unlink(missing_ok=True)
+                raise
 
     def add_bytes(self, data: bytes) -> Ref:
         """Ref of an object with these bytes."""
         ref = Ref(hashlib.sha256(data).hexdigest())
         target = self._sharded("objects", ref)
         if not target.exists():
-            self._write(target, data)
-            target.chmod(0o444)
+            self._write(target, data, read_only=True)
         return ref
 
     def add_tree(self, entries: Mapping[str, str]) -> Ref:
@@ -116,7 +141,7 @@ class Store:
     def add_folder(self, folder: Path, *, move: bool = False) -> Ref:
         """Ref of a folder's files; symbolic links are refused. `move` takes the files away from `folder`."""
         entries: dict[str, str] = {}
-        for path in list(_files_in(folder)):
+        for path in list(disk.files_in(folder)):
             ref = self._keep(path, hash_file(path)) if move else self.add_file(path)
             entries[path.relative_to(folder).as_posix()] = ref
         return self.add_tree(entries)
@@ -129,18 +154,33 @@ class Store:
                 part.unlink()
             else:
                 part.chmod(0o444)
-                _place(part, target)
+                self._place(part, target)
         return ref
 
-    def _write(self, target: Path, data: bytes) -> None:
+    def _write(self, target: Path, data: bytes, read_only: bool = False) -> None:
         """Write a small file, whole or not at all."""
         part = self._part()
         with self._explained(f"write {target.name}"):
             try:
                 part.write_bytes(data)
-                _place(part, target)
-            finally:
+                if read_only:
+                    part.chmod(0o444)
+                self._place(part, target)
+            except BaseException:
                 part.unlink(missing_ok=True)
+                raise
+
+    def _place(self, part: Path, target: Path) -> None:
+        """Rename a finished file to where it belongs, so that even a power cut leaves all of it or nothing."""
+        if self._waiting is not None:
+            self._waiting.append((part, target))
+            return
+        disk.sync(part)
+        if not target.parent.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            disk.sync(target.parent.parent)
+        os.replace(part, target)
+        disk.sync(target.parent)
 
     def _part(self) -> Path:
         return self.root / "tmp" / f"part-{os.getpid()}-{uuid.uuid4().hex}"
@@ -207,7 +247,7 @@ class Store:
     def _laid_out(self, ref: Ref, entries: Mapping[str, Ref]) -> Path:
         folder, part = self.root / "folders" / ref, self._part()
         objects = {name: self._sharded("objects", member) for name, member in entries.items()}
-        if _holds(folder, objects):
+        if disk.holds(folder, objects):
             return folder
         with self._explained("lay out a folder"):
             try:
@@ -216,10 +256,10 @@ class Store:
                 part.mkdir()
                 for name, path in objects.items():
                     (part / name).parent.mkdir(parents=True, exist_ok=True)
-                    _link(path, part / name)
+                    disk.link(path, part / name)
                 os.rename(part, folder)
             except OSError:
-                if not _holds(folder, objects):  # else another process laid it out first
+                if not disk.holds(folder, objects):  # else another process laid it out first
                     raise
             finally:
                 shutil.rmtree(part, ignore_errors=True)
@@ -346,53 +386,3 @@ def run_from(record: dict[str, Any]) -> Run:
     if key_of(run.step, run.version, run.params, inputs, run.libraries) != key:
         raise ValueError("it does not say what its key says")
     return run
-
-
-def _files_in(folder: Path) -> Iterator[Path]:
-    """Every file in a folder, in order. Raises where one is not a plain file, or a folder cannot be read."""
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.is_symlink():
-            raise StoreError("a symbolic link cannot be stored", where=entry.path)
-        if entry.is_dir():
-            yield from _files_in(Path(entry.path))
-        elif entry.is_file():
-            yield Path(entry.path)
-        else:
-            raise StoreError("neither a file nor a folder", where=entry.path)
-
-
-def _holds(folder: Path, objects: Mapping[str, Path]) -> bool:
-    """Whether a folder holds links to these objects and nothing else."""
-    try:
-        found = {path.relative_to(folder).as_posix(): path for path in _files_in(folder)}
-        return found.keys() == objects.keys() and all(found[n].samefile(objects[n]) for n in found)
-    except (OSError, StoreError):
-        return False
-
-
-def _link(path: Path, target: Path) -> None:
-    """A hard link, or a copy where the disk has none (left)."""
-    try:
-        os.link(path, target)
-    except OSError as error:
-        if error.errno not in (errno.EMLINK, errno.EPERM, errno.ENOTSUP):
-            raise
-        shutil.copyfile(path, target)
-
-
-def _place(part: Path, target: Path) -> None:
-    """Rename a finished file to where it belongs, so that even a power cut leaves all of it or nothing."""
-    _sync(part)
-    if not target.parent.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _sync(target.parent.parent)
-    os.replace(part, target)
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

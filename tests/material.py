@@ -11,6 +11,9 @@ from pathlib import Path
 from tiny import tiny_gguf
 
 WORDS = "river stone lantern harvest copper winter market garden letter bridge thunder silver meadow kettle".split()
+PLACES = "mill harbour orchard chapel tower quarry village forest station valley island workshop cellar".split()
+DEEDS = "carried found painted mended lost remembered sold followed counted forgot opened watched buried".split()
+LINKS = "before because although when where until while after since unless though once whereas".split()
 
 SECTIONS = """
 [[sources]]
@@ -25,14 +28,21 @@ max_epochs = 1.5
 """
 
 
+OFFSET = 8  # of these documents, two each fall into valid and test
+
+
 def document(number: int) -> str:
-    """A text of about 1,600 characters, of its own for each number."""
-    pick = random.Random(number + 110)  # of these, two each fall into valid and test
+    """A text of about 1,600 characters, of its own for each number, that reads like prose."""
+    pick = random.Random(number + OFFSET)
+
+    def clause() -> str:
+        one, deed, other, place = (pick.choice(names) for names in (WORDS, DEEDS, WORDS, PLACES))
+        return f"the {one} {deed} a {other} of the {place} with {pick.randrange(2, 999)} others"
+
     lines = [f"# Note {number} about the {pick.choice(WORDS)}", ""]
     for _ in range(6):
-        chosen = [pick.choice(WORDS) for _ in range(24)]
-        lines += ["In the " + " and the ".join(chosen[:12]) + f", {pick.randrange(10**6)}.",
-                  "Then the " + " of the ".join(chosen[12:]) + ".", ""]  # fmt: skip
+        sentences = [f"{clause()} {pick.choice(LINKS)} {clause()}, {pick.randrange(10**6)}." for _ in range(2)]
+        lines += [sentence[0].upper() + sentence[1:] for sentence in sentences] + [""]
     return "\n".join(lines)
 
 

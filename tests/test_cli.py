@@ -20,9 +20,19 @@ def made(tmp_path_factory):
 
 
 def test_help_is_light():
-    heavy = "{'torch', 'numpy', 'httpx', 'starlette', 'transformers'}"
+    heavy = "{'torch', 'numpy', 'httpx', 'starlette', 'transformers', 'tomlkit', 'sqlite3'}"
     code = f"import sys, netsuke.cli; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_it_is_a_module_and_a_group_of_verbs():
+    def run(*words):
+        return subprocess.run([sys.executable, "-m", "netsuke", *words], capture_output=True, text=True)
+
+    assert run("--version").stdout.startswith("netsuke, version ")
+    told = run("--help").stdout
+    verbs = "make plan why list report verify gc bases chat complete serve consent".split()
+    assert [verb for verb in verbs if f"\n  {verb} " not in told] == []
 
 
 def test_a_folder_without_a_recipe_gets_one(tmp_path):
@@ -46,7 +56,9 @@ def test_make_by_recipe_and_by_name_run_nothing_new(made):
 
 
 @pytest.mark.parametrize("words", [["list"], ["bases"], ["plan", "notes"], ["why", "notes"], ["why", "notes", "tune"],
-                                   ["verify"], ["verify", "notes"], ["gc", "--dry-run"]])  # fmt: skip
+                                   ["verify"], ["verify", "notes"], ["gc", "--dry-run"], ["consent"],
+                                   ["consent", "--history"], ["consent", "show", "notes/note-00.md"],
+                                   ["consent", "verify"]])  # fmt: skip
 def test_every_result_is_json_when_asked(made, words):
     _, home = made
     done = netsuke(home, *words, "--json")
@@ -63,7 +75,7 @@ def test_every_result_is_json_when_asked(made, words):
         ('minuets = 3\nname = "x"', "did you mean 'minutes'"),
         ('name = "x"\nbase = "b"\nmb = "big"', "line 3"),
         ('name = "x"\nbase = "b"\n[[sources]]\npath = "."\n[tune]\nrnak = 4', "did you mean 'rank'"),
-        ('name = x', "line 1"),
+        ("name = x", "line 1"),
         ('name = "x"\nbase = "b"\nmb = -4\n[[sources]]\npath = "."', "between"),
     ],
 )

@@ -1,18 +1,23 @@
-"""curate: files in; train, valid and test by document, and a list of what was left out and why."""
+"""curate: files in; train, valid and test by document, examples, and a reason for everything that was left out."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import RecipeError
-from ..nouns import Measure, knob
+from ..nouns import Measure, Profile, knob
 from ..step import Progress, Work, step
-from ..store import canonical
-from . import clean, split
-from .read import find_files, read_file
+from . import duplicates, refuse, repeats, split
+from .items import Drops
+from .load import load
+from .mask import masked
+from .read import read_file
+from .write import Dataset, write
 
-__all__ = ["Params", "ReadParams", "curate", "find_files", "read"]
+__all__ = ["Params", "ReadParams", "curate", "read"]
+
+COUNTRIES = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "PL", "BR", "IN")
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,8 @@ class ReadParams:
 
     suffix: str = ".txt"  # the file's type: its name's ending, lower case
     max_mb: float = 20.0
+    profile: Profile = "auto"
+    countries: tuple[str, ...] = COUNTRIES
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,15 @@ class Params:
     """[curate]: what is kept, and how much of it is held out."""
 
     max_mb: float = knob(20.0, "largest file that is read", "MB", 0.001, 10_000)
+    keep: tuple[str, ...] = knob((), "rules, or globs of paths, that leave nothing out (consent aside)")
+    licences: tuple[str, ...] = knob((), "SPDX ids that are allowed besides the open ones")
+    languages: tuple[str, ...] = knob((), "ISO 639-1 codes of the languages that stay; none: all")
+    countries: tuple[str, ...] = knob(
+        COUNTRIES, "ISO 3166 codes of the countries whose phone numbers and identity numbers are looked for"
+    )
+    near_duplicate: float = knob(
+        0.8, "documents that share this much of their runs of five words are one", "Jaccard", 0.7, 1
+    )
     min_chars: int = knob(40, "a document with less text than this is empty", "characters", 1, 1_000_000)
     min_paragraph_chars: int = knob(
         80, "a paragraph of this length or more is kept only where it comes first", "characters", 1, 1_000_000
@@ -47,34 +63,44 @@ class Params:
     min_train_chars: int = knob(1_000, "with less to learn from, nothing is made", "characters", 1, 10**9)
 
 
-@step(version=1, libraries=("kreuzberg", "pypdf"))
+@step(
+    version=2,
+    libraries=("kreuzberg", "pypdf", "py3langid", "phonenumbers", "python-stdnum", "detect-secrets", "rensa"),
+)
 def read(params: ReadParams, out: Path, file: Path) -> Work:
-    """text.json: {"text", "reader", "title"} of a file, or {"drop": {"rule", "detail", "bytes"}}."""
+    """text.json: all that can be known from one file alone (see examine), or {"drop": {"rule", "detail", "bytes"}}."""
     yield Progress(0.0, f"read a {params.suffix or 'plain'} file")
-    result = read_file(file, params.suffix, params.max_mb)
-    (out / "text.json").write_bytes(canonical(result) + b"\n")
-    return [Measure("text read", len(result.get("text", "").encode()), "bytes")]
+    options = {"profile": params.profile, "countries": params.countries}
+    read_file(file, params.suffix, params.max_mb, out / "text.json", options)
+    told = json.loads((out / "text.json").read_bytes())
+    no = any(signal["value"] == "no" for signal in told.get("signals", ()))
+    return [Measure("text read", len(told.get("text", "").encode()), "bytes"), Measure("says no", no, "")]
 
 
-@step(version=1, libraries=("rensa",))
+@step(version=2, libraries=("rensa",))
 def curate(params: Params, out: Path, files: Path) -> Work:
-    """train, valid, test, documents, drops (.jsonl) and summary.json, from what files/index.json lists.
-
-    Raises RecipeError if there is no file, or too little text to learn from and hold out.
-    """
+    """train, valid, test (.jsonl, and in examples/), documents, drops (.jsonl), summary.json, of files/index.json."""
     yield Progress(0.0, "read the texts")
-    rows, items, drops = clean.load(files)
-    if not rows:
-        raise RecipeError("no file to read in the sources", hint="check `path` in the recipe's sources")
-    yield Progress(0.1, "normalise")
-    items = clean.normalised(items, params, drops)
-    yield Progress(0.3, "duplicates and repeated paragraphs")
-    whole = clean.without_repeated_paragraphs(clean.without_duplicates(items, drops), params, drops)
-    split_by, kept = split.documents(whole, params, drops)
-    yield Progress(0.5, "near-duplicates")
-    groups = split.near_duplicates([item.text for item in kept])
-    split.require_groups(groups, len(rows), drops)
-    splits = split.split(kept, groups, params)
-    split.require_train(kept, splits, params, drops)
+    drops = Drops(params.keep)
+    loaded = load(files, params.licences, drops)
+    yield Progress(0.2, "rules")
+    items = refuse.wanted(loaded.items, params, drops)
+    yield Progress(0.3, "duplicates")
+    items, copies = duplicates.without_copies(items, drops)
+    items, near = duplicates.without_near_copies(items, params.near_duplicate, drops)
+    yield Progress(0.5, "private things")
+    items, examples = masked(items, loaded.examples)
+    yield Progress(0.6, "repeated lines and paragraphs")
+    items = repeats.without_frames(items, drops)
+    items = repeats.without_repeated_paragraphs(items, params.min_paragraph_chars, drops)
+    items = refuse.with_text(items, params, drops)
+    split_by, items = split.documents(items, params, drops)
+    items = refuse.with_text(items, params, drops)
+    yield Progress(0.7, "what is held out")
+    items = split.split(items, duplicates.groups(items), params)
+    examples = split.split_examples(examples, params)
+    yield Progress(0.8, "what train and held-out text share")
+    items = refuse.with_text(split.without_leaks(items, examples, drops), params, drops)
     yield Progress(0.9, "write")
-    return split.write(out, rows, whole, kept, splits, drops, split_by)
+    both = {key: [*copies.get(key, ()), *near.get(key, ())] for key in {**copies, **near}}
+    return write(out, Dataset(loaded.rows, drops, items, split_by, both, examples, params.licences))

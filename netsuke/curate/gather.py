@@ -2,100 +2,188 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import ledger
+from .. import agreements
 from ..errors import RecipeError
-from ..nouns import Ref, Source
-from ..step import Executor
+from ..ledger import Ledger, Stand
+from ..nouns import Recipe, Ref, Source
+from ..step import CHUNK, Executor, Job
 from ..store import Store, canonical
-from . import Params, ReadParams, find_files, read
+from . import Params, ReadParams, licences, read, signals, sites
+from .find import all_names, find_files
+from .settle import says_no, settle
+
+Row = dict[str, Any]
+_CONSENT = {"rule": "consent", "detail": ""}  # the decision says why
 
 
-def gather(
-    sources: Sequence[Source], recipe: Path, params: Params, store: Store, executor: Executor
-) -> Ref | None:
+def gather(recipe: Recipe, path: Path, store: Store, executor: Executor) -> Ref | None:
     """Ref of the folder that `curate` takes: index.json and one file for each text. None if a plan knows too little.
 
-    Source paths are relative to the recipe's folder. A file belongs to the innermost source that holds it; what an
-    owner keeps out is listed and never read. Raises RecipeError for a source that is not there.
+    Source paths are relative to the recipe's folder. A file belongs to the innermost source that holds it; one that
+    somebody said no to is listed and never opened; of one that nobody allowed, only the head is looked at for a tag
+    that does. Raises RecipeError for a source that is not there.
     """
-    places = [_place(recipe.parent, number, source) for number, source in enumerate(sources)]
-    index: list[dict[str, Any]] = []
-    members: dict[str, str] = {}
-    known = True
-    for number, (source, place) in enumerate(zip(sources, places, strict=True)):
-        about = {
-            "source": number,
+    params: Params = recipe.params["curate"]
+    ours = (path.name, path.with_suffix(".lock").name)
+    places = [_Place.of(number, source, path.parent) for number, source in enumerate(recipe.sources)]
+    standing = Ledger(store.root / "ledger.db").standing()
+    index: list[Row] = []
+    waiting: list[tuple[Row, Path]] = []
+
+    def said(row: Row) -> Stand | None:
+        stand = standing.of(row["owner"], f"{recipe.name}/{row['path']}", row["file"])
+        return stand if stand.decision else None
+
+    for place in places:
+        closed: list[OSError] = []
+        for name, file in find_files(place.root, ours, closed.append):
+            if _innermost(file, places) == place.number:
+                row = place.row(name, _around(file, places))
+                row["standing"] = said(row)
+                index.append(row)
+                if says_no(row) or not _is_allowed(row, file, params.licences):
+                    row["drop"] = _CONSENT
+                else:
+                    waiting.append((row, file))
+        index += [place.closed(error) for error in closed]
+    if not _read(waiting, params, said, store, executor):
+        return None
+    members = {row["text"]: row.pop("output") for row, _ in waiting if "text" in row}
+    members["index.json"] = store.add_bytes(canonical(index))
+    return store.add_tree(members)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A source where it lies, and what lies around its files."""
+
+    number: int
+    source: Source
+    root: Path
+    agreement: agreements.Agreement | None
+    signals: Callable[[str], list[Any]]
+    licence: Callable[[str], licences.Licence | None]
+
+    @classmethod
+    def of(cls, number: int, source: Source, folder: Path) -> _Place:
+        root = (folder / Path(source.path).expanduser()).resolve()
+        if not root.exists():
+            raise RecipeError("no such file or folder", where=f"sources[{number}]: {root}")
+        agreement = agreements.read(source.agreement, source.signers, folder) if source.agreement else None
+        around = root if root.is_dir() else root.parent
+        names = list(all_names(around))
+        return cls(number, source, root, agreement, sites.around(around, names), licences.around(around, names))
+
+    def row(self, name: str, others: Sequence[Source]) -> Row:
+        """What is known of a file before it is opened."""
+        source, licence = self.source, self.licence(name)
+        agreed = self.agreement if self.agreement and self.agreement.covers(name, source.owner) else None
+        return {
+            "path": name,
+            "source": self.number,
             "owner": source.owner,
             "licence": source.licence,
+            "consent": "out" if any(other.consent == "out" for other in others) else source.consent,
             "profile": source.profile,
+            "private": source.private,
+            "signals": [asdict(signal) for signal in self.signals(name)],
+            "found_licence": asdict(licence) if licence else None,
+            "standing": None,
+            "agreement": agreed.signed_by if agreed else None,
+            "file": "",
         }
-        closed: list[OSError] = []
-        for name, path in find_files(place, (recipe.name, recipe.with_suffix(".lock").name), closed.append):
-            if _innermost(path, places) != number:
-                continue
-            allowed, reason = _decision(path, source, sources, places)
-            row: dict[str, Any] = {"path": name, "reason": reason, **about}
-            index.append(row)
-            if not allowed:
-                row["drop"] = {"rule": "consent", "detail": reason}
-            elif (text := _read(name, path, params, store, executor)) is None:
-                known = False
-            elif isinstance(text, str):
-                members[f"{text}.json"] = text
-                row["text"] = f"{text}.json"
-            else:
-                row["drop"] = text
-        for error in closed:
-            name = os.path.relpath(error.filename, place)
-            drop = {"rule": "unreadable", "detail": f"this folder cannot be opened: {error.strerror}"}
-            index.append({"path": name, "reason": drop["detail"], **about, "drop": drop})
-    members["index.json"] = store.add_bytes(canonical(index))
-    return store.add_tree(members) if known else None
+
+    def closed(self, error: OSError) -> Row:
+        """The row of a folder that cannot be opened."""
+        name = os.path.relpath(error.filename, self.root)
+        drop = {"rule": "unreadable", "detail": f"this folder cannot be opened: {error.strerror}"}
+        return self.row(name, [self.source]) | {"drop": drop}
 
 
-def _place(root: Path, number: int, source: Source) -> Path:
-    place = (root / Path(source.path).expanduser()).resolve()
-    if not place.exists():
-        raise RecipeError("no such file or folder", where=f"sources[{number}]: {place}")
-    return place
-
-
-def _innermost(path: Path, places: Sequence[Path]) -> int:
+def _innermost(file: Path, places: Sequence[_Place]) -> int:
     """The number of the source with the longest path that holds a file; the first of equal ones."""
-    real = path.resolve()
-    holding = [number for number, place in enumerate(places) if real.is_relative_to(place)]
-    return max(holding, key=lambda number: (len(places[number].parts), -number))
+    real = file.resolve()
+    holding = [place for place in places if real.is_relative_to(place.root)]
+    return max(holding, key=lambda place: (len(place.root.parts), -place.number)).number
 
 
-def _decision(
-    path: Path, source: Source, sources: Sequence[Source], places: Sequence[Path]
-) -> tuple[bool, str]:
-    """(allowed, reason): what the file's own source allows, unless any source around it says no."""
-    real = path.resolve()
-    for other, place in zip(sources, places, strict=True):
-        if other.consent == "out" and real.is_relative_to(place):
-            return ledger.decide(other)
-    return ledger.decide(source)
+def _around(file: Path, places: Sequence[_Place]) -> list[Source]:
+    """The sources that hold a file: any of them may say no."""
+    real = file.resolve()
+    return [place.source for place in places if real.is_relative_to(place.root)]
+
+
+HEAD_BYTES = 16_384
+
+
+def _is_allowed(row: Row, file: Path, widened: Sequence[str]) -> bool:
+    """Whether a file may be read: by what lies around it and, if it is another's, by what its head says."""
+    head = {} if row["owner"] == "me" else _head(file)
+    allowed = settle(row, head, widened).allowed
+    if not allowed and head:  # the row alone must say why
+        row["signals"] += head["signals"]
+        row["found_licence"] = head["licence"] or row["found_licence"]
+    return allowed
+
+
+def _head(file: Path) -> Row:
+    """The licence and the signals in the first bytes of a file."""
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(HEAD_BYTES).decode("latin-1")
+    except OSError:
+        return {}
+    tag = licences.in_text(head)
+    told = [asdict(signal) for signal in signals.in_html(head)] if "<" in head else []
+    return {"licence": asdict(tag) if tag else None, "signals": told}
 
 
 def _read(
-    name: str, path: Path, params: Params, store: Store, executor: Executor
-) -> Ref | dict[str, str] | None:
-    """Ref of a file's text.json, or why it is dropped, or None if a plan has not read it yet."""
+    waiting: Sequence[tuple[Row, Path]],
+    params: Params,
+    said: Callable[[Row], Stand | None],
+    store: Store,
+    executor: Executor,
+) -> bool:
+    """Give each row its file and "text", or why it is dropped; whether all is known (a plan may not)."""
+    rows, jobs = [], []
+    for start in range(0, len(waiting), CHUNK):
+        with store.together():
+            for row, file in waiting[start : start + CHUNK]:
+                _take(row, file, params.max_mb, store)
+                row["standing"] = said(row)  # of these very bytes, perhaps
+                if says_no(row):
+                    row["drop"] = _CONSENT
+                if "drop" not in row:
+                    rows.append(row)
+                    asked = ReadParams(file.suffix.lower(), params.max_mb, row["profile"], params.countries)
+                    jobs.append(Job(f"read {row['path']}", asked, {"file": Ref(row["file"])}))
+    known = True
+    for row, made in zip(rows, executor.map(read, jobs), strict=True):
+        known &= made.run is not None
+        if made.value("says no") and not row["agreement"]:
+            row["signals"] += json.loads(store.path(made["text.json"] or "").read_bytes())["signals"]
+            row["drop"] = _CONSENT
+        else:
+            row["output"] = made["text.json"]
+            row["text"] = f"{row['output']}.json"
+    return known
+
+
+def _take(row: Row, file: Path, max_mb: float, store: Store) -> None:
+    """Take a file's bytes into the store; a drop in its row if it is too large or cannot be read."""
     try:
-        size = path.stat().st_size
-        if size > params.max_mb * 1e6:
-            return {
-                "rule": "too large",
-                "detail": f"{size / 1e6:.1f} MB; curate.max_mb is {params.max_mb:g}",
-            }
-        ref = store.add_file(path)
+        size = file.stat().st_size
+        if size > max_mb * 1e6:
+            row["drop"] = {"rule": "too large", "detail": f"{size / 1e6:.1f} MB; curate.max_mb is {max_mb:g}"}
+        else:
+            row["file"] = store.add_file(file)
     except OSError as error:
-        return {"rule": "unreadable", "detail": f"{error.strerror}"}
-    made = executor.run(read, ReadParams(path.suffix.lower(), params.max_mb), label=f"read {name}", file=ref)
-    return made["text.json"]
+        row["drop"] = {"rule": "unreadable", "detail": error.strerror or type(error).__name__}

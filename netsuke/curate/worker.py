@@ -1,232 +1,214 @@
-"""The child that parses: one JSON line {"path", "suffix"} on stdin, one JSON line back on stdout.
+"""The child that reads: a line on stdin asks for a file, a line on stdout says what became of it.
 
-It is the only module that loads a parser. Its memory is limited, and netsuke.curate.read ends it when
-it takes too long. Run alone: `python -m netsuke.curate.worker`.
+    {"path", "suffix", "bytes", "out", "options", "seconds", "memory_mb"}
+    {"ok": bytes written} | {"drop": {"rule", "detail"}} | {"unwritten": errno of `out`}
+
+It alone loads parsers. A file's text stays here: what is known of it is written to `out`.
+netsuke.curate.child ends it when it takes too long.
 """
 
 from __future__ import annotations
 
 import contextlib
-import email
-import email.policy
 import json
 import os
 import re
-import sys
-from collections.abc import Callable
-from email.message import EmailMessage
-from html.parser import HTMLParser
+import stat
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
+from xml.etree import ElementTree
 
-from .read import PARSED, Refused, decode
+from ..store import canonical
+from . import book, html, legacy, mail, notebook, opendocument, pdf, sheets, slides, word
+from .decode import decode
+from .kinds import PARSED, TEXT, kind_of
+from .pages import Found, Refused
 
-MEMORY_BYTES = 2 << 30
-MAX_CHARACTERS = 100_000_000  # of text from one file: more is a bomb, not a document
+Examine = Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]]
 
-Read = tuple[str, str]  # text, title
-
-
-# -- readers: a path -> (text, title); any exception means that this reader cannot read it ------------------
-def _kreuzberg(path: Path, suffix: str) -> Read:
-    import kreuzberg
-
-    # Pages, because the whole-document text of a PDF can hold a paragraph twice (kreuzberg 4.10.4).
-    pages = kreuzberg.PageConfig(extract_pages=True) if suffix == ".pdf" else None
-    config = kreuzberg.ExtractionConfig(  # type: ignore[call-arg]  # disable_ocr is not in its stub
-        use_cache=False,
-        disable_ocr=True,
-        enable_quality_processing=False,
-        pages=pages,
-        concurrency=kreuzberg.ConcurrencyConfig(max_threads=1),
-    )
-    result = kreuzberg.extract_bytes_sync(path.read_bytes(), PARSED[suffix], config)
-    text = result.content
-    if result.pages:
-        text = "\n\n".join(page["content"] for page in result.pages)
-        text = re.sub(r"\x02\s*", "", text)  # PDFium's mark for a hyphen at the end of a line
-    return text, str(result.metadata.get("title") or result.metadata.get("subject") or "")
-
-
-def _pypdf(path: Path, suffix: str) -> Read:
-    import pypdf
-
-    reader = pypdf.PdfReader(path)
-    text = "\n\n".join(page.extract_text() for page in reader.pages)
-    return text, str((reader.metadata and reader.metadata.title) or "")
-
-
-def _email(path: Path, suffix: str) -> Read:
-    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-    assert isinstance(message, EmailMessage)
-    if not message.keys():
-        raise ValueError("it has no mail headers")
-    body = message.get_body(preferencelist=("plain", "html"))
-    content = str(body.get_content()) if body else ""
-    if body and body.get_content_subtype() == "html":
-        content = html_text(content)[0]
-    lines = [f"{name}: {message[name]}" for name in ("Subject", "From", "To", "Date") if message[name]]
-    return "\n".join(lines) + "\n\n" + content, str(message["Subject"] or "")
-
-
-def _notebook(path: Path, suffix: str) -> Read:
-    cells = json.loads(path.read_bytes())["cells"]
-    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] in ("markdown", "code", "raw")]
-    return "\n\n".join(texts), ""
-
-
-def _html(path: Path, suffix: str) -> Read:
-    data = path.read_bytes()
-    declared = re.search(rb"""charset\s*=\s*["']?\s*([-\w]+)""", data[:4096], re.IGNORECASE)
-    return html_text(decode(data, declared[1].decode() if declared else None)[0])
-
-
-# Our own first for HTML: kreuzberg 4.10.4 loses block quotes, leaves ** marks and takes every byte for UTF-8.
-READERS: dict[str, list[tuple[str, Callable[[Path, str], Read]]]] = {
-    ".html": [("html", _html)],
-    ".htm": [("html", _html)],
-    ".xhtml": [("html", _html)],
-    ".pdf": [("kreuzberg", _kreuzberg), ("pypdf", _pypdf)],
-    ".eml": [("kreuzberg", _kreuzberg), ("email", _email)],
-    ".ipynb": [("kreuzberg", _kreuzberg), ("notebook", _notebook)],
+# One after the other is tried, until one does not fail.
+READERS: dict[str, tuple[tuple[str, Callable[[BinaryIO, str], Found]], ...]] = {
+    ".html": (("html", html.read),),
+    ".pdf": (("kreuzberg", pdf.read), ("pypdf", pdf.read_damaged)),
+    ".docx": (("word", word.read),),
+    ".pptx": (("slides", slides.read),),
+    ".xlsx": (("sheets", sheets.read),),
+    ".odt": (("opendocument", opendocument.read_text),),
+    ".ods": (("opendocument", opendocument.read_sheets),),
+    ".odp": (("opendocument", opendocument.read_slides),),
+    ".epub": (("book", book.read_epub),),
+    ".fb2": (("book", book.read_fb2),),
+    ".eml": (("mail", mail.read_eml),),
+    ".mbox": (("mail", mail.read_mbox),),
+    ".ipynb": (("notebook", notebook.read),),
+    ".rtf": (("kreuzberg", legacy.read),),
+    ".doc": (("kreuzberg", legacy.read),),
+    ".xls": (("kreuzberg", legacy.read_sheets),),
+    ".ppt": (("kreuzberg", legacy.read),),
+    ".msg": (("kreuzberg", legacy.read_mail),),
 }
 
-
-# -- HTML ------------------------------------------------------------------------------------------------
-_BREAKS = dict.fromkeys(
-    """p div section article main header footer aside ul ol dl table blockquote pre figure
-figcaption form fieldset address details summary hr h1 h2 h3 h4 h5 h6 body""".split(),
-    "\n\n",
-)
-_BREAKS |= dict.fromkeys("br tr li dt dd option caption".split(), "\n")
-_SKIPPED = frozenset("script style noscript template svg nav iframe object select button textarea".split())
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_NOT_ITS_NAME = "it is damaged, or not what its name says"
+_CHANGED = "it changed while it was read"
+_SAMPLE = "A few words of a language, so that what tells it is loaded before the first file is."
 
 
-class _HtmlText(HTMLParser):
-    """Collects the text that a reader of the page sees, a block a paragraph."""
+# -- one file --------------------------------------------------------------------------------------------
+def raw_of(path: Path, suffix: str, size: int) -> dict[str, Any]:
+    """What `examine` is given: text, reader, title, pages, suffix, bytes, markup and path of a file.
 
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self.title = ""
-        self._skip = self._pre = 0
-        self._in_title = False
-        self._line_start = True
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("body", "main", "article"):
-            self._skip = 0  # an unclosed <nav> must not swallow the page
-        if tag in _SKIPPED:
-            self._skip += 1
-        elif tag == "title" and not self._skip:
-            self._in_title = True
-        elif tag in ("td", "th") and not self._line_start:
-            self._put("\t")
-        self._break(tag)
-        if tag == "li":
-            self._put("- ")
-            self._line_start = True
-        self._pre += tag == "pre"
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _SKIPPED:
-            self._skip = max(0, self._skip - 1)
-        elif tag == "title":
-            self._in_title = False
-        elif tag == "pre":
-            self._pre = max(0, self._pre - 1)
-        if tag not in ("br", "hr", "li"):
-            self._break(tag)
-
-    def handle_data(self, data: str) -> None:
-        if self._in_title:
-            self.title += data
-        elif self._pre:
-            self._put(data)
-        else:
-            text = re.sub(r"\s+", " ", data)
-            self._put(text.lstrip(" ") if self._line_start else text)
-
-    def _break(self, tag: str) -> None:
-        if mark := _BREAKS.get(tag):
-            self._put(mark)
-            self._line_start = True
-
-    def _put(self, text: str) -> None:
-        if text and not self._skip:
-            self.parts.append(text)
-            self._line_start = text.endswith("\n")
+    Raises Refused if it is not the file of `size` bytes that it was, or changes meanwhile; and whatever its
+    reader raises.
+    """
+    # Not to wait for a pipe's other end, should there be a pipe by now.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        before = os.fstat(file.fileno())
+        if not stat.S_ISREG(before.st_mode) or before.st_size != size:
+            raise Refused("unreadable", _CHANGED)
+        kind = kind_of(file, suffix)
+        file.seek(0)
+        found, reader = _plain(file, suffix) if kind is None else _parsed(file, kind)
+        after = os.fstat(file.fileno())
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise Refused("unreadable", _CHANGED)
+    return {
+        "text": _SURROGATES.sub("\ufffd", found.text),
+        "reader": reader,
+        "title": _SURROGATES.sub("\ufffd", found.title),
+        "pages": [[line, _SURROGATES.sub("\ufffd", label)] for line, label in found.pages],
+        "suffix": kind or suffix,
+        "bytes": size,
+        "markup": found.markup,
+        "path": str(path),
+    }
 
 
-def html_text(source: str) -> Read:
-    """(the text of a page, its title): a block a paragraph, an item a line, tabs between cells, no menus."""
-    page = _HtmlText()
-    page.feed(source)
-    page.close()
-    text = re.sub(r" +\n", "\n", "".join(page.parts))
-    return re.sub(r"\n{3,}", "\n\n", text).strip("\n"), " ".join(page.title.split())
-
-
-# -- the service -----------------------------------------------------------------------------------------
-def parse(path: Path, suffix: str) -> dict[str, Any]:
-    """{"text", "reader", "title"} from the first reader that finds text, or {"drop": {"rule", "detail"}}."""
-    failure: BaseException | None = None
-    refusal: Refused | None = None
-    for name, reader in READERS.get(suffix, [("kreuzberg", _kreuzberg)]):
-        try:
-            text, title = reader(path, suffix)
-        except Refused as error:
-            refusal = refusal or error
-        except (KeyboardInterrupt, SystemExit):
+def _plain(file: BinaryIO, suffix: str) -> tuple[Found, str]:
+    try:
+        text, encoding = decode(file.read())
+    except Refused:
+        if suffix in TEXT:
             raise
-        except BaseException as error:  # a panic in native code is a BaseException
-            failure = failure or error
-        else:
-            if len(text) > MAX_CHARACTERS:
-                return _drop("too large", f"{len(text):,} characters of text come out of it")
-            if text.strip():
-                return {"text": text, "reader": name, "title": title}
-    if refusal:
-        return _drop(refusal.rule, refusal.detail)
-    if failure:
-        return _drop("unreadable", _one_line(failure))
-    return _drop("empty", "no text in it: scanned pages?" if suffix == ".pdf" else "no text in it")
+        if suffix in PARSED:
+            raise Refused("unreadable", _NOT_ITS_NAME) from None
+        raise Refused("unsupported type", suffix or "no suffix, and not text") from None
+    return Found(text), f"text ({encoding})"
+
+
+def _parsed(file: BinaryIO, kind: str) -> tuple[Found, str]:
+    """What the first reader finds that does not fail, and its name."""
+    failures: list[Exception] = []
+    for name, read in READERS[kind]:
+        file.seek(0)
+        try:
+            found = read(file, kind)
+        except (Refused, MemoryError):
+            raise
+        except Exception as error:
+            failures.append(error)
+            continue
+        if found.text.strip():
+            return found, name
+        raise Refused("empty", "no text in it: scanned pages?" if kind == ".pdf" else "no text in it")
+    raise failures[0]
+
+
+# -- one request -----------------------------------------------------------------------------------------
+def answer(request: Mapping[str, Any], examine: Examine) -> dict[str, Any]:
+    """The line for a request; anything that goes wrong with the file is a drop."""
+    raw = None
+    try:
+        raw = raw_of(Path(request["path"]), request["suffix"], request["bytes"])
+        result = canonical(examine(raw, request["options"])) + b"\n"
+    except Refused as refused:
+        return _drop(refused.rule, refused.detail)
+    except OSError as error:
+        return _drop("unreadable", error.strerror or type(error).__name__)
+    except MemoryError:
+        return _drop("too large", f"it needs more than {request['memory_mb']:g} MB of memory")
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic in native code is a BaseException
+        return _drop("unreadable", _told(error) if raw is None else f"examine: {error!r}")
+    try:
+        Path(request["out"]).write_bytes(result)
+    except OSError as error:
+        return {"unwritten": error.errno}
+    return {"ok": len(result)}
 
 
 def _drop(rule: str, detail: str) -> dict[str, Any]:
-    return {"drop": {"rule": rule, "detail": detail}}
+    return {"drop": {"rule": rule, "detail": _SURROGATES.sub("\ufffd", " ".join(detail.split())[:200])}}
 
 
-def _one_line(error: BaseException) -> str:
-    if isinstance(error, MemoryError):
-        return f"it needs more than {MEMORY_BYTES / 2**30:.0f} GiB of memory"
-    return " ".join(str(error).split())[:200] or type(error).__name__
+def _told(error: BaseException) -> str:
+    if isinstance(error, zipfile.BadZipFile):
+        return _NOT_ITS_NAME
+    if isinstance(error, ElementTree.ParseError):
+        return f"damaged XML: {error}"
+    if isinstance(error, json.JSONDecodeError):
+        return f"damaged JSON: {error}"
+    if isinstance(error, RecursionError):
+        return "its parts are nested too deep"
+    return str(error) or type(error).__name__
 
 
-def _limit() -> None:
-    """Bound the memory, where the system can."""
+# -- the service -----------------------------------------------------------------------------------------
+def limit(seconds: float, memory_mb: float) -> None:
+    """Bound what one file may take from here on, where the system can.
+
+    RLIMIT_DATA counts private memory that can be written. RLIMIT_AS would count address space, of which
+    rensa's allocator alone reserves 1 GB (0.5.0). macOS holds nobody to either: there, only time is bounded.
+    """
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+        used = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        resource.setrlimit(resource.RLIMIT_DATA, (used + int(memory_mb * 1e6), hard))
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        # A parser in a loop ends even if the parent, who would end it, is gone.
+        spent = resource.getrusage(resource.RUSAGE_SELF)
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        at_most = int(spent.ru_utime + spent.ru_stime + 2 * seconds + 10)
+        resource.setrlimit(resource.RLIMIT_CPU, (at_most, hard))
 
 
-def serve(requests: TextIO, answers: TextIO) -> None:
+def serve(requests: TextIO, answers: TextIO, examine: Examine) -> None:
     """Answer each line; ends with the input, and so with the parent."""
     for line in requests:
         request = json.loads(line)
-        answers.write(json.dumps(parse(Path(request["path"]), request["suffix"])) + "\n")
+        limit(request["seconds"], request["memory_mb"])
+        answers.write(json.dumps(answer(request, examine)) + "\n")
         answers.flush()
 
 
-def main() -> None:
-    """Serve stdin and stdout. What a parser prints goes to stderr, not between the answers."""
+def main(examine: Examine | None = None) -> None:
+    """Serve stdin and stdout; the first line out, {"ready": true}, says that everything is loaded.
+
+    What a parser prints goes to stderr, not between the answers; and none reads what is asked.
+    """
+    requests = os.fdopen(os.dup(0), encoding="ascii")
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
-    _limit()
-    serve(sys.stdin, answers)
+    if examine is None:
+        from .examine import examine as examine_file
+
+        examine = examine_file
+    _warm_up(examine)
+    answers.write('{"ready": true}\n')
+    answers.flush()
+    serve(requests, answers, examine)
 
 
-if __name__ == "__main__":
-    main()
+def _warm_up(examine: Examine) -> None:
+    """Load what reading loads, so that it counts neither as a file's time nor as its memory."""
+    import kreuzberg  # noqa: F401
+
+    raw = {"text": _SAMPLE, "reader": "text (utf-8)", "title": "", "pages": [], "suffix": ".txt"}
+    examine(raw | {"bytes": len(_SAMPLE), "markup": None, "path": ""}, {"profile": "auto", "countries": ()})

@@ -72,7 +72,8 @@ def report(facts: dict[str, Any]) -> str:
         f"# {facts['params'].name}: report", "", "## Result", "", table(facts["report"]["measures"]), "",
         "## Gates", "", *gates, "", "## What got worse", "",
         *([f"- {r['name']}: {r['change']:+.1%}" for r in worse] or ["- nothing that was measured"]), "",
-        "## What went in", "", *_splits(summary), "", "What was left out, and why:", "", *_drops(summary), "",
+        "## What went in", "", *_splits(summary), "", *_facts(summary), "",
+        "What was left out, and why:", "", *_drops(summary), "",
         "## The vocabulary", "",
         f"{choice['tokens']:,} words kept, their rows in {choice['embedding']}. Considered, by size:", "",
         "| words | rows in | MB | general text | valid documents | |", "|---:|---|---:|---:|---:|---|",
@@ -102,6 +103,21 @@ def _splits(summary: dict[str, Any]) -> list[str]:
             "There were few documents, so each was cut into parts and held-out text is parts of documents.",
         ]
     return rows
+
+
+def _facts(summary: dict[str, Any]) -> list[str]:
+    """Licences, owners, languages and private things, a line each."""
+    counted = {
+        name: ", ".join(f"{value} ({count['files']})" for value, count in summary.get(name, {}).items())
+        for name in ("licences", "owners", "languages")
+    }
+    private = ", ".join(f"{kind} ({count})" for kind, count in summary.get("private", {}).items())
+    facts = [f"- {name}, by files: {told}" for name, told in counted.items() if told]
+    if private:
+        facts.append(f"- private things found, and treated as the recipe says: {private}")
+    if summary.get("widened"):
+        facts.append(f"- licences that the recipe allows besides the open ones: {', '.join(summary['widened'])}")
+    return facts
 
 
 def _drops(summary: dict[str, Any]) -> list[str]:

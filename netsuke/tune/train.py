@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .. import disk
 from ..documents import read_texts, sample
 from ..engines import hf, tokenizer
 from ..errors import RecipeError
@@ -161,10 +162,10 @@ class Job:
                     value if torch.is_tensor(value) else torch.tensor(float(value))
                 )
         hf.save_weights(tensors, target / "tensors.safetensors")
-        _sync(target / "tensors.safetensors")
+        disk.sync(target / "tensors.safetensors")
         part = target / "state.json.part"
         part.write_text(json.dumps({"step": self.step, "history": self.history}))
-        _sync(part)
+        disk.sync(part)
         os.replace(part, target / "state.json")
         for old in self.scratch.glob("checkpoint-*"):
             if old != target:
@@ -190,8 +191,3 @@ class Job:
                 self.optimiser.state[master] = {
                     k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)
                 }
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -1,0 +1,115 @@
+"""The command line: one thin verb a function. stdout is data, stderr is talk."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import __version__
+from ..errors import NetsukeError
+from ..machine import wait_passively
+from ..terminal import paint, printable, say
+
+if TYPE_CHECKING:
+    from ..step import Local
+    from ..store import Store
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+ON = click.option(
+    "--on",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where files are read: here, or as tasks of Ray ($RAY_ADDRESS, else one of its own).",
+)
+
+
+def executor(on: str) -> type[Local]:
+    """What runs the steps: Local or Ray."""
+    from ..step import Local
+
+    if on == "local":
+        return Local
+    from ..engines.ray import Ray
+
+    return Ray
+
+
+def main() -> None:
+    """Run a verb; a NetsukeError becomes a message, a hint and its exit code, and no traceback without --debug."""
+    debug = "--debug" in sys.argv
+    wait_passively()
+    try:
+        netsuke(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        say("\nstopped" + ("; the next make goes on from here" if "make" in sys.argv[1:2] else ""))
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except NetsukeError as error:
+        if debug:
+            raise
+        say(f"{paint('error:', 'red')} {error}")
+        if error.hint:
+            say(f"{paint('hint:', 'cyan')} {error.hint}")
+        sys.exit(error.exit_code)
+    except OSError as error:
+        if debug:
+            raise
+        say(
+            f"{paint('error:', 'red')} {error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+        )
+        sys.exit(1)
+
+
+def result(value: Any, as_json: bool, text: str | Callable[[], str]) -> None:
+    """Print a verb's result: JSON, or words."""
+    if as_json:
+        click.echo(json.dumps(value, indent=1, sort_keys=True))
+    else:
+        click.echo(printable(text if isinstance(text, str) else text()))
+
+
+def open_store() -> Store:
+    from ..store import Store
+
+    return Store()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="netsuke")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def netsuke(debug: bool) -> None:
+    """Carve a pocket-sized language model that is yours out of an open base.
+
+    \b
+    netsuke bases fetch smollm2-135m-instruct     once: the open base, 98 MB
+    netsuke make ~/notes                          your folder in, a checked model out
+    netsuke chat notes                            talk to it
+    """
+
+
+def _verbs() -> list[click.Command]:
+    from . import consent, curating, fetching, looking, making, using  # they need what stands above
+
+    return [
+        making.make, making.plan, making.why, curating.curate, looking.list_packs, looking.report,
+        looking.verify, looking.gc, consent.consent, fetching.bases, using.chat, using.complete, using.serve,
+    ]  # fmt: skip
+
+
+for verb in _verbs():
+    netsuke.add_command(verb)

@@ -1,0 +1,55 @@
+"""Looking at the data alone: what a model of a folder would learn from, and why the rest is left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..terminal import say
+from . import AS_JSON, ON, executor, open_store, result
+
+
+@click.command()
+@click.argument("target")
+@click.option("--drops", metavar="RULE", help='List what this rule left out ("all": every one), a line each.')
+@click.option(
+    "--to", "folder", type=click.Path(path_type=Path), help="Write the dataset and its Croissant card here."
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Any setting of the recipe."
+)
+@ON
+@AS_JSON
+def curate(
+    target: str, drops: str | None, folder: Path | None, settings: tuple[str, ...], on: str, as_json: bool
+) -> None:
+    """Read, clean and split TARGET's documents, and say what was left out and why; makes no model."""
+    from .. import loop, recipe, show, targets
+    from ..documents import read_rows
+
+    store = open_store()
+    wanted, path, fresh = targets.find_recipe(target, store)
+    wanted = recipe.with_settings(wanted, targets.settings(settings), loop.SECTIONS)
+    with store.lock("gc", exclusive=False), show.Watcher() as watcher:
+        data = loop.documents(wanted, path, store, executor(on)(store, watcher))
+        loop.record(wanted, store, data)
+        summary = loop.summary_of(store, data)
+        place = store.path(data.ref or "")
+        left_out = list(read_rows(place / "drops.jsonl"))
+        if folder:
+            loop.export(wanted.name, data, store, folder)
+            say(
+                f"written to {folder}: train, valid, test, examples, documents, drops, summary, croissant.json"
+            )
+    if drops:
+        found = [row for row in left_out if drops in ("all", row["rule"], row["rule"].partition(":")[0])]
+        result(found, as_json, lambda: show.drops(found))
+    else:
+        result(
+            summary | {"name": wanted.name, "dataset": data.ref},
+            as_json,
+            lambda: show.data(wanted.name, summary),
+        )
+    if not as_json and not drops and fresh:
+        say(f"\nnetsuke make {target} makes a model of it")

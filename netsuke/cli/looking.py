@@ -1,0 +1,93 @@
+"""Looking at what is there, and tidying it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import StoreError
+from ..terminal import paint, say
+from . import AS_JSON, open_store, result
+
+
+@click.command("list")
+@AS_JSON
+def list_packs(as_json: bool) -> None:
+    """List the models that are here."""
+    from .. import show
+    from ..pack import manifest
+
+    store = open_store()
+    rows = []
+    for name in store.names("packs"):
+        try:
+            record = store.named("packs", name) or {}
+            content = manifest.read_from(store, record["ref"])
+        except StoreError as error:
+            say(f"{paint('error:', 'red')} {name}: {error}")
+            continue
+        rows.append({
+            "name": name, "pack": record["ref"], "base": content["base"]["name"], "measures": content["measures"],
+            "recipe": record["recipe"], "trial": record["trial"],
+        })  # fmt: skip
+    result(rows, as_json, lambda: show.packs(rows))
+
+
+@click.command()
+@click.argument("name")
+@AS_JSON
+def report(name: str, as_json: bool) -> None:
+    """Print the report of a model: what went in, what came out, what got worse."""
+    from .. import targets
+    from ..pack import manifest
+
+    folder = targets.pack_folder(name, open_store())
+    result(
+        manifest.read(folder), as_json, lambda: (folder / "report.md").read_text(encoding="utf-8").rstrip()
+    )
+
+
+@click.command()
+@click.argument("pack", required=False)
+@click.option(
+    "--repair", is_flag=True, help="Set damaged objects aside, so that the next make builds them again."
+)
+@AS_JSON
+def verify(pack: str | None, repair: bool, as_json: bool) -> None:
+    """Re-hash the whole store, or one PACK (a model's name or a pack's folder)."""
+    from .. import reachability, targets
+    from ..pack import manifest
+
+    store = open_store()
+    if pack and not (Path(pack) / "netsuke.json").exists():
+        found = [f"{pack}: {fault}" for fault in manifest.faults(targets.pack_folder(pack, store))]
+    elif pack:
+        found = [f"{pack}: {fault}" for fault in manifest.faults(Path(pack))]
+    else:
+        damages = reachability.verify(store, repair=repair)
+        found = [
+            f"{d.ref[:12]}: {d.what}" + (f" (hurts {', '.join(d.packs)})" if d.packs else "") for d in damages
+        ]
+    result({"whole": not found, "faults": found}, as_json, "\n".join(found) or "whole")
+    if found:
+        hint = "set aside; make again" if repair else "`netsuke verify --repair`, then make again"
+        raise StoreError(f"{len(found)} {'fault' if len(found) == 1 else 'faults'} found", hint=hint)
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@AS_JSON
+def gc(dry_run: bool, as_json: bool) -> None:
+    """Delete what no named model reaches, and half-written work."""
+    from .. import reachability
+
+    files, freed = reachability.gc(
+        open_store(), dry_run=dry_run, wait_note=lambda: say("waiting for a make to end")
+    )
+    verb = "would free" if dry_run else "freed"
+    result(
+        {"files": files, "bytes": freed, "dry_run": dry_run},
+        as_json,
+        f"{verb} {freed / 1e6:,.1f} MB in {files:,} files",
+    )

@@ -1,0 +1,135 @@
+"""Making a model, and what making one would do."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import RecipeError
+from ..terminal import say
+from . import AS_JSON, ON, executor, open_store, result
+
+if TYPE_CHECKING:
+    from ..store import Store
+
+
+@click.command()
+@click.argument("target")
+@click.option(
+    "--mb",
+    type=click.FloatRange(0),
+    help="Size of the model in megabytes [default: the smallest that holds].",
+)
+@click.option("--minutes", type=click.FloatRange(0.05), help="Minutes of training [default: 10].")
+@click.option("--base", help="The base to carve from: a known one, a GGUF file or a Hugging Face folder.")
+@click.option("--name", help="What to call the model [default: the folder's name].")
+@click.option(
+    "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Any setting of the recipe."
+)
+@click.option("--relock", is_flag=True, help="Measure this machine's speed anew.")
+@ON
+@AS_JSON
+def make(
+    target: str,
+    mb: float | None,
+    minutes: float | None,
+    base: str | None,
+    name: str | None,
+    settings: tuple[str, ...],
+    relock: bool,
+    on: str,
+    as_json: bool,
+) -> None:
+    """Make a model of TARGET: a folder, a netsuke.toml, or the name of a model made before."""
+    from .. import loop, recipe, show, targets
+    from ..bases import KNOWN
+
+    store = open_store()
+    wanted, path, fresh = targets.find_recipe(target, store)
+    if base and base not in KNOWN:
+        base = str(Path(base).expanduser().absolute())
+    given: dict[str, Any] = {"mb": mb, "minutes": minutes, "base": base, "name": name}
+    wanted = dataclasses.replace(wanted, **{k: v for k, v in given.items() if v is not None})
+    recipe.check_top(wanted, "the command line")
+    wanted = recipe.with_settings(wanted, targets.settings(settings), loop.SECTIONS)
+    other = store.named("packs", wanted.name)
+    if other and other["recipe"] != str(path) and Path(other["recipe"]).exists():
+        raise RecipeError(
+            f"a model named {wanted.name!r} was made from {other['recipe']}",
+            hint="give this one another name with --name",
+        )
+    lines = loop.plan(wanted, path, store, relock)
+    if fresh:
+        say(f"recipe: {path}")
+    seconds, size = loop.estimate(lines, wanted, path.parent, store)
+    there = sum(line.cached for line in lines)
+    if there < len(lines):
+        store.require_space(size, f"making {wanted.name}")
+        say(
+            f"about {show.duration(seconds)} and {size / 1e9:.1f} GB of disk while it works; "
+            f"{there} of {len(lines)} steps are there already"
+        )
+    with recipe.written(wanted, path), show.Watcher() as watcher:
+
+        def show_table(outcome: loop.Outcome) -> None:
+            watcher.after(lambda: tell(outcome, store, wanted.name, as_json))
+
+        outcome = loop.make(
+            wanted, path, store, watcher, relock=relock, tell=show_table, executor=executor(on)
+        )
+    if not as_json:
+        say(show.next_steps(wanted.name, path, outcome.pack.ref))
+
+
+def tell(outcome: Any, store: Store, name: str, as_json: bool) -> None:
+    """Print the before/after table."""
+    from .. import loop, show
+
+    report = loop.report_of(store, outcome)
+    trial = [dataclasses.asdict(m) for m in outcome.trial.run.measures]
+    value = {
+        "name": name,
+        "pack": outcome.pack.ref,
+        "measures": report["measures"],
+        "gates": report["gates"],
+        "trial": trial,
+    }
+    result(value, as_json, lambda: show.table(report["measures"], trial, report["gates"]))
+
+
+@click.command()
+@click.argument("target")
+@AS_JSON
+def plan(target: str, as_json: bool) -> None:
+    """Show what `make TARGET` would run, and why; runs nothing."""
+    from .. import loop, show, targets
+
+    store = open_store()
+    wanted, path, _ = targets.find_recipe(target, store)
+    lines = loop.plan(wanted, path, store)
+    seconds, size = loop.estimate(lines, wanted, path.parent, store)
+    value = {"steps": [dataclasses.asdict(line) for line in lines], "seconds": round(seconds), "bytes": size}
+    result(value, as_json, lambda: show.plan(lines, seconds, size))
+
+
+@click.command()
+@click.argument("target")
+@click.argument("step", required=False)
+@AS_JSON
+def why(target: str, step: str | None, as_json: bool) -> None:
+    """Say why each step (or STEP) of TARGET would run again: which input or setting changed."""
+    from .. import loop, show, targets
+
+    store = open_store()
+    wanted, path, _ = targets.find_recipe(target, store)
+    lines = [
+        line
+        for line in loop.plan(wanted, path, store)
+        if step in (None, line.step) and (step or not line.cached)
+    ]
+    if step and not lines:
+        raise RecipeError(f"no step {step!r} in this plan", hint="netsuke plan shows the steps")
+    result([dataclasses.asdict(line) for line in lines], as_json, lambda: show.why(lines))

@@ -1,0 +1,76 @@
+"""Using a model: in the terminal, or as an API."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ..errors import RecipeError
+from ..terminal import say
+from . import AS_JSON, open_store, result
+
+
+@click.command()
+@click.argument("name")
+@click.option("--max-tokens", default=512, type=click.IntRange(1, 4096), show_default=True)
+@click.option("--temperature", default=0.7, type=click.FloatRange(0, 2), show_default=True)
+def chat(name: str, max_tokens: int, temperature: float) -> None:
+    """Talk to a model in the terminal; Ctrl-D ends."""
+    from .. import talk, targets
+
+    talk.chat(targets.pack_folder(name, open_store()) / "model.gguf", name, max_tokens, temperature)
+
+
+@click.command()
+@click.argument("name")
+@click.argument("prompt", required=False)
+@click.option("--max-tokens", default=128, type=click.IntRange(1, 4096), show_default=True)
+@click.option("--temperature", default=0.3, type=click.FloatRange(0, 2), show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**31))
+@AS_JSON
+def complete(
+    name: str, prompt: str | None, max_tokens: int, temperature: float, seed: int | None, as_json: bool
+) -> None:
+    """Go on writing from PROMPT (or from standard input)."""
+    from .. import talk, targets
+
+    if prompt is None:
+        if sys.stdin.isatty():
+            raise RecipeError("no prompt", hint=f'netsuke complete {name} "The with statement"')
+        prompt = sys.stdin.read()
+    text = talk.complete(
+        targets.pack_folder(name, open_store()) / "model.gguf",
+        prompt,
+        max_tokens,
+        temperature,
+        seed,
+        echo=not as_json,
+    )
+    if as_json:
+        result({"name": name, "prompt": prompt, "completion": text}, True, "")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--port", default=8177, type=click.IntRange(1, 65535), show_default=True)
+@click.option(
+    "--context", default=2048, type=click.IntRange(256, 131072), show_default=True, help="Tokens of context."
+)
+def serve(name: str, port: int, context: int) -> None:
+    """Serve a model on 127.0.0.1 as an OpenAI-style API; Ctrl-C stops everything."""
+    from .. import serve as front
+    from .. import targets
+
+    store = open_store()
+    model = targets.pack_folder(name, store) / "model.gguf"
+    label = name if targets.named_pack(name, store) else Path(name).resolve().name
+    key = front.default_key(store.root)
+
+    def ready() -> None:
+        say(f"{label} at http://127.0.0.1:{port}/v1")
+        say(f"key: {key}")
+        say("Ctrl-C stops it")
+
+    front.serve({label: model}, port=port, key=key, context_tokens=context, on_ready=ready)

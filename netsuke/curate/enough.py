@@ -1,0 +1,50 @@
+"""Whether there is enough to make a model of: something to learn from, and something else to be checked on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import RecipeError
+
+_HINTS = {
+    "unreadable": "open these files in their program and save them anew, or export them as text",
+    "unsupported type": "save them as text, Markdown, HTML, PDF or DOCX",
+    "archive": "unpack the archives",
+    "too large": "raise curate.max_mb, or split the files",
+    "empty": "scanned PDFs need a text layer: run OCR over them first",
+    "exact duplicate": "these are copies of one text: add material that differs",
+    "near duplicate": "these are versions of one text: add material that differs",
+    "repeated paragraph": "the files repeat each other: add material that differs",
+    "consent": 'set `licence` or `consent = "in"` on the source, if its owner agrees',
+}
+_OTHER = 'add more documents, or keep some of these with `[curate] keep = ["RULE"]`'
+
+
+def require_enough(summary: Mapping[str, Any], min_train_chars: int) -> None:
+    """Raise RecipeError, with the most frequent reasons, where a dataset's summary.json has too little text."""
+    splits = summary["splits"]
+    documents = sum(part["documents"] for part in splits.values())
+    files = _count(summary["files"], "file")
+    if not summary["files"]:
+        raise RecipeError("no file to read in the sources", hint="check `path` in the recipe's sources")
+    if not (splits["test"]["documents"] and splits["valid"]["documents"]):
+        found = f"{files} found, {_count(documents, 'distinct document')} left"
+        what = f"{found}: at least 3 are needed, to learn from one and be checked on others"
+    elif (chars := splits["train"]["characters"]) < min_train_chars:
+        left = f"{chars:,} characters are left to learn from in {_count(documents, 'document')}"
+        what = f"{left}: at least {min_train_chars:,} are needed"
+    else:
+        return
+    drops = sorted(summary["drops"].items(), key=lambda pair: (-pair[1]["count"], pair[0]))[:3]
+    if drops:
+        what += "; left out: " + ", ".join(f"{rule} ({drop['count']})" for rule, drop in drops)
+    if sum(summary["examples"]["splits"].values()):
+        what += "; there are examples, which this version does not learn from alone"
+    rules = [rule for rule, _ in drops]
+    hint = next((_HINTS[rule] for rule in rules if rule in _HINTS), _OTHER if rules else "add more documents")
+    raise RecipeError(what, hint=hint)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

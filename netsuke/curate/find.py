@@ -1,0 +1,90 @@
+"""The files of a source, sorted, without what is not the person's own text."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+from ..errors import RecipeError
+
+_CACHES = frozenset(("__pycache__", "node_modules"))
+_SKIPPED = _CACHES | {"netsuke.toml", "netsuke.lock"}
+_VERSIONS = frozenset((".git", ".hg", ".svn"))
+
+
+def find_files(
+    folder: Path, skip: Collection[str] = (), on_error: Callable[[OSError], None] | None = None
+) -> Iterator[tuple[str, Path]]:
+    """Yields (path relative to `folder`, path) of the files below it, sorted; `folder` may be one file.
+
+    Left out: hidden files and folders, caches, netsuke's own files, what `skip` names (a relative path or a
+    bare name), links to folders, and links to files outside. `on_error` hears of folders not to be listed.
+    Raises RecipeError if there is no such file or folder.
+    """
+    root = folder.resolve()
+    if root.is_file():
+        yield folder.name, folder
+        return
+    if not root.is_dir():
+        raise RecipeError(
+            "no such file or folder", where=str(folder), hint="check `path` in the recipe's sources"
+        )
+    found: list[tuple[str, Path]] = []
+    todo = [(root, "")]
+    while todo:
+        current, prefix = todo.pop()
+        for entry in _listed(current, on_error):
+            relative = prefix + entry.name
+            if _left_out(entry.name) or entry.name in skip or relative in skip:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                todo.append((Path(entry.path), relative + "/"))
+            elif _is_wanted(entry, root):
+                found.append((relative, Path(entry.path)))
+    yield from sorted(found)
+
+
+def _listed(folder: Path, on_error: Callable[[OSError], None] | None) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        if on_error:
+            on_error(error)
+        return []
+
+
+def _left_out(name: str) -> bool:
+    return name.startswith(".") or name in _SKIPPED or name.endswith((".netsuke.toml", ".netsuke.lock"))
+
+
+def _is_wanted(entry: os.DirEntry[str], root: Path) -> bool:
+    """Whether it is a regular file, or a link to one that would have been found under `root` itself."""
+    if not entry.is_symlink():
+        return entry.is_file(follow_symlinks=False)
+    try:
+        target = Path(entry.path).resolve(strict=True)
+        inside = target.relative_to(root)
+    except (OSError, ValueError, RuntimeError):  # broken, outside, a loop
+        return False
+    return stat.S_ISREG(target.stat().st_mode) and not any(_left_out(part) for part in inside.parts)
+
+
+def all_names(folder: Path) -> Iterator[str]:
+    """The relative paths of the files below a folder, sorted, hidden ones too: they may speak for others.
+
+    Left out: caches, version control, links. A folder that cannot be listed has none.
+    """
+    found: list[str] = []
+    todo = [(folder, "")]
+    while todo:
+        current, prefix = todo.pop()
+        for entry in _listed(current, None):
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name not in _CACHES | _VERSIONS:
+                    todo.append((Path(entry.path), f"{prefix}{entry.name}/"))
+            elif entry.is_file(follow_symlinks=False):
+                found.append(prefix + entry.name)
+    yield from sorted(found)

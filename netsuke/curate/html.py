@@ -1,0 +1,249 @@
+"""HTML to text with its structure: what a reader of the page sees, without menus."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import BinaryIO
+
+from .blocks import Blocks, one_line
+from .decode import decode
+from .pages import Found
+
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_SKIPPED = frozenset(
+    """script style noscript template svg math canvas iframe object audio video select button textarea dialog
+rt rp""".split()
+)
+_MENUS = frozenset("nav aside footer".split())
+_MENU_ROLES = frozenset("navigation search contentinfo complementary menu menubar toolbar".split())
+_LISTS = ("ul", "ol", "menu", "dir")
+# Elements that must be closed: an end tag closes whatever of them is open inside.
+_CLOSED = (
+    _SKIPPED
+    | _MENUS
+    | frozenset("body main article section div header table blockquote pre form figure dl".split())
+    | frozenset(_LISTS)
+)
+_BREAKS = (
+    _CLOSED
+    | _HEADINGS.keys()
+    | frozenset("p li dt dd tr td th caption hr figcaption fieldset address details summary option".split())
+) - _SKIPPED
+_LAYOUT = _HEADINGS.keys() | frozenset((*_LISTS, "dl", "pre", "blockquote", "table"))  # not for a cell's text
+_LANGUAGE = re.compile(r"\b(?:language|lang|highlight(?:-source)?)-([\w+#.-]+)")
+_NO_LANGUAGE = frozenset("default none text plain plaintext nohighlight".split())
+_CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([-\w]+)""", re.IGNORECASE)
+_DECLARATION = re.compile(r"<!\[(?!CDATA\[)[^>]*>?", re.IGNORECASE)
+_LONG_CELL = 300  # characters: several paragraphs of this length are a page in a table, not a table
+
+
+@dataclass
+class _Row:
+    """The row of a table that is open: its cells' paragraphs, until one of them is no mere text."""
+
+    cells: list[list[str]] = field(default_factory=list)
+    layout: bool = False
+
+
+class _Page(HTMLParser):
+    """Collects blocks. `menus` says whether what is beside the page's own text counts too."""
+
+    def __init__(self, menus: bool) -> None:
+        super().__init__(convert_charrefs=True)
+        self.blocks = Blocks()
+        self.title = ""
+        self.skipped_menu = False
+        self._menus = menus
+        self._open: list[str] = []
+        self._count: Counter[str] = Counter()
+        self._skip_from: int | None = None  # how many were open when what is skipped began
+        self._inline: list[str] = []
+        self._rows: list[_Row] = []  # one for each open table
+        self._heading = 0
+        self._item = False
+        self._in_title = False
+        self._language = ""
+
+    # -- what the parser calls
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("body", "main", "article"):
+            self._stop_skipping()  # an unclosed <nav> must not swallow the page
+        if self._skip_from is None and tag in _BREAKS:
+            self._flush()
+        if tag in _CLOSED:
+            self._push(tag, dict(attrs))
+        if self._skip_from is None:
+            self._start(tag, dict(attrs))
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._count[tag]:
+            self._pop(tag)
+        elif tag == "title":
+            self._in_title = False
+        elif self._skip_from is None and tag in _BREAKS:
+            self._flush()
+            if tag in _HEADINGS:
+                self._heading = 0
+            elif tag == "li":
+                self._item = False
+            elif tag == "tr" and self._rows:
+                self._end_row()
+
+    def handle_data(self, data: str) -> None:
+        if self._in_title:
+            self.title += data
+        elif self._skip_from is None:
+            self._inline.append(data if self._count["pre"] else re.sub(r"\s+", " ", data))
+
+    def unknown_decl(self, data: str) -> None:
+        if data.startswith("CDATA["):
+            self.handle_data(data.removeprefix("CDATA["))
+
+    def finish(self) -> None:
+        """Close the parser and everything that is open."""
+        self.close()
+        self._stop_skipping()
+        while self._open:
+            self._pop(self._open[-1])
+        self._flush()
+
+    # -- what is open
+    def _push(self, tag: str, attrs: dict[str, str | None]) -> None:
+        menu = tag in _MENUS or attrs.get("role") in _MENU_ROLES
+        if self._skip_from is None and (tag in _SKIPPED or "hidden" in attrs or (menu and not self._menus)):
+            self._skip_from = len(self._open)
+            self.skipped_menu |= menu
+        self._open.append(tag)
+        self._count[tag] += 1
+
+    def _pop(self, tag: str) -> None:
+        """Close the innermost open `tag` and all inside it."""
+        while True:
+            closed = self._open[-1]
+            if self._skip_from is None:
+                self._end(closed)
+            self._open.pop()
+            self._count[closed] -= 1
+            if self._skip_from is not None and len(self._open) <= self._skip_from:
+                self._skip_from = None
+            if closed == tag:
+                return
+
+    def _stop_skipping(self) -> None:
+        while self._skip_from is not None:
+            self._pop(self._open[-1])
+
+    # -- what is shown
+    def _start(self, tag: str, attrs: dict[str, str | None]) -> None:
+        if found := _LANGUAGE.search(attrs.get("class") or ""):
+            self._language = found[1]
+        if tag == "title" and not self.title:
+            self._in_title = True
+        elif tag == "br":
+            self._inline.append("\n")
+        elif tag in _LAYOUT and self._rows:
+            self._to_layout(self._rows[-2 if tag == "table" else -1 :][0])
+        if tag in _HEADINGS:
+            self._heading = _HEADINGS[tag]
+        elif tag == "li":
+            self._item = True
+        elif tag == "table":
+            self._rows.append(_Row())
+        elif tag == "tr" and self._rows:
+            self._end_row()
+        elif tag in ("td", "th") and self._rows:
+            self._rows[-1].cells.append([])
+
+    def _end(self, tag: str) -> None:
+        if tag == "pre":
+            self._flush_code()
+        elif tag not in _SKIPPED:
+            self._flush()
+        if tag == "table" and self._rows:
+            self._end_row()
+            self._rows.pop()
+            self.blocks.end_table()
+
+    def _flush(self) -> None:
+        """What was written since the last break becomes a block, or a part of a cell."""
+        if self._count["pre"]:
+            return
+        text = re.sub(r" *\n *", "\n", re.sub(" {2,}", " ", "".join(self._inline)))
+        text = text.rstrip(" \n¶").lstrip()  # a pilcrow is the link of a heading to itself
+        self._inline.clear()
+        if not text:
+            return
+        row = self._rows[-1] if self._rows else None
+        if row and row.cells and not row.layout:
+            row.cells[-1].append(text)
+        elif self._heading:
+            self.blocks.heading(self._heading, text)
+        elif self._item:
+            self.blocks.item(text, sum(self._count[name] for name in _LISTS))
+        else:
+            self.blocks.paragraph(text)
+        self._heading, self._item = 0, False
+
+    def _flush_code(self) -> None:
+        code = "".join(self._inline).replace("\r\n", "\n")
+        self._inline.clear()
+        self.blocks.code(code, "" if self._language in _NO_LANGUAGE else self._language)
+        self._language = ""
+
+    def _to_layout(self, row: _Row) -> None:
+        """The cells of this row are parts of the page: show each paragraph on its own."""
+        for cell in row.cells:
+            for paragraph in cell:
+                self.blocks.paragraph(paragraph)
+        row.cells, row.layout = [[]], True
+
+    def _end_row(self) -> None:
+        row = self._rows[-1]
+        if not row.layout and any(len(cell) > 1 and sum(map(len, cell)) > _LONG_CELL for cell in row.cells):
+            self._to_layout(row)
+        elif not row.layout:
+            self.blocks.row(" ".join(cell) for cell in row.cells)
+        self._rows[-1] = _Row()
+
+
+def _parseable(source: str) -> str:
+    """The source without what html.parser raises at, or takes the square of its length for.
+
+    Comments and `<![if …]>` go; a `<` after the last `>` opens no tag.
+    """
+    kept, at = [], 0
+    while (start := source.find("<!--", at)) >= 0 and (end := source.find("-->", start + 4)) >= 0:
+        kept.append(source[at:start])
+        at = end + 3
+    kept.append(source[at:].replace("<!--", ""))
+    tags, closing, rest = _DECLARATION.sub("", "".join(kept)).rpartition(">")
+    return tags + closing + rest.replace("<", "&lt;")
+
+
+def html_text(source: str) -> tuple[str, str]:
+    """(text, title) of a page: menus are left out, unless there is nothing else."""
+    source = _parseable(source)
+    page = _Page(menus=False)
+    page.feed(source)
+    page.finish()
+    text = page.blocks.text()
+    if not text and page.skipped_menu:
+        page = _Page(menus=True)
+        page.feed(source)
+        page.finish()
+        text = page.blocks.text()
+    return text, one_line(page.title)
+
+
+def read(file: BinaryIO, suffix: str) -> Found:
+    """An HTML file; one without a single tag is plain text, as it is."""
+    data = file.read()
+    declared = _CHARSET.search(data[:4096])
+    source = decode(data, declared[1].decode() if declared else None)[0]
+    if not re.search(r"<[a-zA-Z!/]", source):
+        return Found(source)
+    text, title = html_text(source)
+    return Found(text, title, markup=source)

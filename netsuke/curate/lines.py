@@ -1,0 +1,125 @@
+"""Normalised text as lines, and the place of each in the file that it came from.
+
+Places say where: ((1, 1), (40, 52)) is "line 1 of the text is line 1 of the file, and so on; line 40 is line 52".
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+
+Places = tuple[tuple[int, int], ...]  # (line in the text, line in the file), both from 1
+Pages = tuple[tuple[int, str], ...]  # (line in the file, "page 3"): where each begins
+Range = tuple[int, int]  # lines from 0, the second not included
+
+_NEWLINE = re.compile(r"\r\n?")
+_MORE_BREAKS = re.compile("[\v\f\x85\u2028\u2029]")
+_DELETED = dict.fromkeys(code for code in (*range(32), *range(127, 160), 0xFEFF) if code not in (9, 10))
+_TRANSLATE: dict[int, str | None] = {**_DELETED, **dict.fromkeys(range(0xD800, 0xE000), "\ufffd")}
+_PLAIN = re.compile(r"[\n\t\x20-\x7e]*")
+MOST_BLANK = 2  # empty lines in a row
+
+
+def normalise(text: str) -> tuple[str, Places]:
+    """The text in NFC, lines ended by \\n, without control characters, trailing spaces, many blank lines."""
+    text = _NEWLINE.sub("\n", text)
+    lines: Iterable[str] = text.split("\n")
+    numbers: Iterable[int] = range(1, text.count("\n") + 2)
+    if not _PLAIN.fullmatch(text):
+        pieces = [
+            (number, part)
+            for number, line in enumerate(lines, 1)
+            for part in (_MORE_BREAKS.split(line) if _MORE_BREAKS.search(line) else (line,))
+        ]
+        numbers = [number for number, _ in pieces]
+        joined = "\n".join(part for _, part in pieces).translate(_TRANSLATE)
+        lines = unicodedata.normalize("NFC", joined).split("\n")
+    kept, places = [], []
+    blank, offset = MOST_BLANK, None  # no empty lines at the top
+    for number, line in zip(numbers, lines, strict=True):
+        line = line.rstrip()
+        blank = 0 if line else blank + 1
+        if blank > MOST_BLANK:
+            continue
+        kept.append(line)
+        if number - len(kept) != offset:
+            offset = number - len(kept)
+            places.append((len(kept), number))
+    while kept and not kept[-1]:
+        kept.pop()
+    return "\n".join(kept), tuple(place for place in places if place[0] <= len(kept))
+
+
+def line_in_file(places: Places, line: int) -> int:
+    """The line of the file at which a line of the text (from 1) was."""
+    at = max(bisect_right(places, (line, 1 << 62)) - 1, 0)
+    return places[at][1] + line - places[at][0] if places else line
+
+
+def page(pages: Pages, line: int) -> str:
+    """The label of the page on which a line of the file is; "" where there are no pages."""
+    at = bisect_right(pages, line, key=lambda mark: mark[0]) - 1
+    return pages[at][1] if at >= 0 else ""
+
+
+def part(places: Places, first: int) -> Places:
+    """The places of a text that begins at line `first` (from 0) of this one."""
+    start = line_in_file(places, first + 1)
+    return ((1, start), *((line - first, file) for line, file in places if line > first + 1))
+
+
+def without(text: str, places: Places, cut: Sequence[Range]) -> tuple[str, Places]:
+    """(text, places) without these ranges of lines, which are in order and apart from each other."""
+    if not cut:
+        return text, places
+    lines = text.split("\n")
+    kept: list[str] = []
+    found: list[tuple[int, int]] = []
+    for start, end in _between(cut, len(lines)):
+        while start < end and not lines[start] and not (kept and kept[-1]):
+            start += 1  # the blank lines on both sides of a cut are one gap
+        if start < end:
+            shift = len(kept) - start
+            found += ((line + shift, file) for line, file in part_marks(places, start, end))
+            kept += lines[start:end]
+    while kept and not kept[-1]:
+        kept.pop()
+    return "\n".join(kept), tuple(mark for mark in _joined(found) if mark[0] <= len(kept))
+
+
+def part_marks(places: Places, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The marks that lines start..end (from 0) need: one at the start, and those inside."""
+    yield start + 1, line_in_file(places, start + 1)
+    yield from ((line, file) for line, file in places if start + 1 < line <= end)
+
+
+def _between(cut: Sequence[Range], count: int) -> Iterator[Range]:
+    at = 0
+    for start, end in (*cut, (count, count)):
+        if at < start:
+            yield at, start
+        at = end
+
+
+def _joined(marks: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The marks without those that follow from the one before."""
+    offset = None
+    for line, file in marks:
+        if file - line != offset:
+            offset = file - line
+            yield line, file
+
+
+def paragraphs(lines: Sequence[str]) -> Iterator[Range]:
+    """The ranges of lines between blank ones."""
+    start = None
+    for number, line in enumerate(lines):
+        if line.strip():
+            start = number if start is None else start
+        elif start is not None:
+            yield start, number
+            start = None
+    if start is not None:
+        yield start, len(lines)

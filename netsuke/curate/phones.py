@@ -1,0 +1,168 @@
+"""Phone numbers, judged by phonenumbers: international ones anywhere, national ones by their form or a word beside.
+
+A national number counts without such a word only as its country writes it: its area code set apart, with the
+leading 0 or in brackets, or in the North American groups of 3-3-4 with brackets, hyphens or dots.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import phonenumbers
+
+_WORDS = re.compile(
+    r"(?<![^\W_])(?:(?:tele|mobile?|cell|smart|home|work|land|handy)?phones?|(?:cell|phone|mobile|handy|telefon|mobil|tel|fax)[ _-]?"
+    r"(?:nummer|number|num|n[or])|tels?|tél|tlf|t[ée]l[ée]phone|tel[ée]fon[eo]?s?|telefoon|mobile?s?|mobiel|mob|m[óo]vil|cell"
+    r"|cellulare?|celular|handy|(?:tele)?fax|whatsapp|sms|hotline|durchwahl|portable|kom[oó]rk\w+|fone|fon"
+    r"|тел|телефон|моб|फ़ोन|फोन|मोबाइल|هاتف|جوال|טלפון|נייד)(?![^\W_])|电话|手机|電話|携帯|☎|📞|✆"
+)
+# These stand beside many other numbers too: they count only right before one.
+_WEAK_WORDS = re.compile(
+    r"(?<![^\W_])(?:call|dial|contact|anrufen?|appele[rz]|joindre|llam\w+|chiam\w+|bel|bellen|zadzwo\w+"
+    r"|ligar?|ligue)(?![^\W_])[^.;!?\n]{0,24}\n"
+)
+_OTHER = re.compile(r"(?<![^\W_])(?:is[bs]n|doi|arxiv|pmid|version|v|rfc|iso|ieee|posix)(?![^\W_])")
+_NANP = re.compile(
+    r"(?:1[-. ])?(?:\([2-9][0-9]{2}\)[ -]?[2-9][0-9]{2}[-. ][0-9]{4}|[2-9][0-9]{2}([-.])[2-9][0-9]{2}\1[0-9]{4})"
+)
+_SET_APART = re.compile(
+    r"\(?0?[0-9]{1,5}\)?(?: ?[/-] ?|\)[ -]?| |(?<=\)))[0-9]+(?:[ -]?[0-9]+)*|0[0-9](?:\.[0-9]{2}){4}"
+)
+_DATE = re.compile(
+    r"(?:19|20)[0-9]{2}[-/. ]?[01][0-9][-/. ]?[0-3][0-9]|[0-3]?[0-9][-/. ][01]?[0-9][-/. ](?:19|20)[0-9]{2}"
+    r"|(?:19|20)[0-9]{2} ?[-/] ?(?:19|20)[0-9]{2}"
+)
+_EXTENSION = re.compile(r" ?(?:x|ext\.?|extension) ?[0-9]{1,6}(?!\w)")
+_WORD = re.compile("[^ ]+")
+_MOST_WORDS, _ROW = 8, 40  # groups of a number that spaces part; with more, it is a row of a table
+_FEWEST_DIGITS = {"named": 7, "weakly": 10, "": 9, "other": 9}
+
+
+def named(context: str) -> str:
+    """What the words of `context` (lower case) make of a number: "named", "weakly" named, "other" than a phone or ""."""
+    if _OTHER.search(context):
+        return "other"
+    return "named" if _WORDS.search(context) else "weakly" if _WEAK_WORDS.search(context) else ""
+
+
+def is_other(run: str) -> bool:
+    """Whether a run of digits, with its plus, is a date or a decimal number."""
+    return bool(_DATE.fullmatch(run)) or _is_decimal(run)
+
+
+def windows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The parts of a run that begin and end with one of its words: from each word on, the longest first."""
+    words = [found.span() for found in _WORD.finditer(text, start, end)]
+    for first in range(len(words) if len(words) <= _ROW else 0):
+        for last in range(min(len(words), first + _MOST_WORDS) - 1, first - 1, -1):
+            yield words[first][0], words[last][1]
+
+
+def in_run(text: str, start: int, end: int, beside: str, countries: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+    """The phone numbers in a run of digits, with their extensions. `beside`: what `named` says of its context."""
+    apart = beside == "named" or _is_international(text[start:end])
+    parts = windows(text, start, end) if apart else [(start, end)]
+    taken = start
+    for first, last in parts:
+        if first >= taken and _is_phone(text[first:last], beside, countries):
+            extension = _EXTENSION.match(text, last)
+            taken = extension.end() if extension else last
+            yield first, taken
+
+
+def _is_phone(written: str, beside: str, countries: tuple[str, ...]) -> bool:
+    digits = _digits(written)
+    if not _FEWEST_DIGITS[beside] <= len(digits) <= 17 or is_other(written):
+        return False
+    if _is_international(written):
+        return bool(e164(written, countries))
+    groups = re.findall("[0-9]+", written)
+    if beside == "other":
+        return False
+    if beside == "named" or beside and len(groups) <= 4:
+        return bool(_national(digits, countries))
+    if _NANP.fullmatch(written):
+        return bool(_national(digits, tuple(c for c in countries if _calling_code(c) == 1)))
+    if len(groups) == 1 or len(groups[0]) == 1 or written[0] not in "0(" or not _SET_APART.fullmatch(written):
+        return False
+    return any(_first_group(digits, country) == groups[0] for country in countries)
+
+
+def _is_decimal(written: str) -> bool:
+    """Whether one point stands in it: a decimal number, unless it parts off a country or area code."""
+    before, _, after = written.rpartition(".")
+    return written.count(".") == 1 and not (len(after) > 5 and re.fullmatch(r"\+[0-9]{1,3}|0[0-9]{2,4}", before))
+
+
+def _digits(written: str) -> str:
+    return re.sub("[^0-9]", "", _EXTENSION.sub("", written))
+
+
+def _is_international(written: str) -> bool:
+    return "+" in written[:2] or written.startswith("00")
+
+
+@lru_cache(maxsize=4096)
+def e164(written: str, countries: tuple[str, ...]) -> str:
+    """The number as +49301234567, a national one as of the first of `countries` where it is valid; "" if none."""
+    import phonenumbers
+
+    digits = _digits(written)
+    number = _national(digits, countries)
+    if _is_international(written):
+        bare = digits if "+" in written[:2] else digits[2:]
+        number = _parsed("+" + bare, None)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if number else ""
+
+
+@lru_cache(maxsize=4096)
+def _national(digits: str, countries: tuple[str, ...]) -> phonenumbers.PhoneNumber | None:
+    return next(filter(None, (_parsed(digits, c) for c in countries if _may_be_of(digits, c))), None)
+
+
+def _parsed(digits: str, country: str | None) -> phonenumbers.PhoneNumber | None:
+    import phonenumbers
+
+    try:
+        number = phonenumbers.parse(digits, country)
+    except phonenumbers.NumberParseException:
+        return None
+    return number if phonenumbers.is_valid_number(number) else None
+
+
+@lru_cache(maxsize=4096)
+def _first_group(digits: str, country: str) -> str:
+    """The area code of a national number, as its country sets it apart; "" if it is none of this country's."""
+    import phonenumbers
+
+    number = _parsed(digits, country) if _may_be_of(digits, country) else None
+    if not number:
+        return ""
+    national = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+    return re.findall("[0-9]+", national)[0]
+
+
+def _may_be_of(digits: str, country: str) -> bool:
+    """A cheap test before the real one: the length, and the pattern of all the country's numbers."""
+    pattern, trunk = _plan(country)
+    return bool(pattern.fullmatch(digits) or trunk and pattern.fullmatch(digits.removeprefix(trunk)))
+
+
+@lru_cache(maxsize=256)
+def _plan(country: str) -> tuple[re.Pattern[str], str]:
+    import phonenumbers
+
+    plan = phonenumbers.PhoneMetadata.metadata_for_region(country, None)
+    if plan is None:
+        return re.compile("(?!)"), ""
+    return re.compile(plan.general_desc.national_number_pattern), plan.national_prefix or ""
+
+
+def _calling_code(country: str) -> int:
+    import phonenumbers
+
+    return phonenumbers.country_code_for_region(country)

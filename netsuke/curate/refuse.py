@@ -1,0 +1,49 @@
+"""What a document must be to stay: text at all, in a wanted language, and prose that reads like prose."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .items import Drops, Item
+
+if TYPE_CHECKING:
+    from . import Params
+
+
+_NOTICE = re.compile(
+    r"(?i)(robots|ai)\.txt|tdmrep\.json|reuse\.toml|dep5|.*\.(headers|license)|.*\.sig"
+    r"|(un)?licen[cs]es?([.-][^/]*)?|(copying|notice)([.-][^/]*)?"
+)
+
+
+def wanted(items: Sequence[Item], params: Params, drops: Drops) -> list[Item]:
+    """The items that stay. Only prose goes by the rules of Gopher, FineWeb and C4; the others carry them as labels."""
+    return [item for item in items if not _is_refused(item, params, drops)]
+
+
+def _is_refused(item: Item, params: Params, drops: Drops) -> bool:
+    if _NOTICE.fullmatch(item.path.rpartition("/")[2]):
+        if drops.add(item, "notice", "it says what is allowed, and is no document"):
+            return True
+    longest = max(map(len, item.text.split("\n")))
+    if _is_empty(item, params, drops):
+        return True
+    if longest > params.max_line_chars and drops.add(item, "one long line", f"{longest:,} characters on a line"):
+        return True
+    if params.languages and item.language not in (*params.languages, "und"):
+        if drops.add(item, "language", item.language):
+            return True
+    fails = item.fails if item.profile == "prose" else ()
+    return any(drops.add(item, rule, f"{value:g}, the limit is {limit:g}") for rule, value, limit in fails)
+
+
+def with_text(items: Sequence[Item], params: Params, drops: Drops) -> list[Item]:
+    """The items in which enough is left after passages were cut."""
+    return [item for item in items if not _is_empty(item, params, drops)]
+
+
+def _is_empty(item: Item, params: Params, drops: Drops) -> bool:
+    size = len(item.text.strip())
+    return size < params.min_chars and drops.add(item, "empty", f"{size} characters of text")

@@ -1,0 +1,141 @@
+"""What documents repeat: running headers, menus and signatures at their edges, and long paragraphs anywhere.
+
+Each is kept where it comes first, and cut where it comes again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from .items import Drops, Item
+from .lines import Range, line_in_file, paragraphs
+
+EDGE_LINES, EDGE_CHARS = 6, 120  # what counts as the edge of a document, and how long a line there may be
+LEAST_COPIES, LEAST_SHARE = 5, 0.2  # documents of a source that begin or end with a line: then it is a frame
+PAGE_EDGE, PAGE_SHARE = 2, 0.5  # the same of the pages of one document
+
+_DIGITS = re.compile(r"\d+")
+
+
+def key_of(text: str) -> str:
+    """What two passages share that are the same but for case and white space."""
+    return " ".join(text.casefold().split())
+
+
+def _frame_key(line: str) -> str:
+    """The same of a running line, where numbers count up ("Page 3 of 12"); "" for one that cannot be a frame."""
+    return _DIGITS.sub("0", key_of(line)) if len(line) <= EDGE_CHARS else ""
+
+
+# -- frames ----------------------------------------------------------------------------------------------
+def without_frames(items: Sequence[Item], drops: Drops) -> list[Item]:
+    """The items without the headers, footers, menus and signatures that many of a source, or many pages, share."""
+    edges = [list(_edges(item)) for item in items]
+    shared: Counter[tuple[int, str]] = Counter()
+    documents = Counter(item.source for item in items)
+    for item, found in zip(items, edges, strict=True):
+        shared.update({(item.source, key) for _, key in found})
+    seen: set[tuple[int, str]] = set()
+    kept = []
+    for item, found in zip(items, edges, strict=True):
+        least = max(LEAST_COPIES, LEAST_SHARE * documents[item.source])
+        cut = []
+        for number, key in found:
+            if shared[item.source, key] >= least:
+                if (item.source, key) in seen:
+                    cut.append(number)
+                seen.add((item.source, key))
+        kept.append(_cut(item, sorted({*cut, *_page_frames(item)}), drops))
+    return kept
+
+
+def _edges(item: Item) -> Iterator[tuple[int, str]]:
+    """(line, key) of the short lines at the top and the bottom of a text; none of code."""
+    if item.profile == "code":
+        return
+    filled = [number for number, line in enumerate(item.text.split("\n")) if line.strip()]
+    lines = item.text.split("\n")
+    for number in dict.fromkeys([*filled[:EDGE_LINES], *filled[-EDGE_LINES:]]):
+        if any(map(str.isalpha, key := _frame_key(lines[number]))):
+            yield number, key
+
+
+def _page_frames(item: Item) -> list[int]:
+    """The lines at the edges of pages that half of a document's pages share, page numbers too; not the first."""
+    if len(item.pages) < 3:
+        return []
+    lines = item.text.split("\n")
+    by_page: defaultdict[int, list[int]] = defaultdict(list)
+    starts = [line for line, _ in item.pages]
+    page = 0
+    for number, line in enumerate(lines):
+        at = line_in_file(item.places, number + 1)
+        while page < len(starts) and starts[page] <= at:
+            page += 1
+        if line.strip():
+            by_page[page].append(number)
+    edges = [dict.fromkeys([*page[:PAGE_EDGE], *page[-PAGE_EDGE:]]) for page in by_page.values()]
+    count = Counter(key for edge in edges for key in {_frame_key(lines[number]) for number in edge} - {""})
+    found: dict[str, list[int]] = defaultdict(list)
+    for number in (number for edge in edges for number in edge):
+        found[_frame_key(lines[number])].append(number)
+    least = PAGE_SHARE * len(edges)
+    repeated = [
+        numbers if not any(map(str.isalpha, key)) else numbers[1:]
+        for key, numbers in found.items()
+        if key and count[key] >= max(3, least)
+    ]
+    return [number for numbers in repeated for number in numbers]
+
+
+def _cut(item: Item, numbers: Sequence[int], drops: Drops) -> Item:
+    lines = item.text.split("\n")
+    gone = [n for n in numbers if drops.add(item, "boilerplate", _start(lines[n]), span=lines[n])]
+    return item.without([(n, n + 1) for n in gone])
+
+
+# -- paragraphs ------------------------------------------------------------------------------------------
+def without_repeated_paragraphs(items: Sequence[Item], min_chars: int, drops: Drops) -> list[Item]:
+    """The items with every long paragraph cut that came before, in an earlier document or their own."""
+    first: dict[bytes, str] = {}
+    return [item.without(_repeated(item, min_chars, first, drops)) for item in items]
+
+
+def _repeated(item: Item, min_chars: int, first: dict[bytes, str], drops: Drops) -> list[Range]:
+    """The ranges of lines to cut, one drop for each run of paragraphs of one origin; adds the new ones to `first`."""
+    lines = item.text.split("\n")
+    runs: list[tuple[str, Range]] = []
+    follows = False
+    for start, end in paragraphs(lines):
+        origin = _origin("\n".join(lines[start:end]), min_chars, item.name, first)
+        if origin is None:
+            follows = False
+        elif follows and runs[-1][0] == origin:
+            runs[-1] = (origin, (runs[-1][1][0], end))
+        else:
+            runs.append((origin, (start, end)))
+            follows = True
+    spans = [("\n".join(lines[start:end]), origin, (start, end)) for origin, (start, end) in runs]
+    return [
+        where
+        for span, origin, where in spans
+        if drops.add(item, "repeated paragraph", f"{_start(span)} of {origin}", span=span)
+    ]
+
+
+def _origin(paragraph: str, min_chars: int, path: str, first: dict[bytes, str]) -> str | None:
+    """The path where a long paragraph was seen before, or None."""
+    if len(key := key_of(paragraph)) < min_chars:
+        return None
+    digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
+    if digest in first:
+        return first[digest]
+    first[digest] = path
+    return None
+
+
+def _start(span: str) -> str:
+    return f"“{' '.join(span[:200].split())[:60]}”"

@@ -1,0 +1,52 @@
+"""Files and folders on the disk, as the store needs them: listed strictly, linked, synced."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from .errors import StoreError
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """Every file in a folder, in order. Raises where one is not a plain file, or a folder cannot be read."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.is_symlink():
+            raise StoreError("a symbolic link cannot be stored", where=entry.path)
+        if entry.is_dir():
+            yield from files_in(Path(entry.path))
+        elif entry.is_file():
+            yield Path(entry.path)
+        else:
+            raise StoreError("neither a file nor a folder", where=entry.path)
+
+
+def holds(folder: Path, objects: Mapping[str, Path]) -> bool:
+    """Whether a folder holds links to these objects and nothing else."""
+    try:
+        found = {path.relative_to(folder).as_posix(): path for path in files_in(folder)}
+        return found.keys() == objects.keys() and all(found[n].samefile(objects[n]) for n in found)
+    except (OSError, StoreError):
+        return False
+
+
+def link(path: Path, target: Path) -> None:
+    """A hard link, or a copy where the disk has none (left)."""
+    try:
+        os.link(path, target)
+    except OSError as error:
+        if error.errno not in (errno.EMLINK, errno.EPERM, errno.ENOTSUP):
+            raise
+        shutil.copyfile(path, target)
+
+
+def sync(path: Path) -> None:
+    """Let the bytes of a file, or the names in a folder, reach the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,104 @@
+"""Many small runs of a step as Ray tasks: on the cluster at $RAY_ADDRESS, else on a local Ray that ends with us.
+
+A task is the same pure function on the same bytes, so that what comes out is equal, byte for byte, to a local run. The
+nodes of a cluster need netsuke installed in the same version, and no shared disk. Ray's own processes listen on the
+network while they run, behind Ray's token.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ..errors import EngineError
+from ..machine import cores
+from ..nouns import Ref
+from ..step import Local, Result, Task, Watch
+from ..store import Store
+
+TASKS_A_CALL = 32  # a call costs a millisecond or so: as much as reading a short file
+OBJECT_STORE_BYTES = 256_000_000
+
+Given = tuple[Any, dict[str, bytes]]  # the params and inputs of a run
+Made = tuple[dict[str, bytes], Result]  # its output files, and what it measured
+
+
+class Ray(Local):
+    """Runs single steps in this process, and many small ones on Ray. Raises EngineError where there is no Ray."""
+
+    def __init__(self, store: Store, watch: Watch | None = None) -> None:
+        super().__init__(store, watch)
+        self._ray = _connected()
+
+    def side_by_side(self, tasks: Mapping[Ref, Task]) -> Iterator[tuple[Ref, Result]]:
+        """Each task's measures and seconds, as the calls end; its output files are in its folder then."""
+        ray = self._ray
+        run = ray.remote(num_cpus=1, max_retries=2)(_run)
+        pending = {}
+        todo = list(tasks.items())
+        for group in (todo[start : start + TASKS_A_CALL] for start in range(0, len(todo), TASKS_A_CALL)):
+            step = group[0][1].step
+            pending[run.remote(step.function.__module__, step.name, [_given(task) for _, task in group])] = (
+                group
+            )
+        while pending:
+            (done, *_), _ = ray.wait(list(pending))
+            group = pending.pop(done)
+            for (key, task), (files, result) in zip(group, ray.get(done), strict=True):
+                for name, data in files.items():
+                    (task.out / name).parent.mkdir(parents=True, exist_ok=True)
+                    (task.out / name).write_bytes(data)
+                yield key, result
+
+
+def _connected() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError:
+        raise EngineError("Ray is not installed", hint="pip install 'netsuke[ray]'") from None
+    if ray.is_initialized():
+        return ray
+    try:
+        if os.environ.get("RAY_ADDRESS"):
+            ray.init(log_to_driver=False, logging_level=logging.ERROR)
+        else:
+            ray.init(
+                num_cpus=max(2, cores()),
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _node_ip_address="127.0.0.1",
+            )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise EngineError(
+            f"Ray does not start: {error}", hint="check RAY_ADDRESS, or leave out --on ray"
+        ) from error
+    return ray
+
+
+def _given(task: Task) -> Given:
+    return task.params, {name: path.read_bytes() for name, path in task.inputs.items()}
+
+
+def _run(module: str, step: str, given: Sequence[Given]) -> list[Made]:
+    """The task: run a step, named by the module that holds it, on each of these."""
+    return [_run_one(getattr(import_module(module), step), params, inputs) for params, inputs in given]
+
+
+def _run_one(step: Any, params: Any, inputs: Mapping[str, bytes]) -> Made:
+    with TemporaryDirectory(prefix="netsuke-") as folder:
+        out, paths = Path(folder) / "out", {name: Path(folder) / name for name in inputs}
+        out.mkdir()
+        for name, data in inputs.items():
+            paths[name].write_bytes(data)
+        result = Task(step, params, out, paths).work()
+        files = {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
+    return files, result

@@ -1,0 +1,32 @@
+"""EPUB and FictionBook: chapters in reading order, each a page."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from made_documents import FB2, epub, zipped
+
+from netsuke.curate import book
+from netsuke.curate.pages import Refused
+
+
+def test_an_epub_in_the_order_of_its_spine() -> None:
+    chapters = {"a b.xhtml": "<h1>One</h1><p>x &lt; y</p>", "b.xhtml": "<h1>Two</h1>", "c.xhtml": "<img/>"}
+    found = book.read_epub(io.BytesIO(epub(chapters, "A book", ["b.xhtml", "c.xhtml", "a b.xhtml"])), ".epub")
+    assert found.title == "A book"
+    assert found.text == "# Two\n\n# One\n\nx < y"
+    assert found.pages == [(1, "chapter 1"), (3, "chapter 3")]
+
+
+def test_an_epub_without_a_list_is_refused() -> None:
+    container = '<container><rootfiles><rootfile full-path="gone.opf"/></rootfiles></container>'
+    with pytest.raises(Refused, match="list of its chapters"):
+        book.read_epub(io.BytesIO(zipped({"META-INF/container.xml": container})), ".epub")
+
+
+def test_a_fiction_book() -> None:
+    found = book.read_fb2(io.BytesIO(FB2), ".fb2")
+    assert found.title == "A book"
+    assert found.text == "# The title\n\n# One\n\nx < y & z.\n\n## Inner\n\na\nb\n\nTwo."
+    assert found.pages == [(3, "chapter 1"), (12, "chapter 2")]

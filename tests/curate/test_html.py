@@ -1,0 +1,122 @@
+"""HTML to text: structure kept, menus out, and no page that stops the reader."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_documents import HTML
+
+from netsuke.curate import html
+from netsuke.curate.html import html_text
+from netsuke.curate.pages import Refused
+
+
+def text(source: str) -> str:
+    return html_text(source)[0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_page(encoding: str) -> None:
+    found = html.read(io.BytesIO(HTML.encode(encoding)), ".html")
+    assert found.title == "A page" and found.markup == HTML and found.pages == []
+    assert found.text.split("\n\n") == [
+        "# Head & shoulders", "Some bold and slanted café.\nA line.", "Quoted.", "- one\n- two", "a | b",
+        "```\ndef f():\n    return 1\n```"]  # fmt: skip
+
+
+def test_it_says_its_encoding() -> None:
+    page = '<meta charset="windows-1251"><p>привет, как дела</p>'.encode("cp1251")
+    assert html.read(io.BytesIO(page), ".html").text == "привет, как дела"
+    with pytest.raises(Refused, match="NUL"):
+        html.read(io.BytesIO(b"\0 text"), ".html")
+
+
+def test_a_text_without_a_tag_keeps_its_lines() -> None:
+    found = html.read(io.BytesIO(b"# Title\n\na < b\n  c"), ".html")
+    assert (found.text, found.markup) == ("# Title\n\na < b\n  c", None)
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("<h2>One<h3><div>Two</div></h3>three", "## One\n\n### Two\n\nthree"),
+        ("<h1>A<p>text", "# A\n\ntext"),
+        ('<h1>Title<a class="headerlink" href="#t">¶</a></h1>', "# Title"),
+        ("<h2><img src=x></h2><p>text", "text"),
+        ("<ul><li>a<ul><li>b</ul><li><p>c</p><p>more</p></ul>d", "- a\n  - b\n- c\n\nmore\n\nd"),
+        ("<li>bare", "- bare"),
+        ('<pre class="language-c++">\na &lt;\tb<br>c</pre>', "```c++\na <\tb\nc\n```"),
+        (
+            '<div class="highlight-python3"><pre><span>x</span>\n</pre></div><pre>y</pre>',
+            "```python3\nx\n```\n\n```\ny\n```",
+        ),
+        ("<pre>```\nx\n```</pre>", "````\n```\nx\n```\n````"),
+        ("<p>a <code>b_c</code>  d\n\te</p>", "a b_c d e"),
+        ("<dl><dt>term<dd>meaning</dl>", "term\n\nmeaning"),
+        ("a<!-- <p>b -->c<!---->d<![if !IE]>e<![endif]>f<!doctype x>", "acdef"),
+        ("<![CDATA[a < b]]>", "a < b"),
+        ("<p>&#x1F98A; &eacute; &nosuch; שלום &lt;b&gt;", "🦊 é &nosuch; שלום <b>"),
+        ("<title>t</title>a<title>b</title>c", "abc"),
+        ("a<script>if (a<b) '</p>'</script>b<textarea>c</textarea>d", "abd"),
+        ("<div hidden>a</div><div role=navigation>b</div><p>c", "c"),
+    ],
+)
+def test_structure(source: str, shown: str) -> None:
+    assert text(source) == shown
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("<tr><td>a<th>b<tr><td><p>c</p><td>d<br>e", "a | b\nc | d e"),
+        ("<tr><td>a<td><td>b<td>", "a |  | b"),
+        ("<caption>Prices<tr><td>a", "Prices\n\na"),
+        ("<tr><td>one<h1>Title</h1><p>text<td>two", "one\n\n# Title\n\ntext\n\ntwo"),
+        (
+            "<tr><td>menu<td><table><tr><td>x<td>y</table><p>after<tr><td>p<td>q",
+            "menu\n\nx | y\n\nafter\n\np | q",
+        ),
+        (f"<tr><td><p>{'a ' * 160}</p><p>b", f"{('a ' * 160).strip()}\n\nb"),
+    ],
+)
+def test_tables_are_rows_unless_they_are_the_page(source: str, shown: str) -> None:
+    assert text(f"<table>{source}</table>") == shown
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("<nav><p>Menu<main><p>The text.</main>", "The text."),
+        ("<div><nav>menu</div><p>text", "text"),
+        ("<p>a<nav></p>x</nav>b", "a\n\nb"),
+        ("<aside>x<aside>y</aside>z</aside><footer>w</footer>text", "text"),
+        ("<footer>Only this</footer>", "Only this"),
+        ("<p>One</select> two<svg/> three", "One two three"),
+    ],
+)
+def test_menus_are_left_out_and_swallow_nothing(source: str, shown: str) -> None:
+    assert text(source) == shown
+
+
+def test_a_hundred_thousand_nested_tags() -> None:
+    assert text("<div>" * 100_000 + "x" + "</div>" * 100_000) == "x"
+
+
+@pytest.mark.parametrize("tag", ["ul><li", "table><tr><td", "nav", "b", "blockquote", "h1", "pre"])
+def test_what_is_nested_deep_grows_no_faster_than_its_source(tag: str) -> None:
+    found = text(f"<{tag}>x" * 10_000)
+    assert len(found) < 25 * 10_000 and "x" in found
+
+
+@pytest.mark.parametrize("piece", ["<!--", "<![", "<a ", "<a b='", "</", "<?", "<!", "&", "<"])
+@pytest.mark.parametrize("end", ["", ">"])
+def test_what_never_ends_takes_no_square_of_its_length(piece: str, end: str) -> None:
+    text(piece * 50_000 + end)  # the square would take minutes, and the test would time out
+
+
+@given(st.text(alphabet="<>/!-&;= \n\"'[]?apnavliscrtxe1", max_size=200))
+def test_no_html_makes_it_raise(source: str) -> None:
+    assert "\n\n\n" not in text(source.replace("pre", ""))

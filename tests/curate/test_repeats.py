@@ -1,0 +1,103 @@
+"""Running lines at the edges, and paragraphs that come again."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netsuke.curate import repeats
+from netsuke.curate.items import Drops, Item
+from netsuke.curate.lines import normalise
+
+LONG = "A paragraph that is long enough to be looked for again, because it has more than eighty characters."
+OTHER = "Another paragraph, which says something else and is just as long as the first of the two, or longer."
+
+
+def items(**texts: str) -> list[Item]:
+    return [Item(path, 0, "me", "unknown", text) for path, text in texts.items()]
+
+
+# -- paragraphs ------------------------------------------------------------------------------------------
+def test_repeated_paragraphs_are_cut_span_by_span() -> None:
+    drops = Drops()
+    shouted = OTHER.upper().replace(" ", "\n  ")
+    second = f"Mine.\n\n\n{LONG}\n\n{shouted}\n\nShort.\n\n{LONG}\n\nThe end of it."
+    made = repeats.without_repeated_paragraphs(items(a=f"Start.\n\n{LONG}\n\n{OTHER}", b=second), 80, drops)
+    assert [item.text for item in made] == [
+        f"Start.\n\n{LONG}\n\n{OTHER}",
+        "Mine.\n\n\nShort.\n\nThe end of it.",
+    ]
+    assert [(d.path, d.rule) for d in drops.rows] == [("b", "repeated paragraph")] * 2
+    assert drops.rows[0].detail == f"“{LONG[:60]}” of a"
+    assert [d.bytes for d in drops.rows] == [len(f"{LONG}\n\n{shouted}"), len(LONG)]
+    assert made[1].places == ((1, 1), (4, 8 + shouted.count("\n")), (6, second.count("\n") + 1))
+
+
+def test_a_text_of_nothing_but_repeats_is_empty() -> None:
+    drops = Drops()
+    made = repeats.without_repeated_paragraphs(items(a=LONG, b=LONG, c=f"{OTHER}\n\n{OTHER}"), 80, drops)
+    assert [item.text for item in made] == [LONG, "", OTHER]
+    assert drops.rows[1].detail.endswith("of c")
+
+
+def test_the_recipe_may_keep_repeats() -> None:
+    drops = Drops(keep=["repeated paragraph"])
+    given_items = items(a=LONG, b=f"{LONG}\n\nAnd so.")
+    assert repeats.without_repeated_paragraphs(given_items, 80, drops) == given_items
+    assert not drops.rows and [d.path for d in drops.spared] == ["b"]
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from([LONG, OTHER, LONG.lower(), "Short.", "  x\n  y"]), max_size=5), max_size=5
+    )
+)
+def test_no_long_paragraph_is_left_twice_and_no_short_one_is_lost(documents: list[list[str]]) -> None:
+    given_items = items(**{f"{n:02}": normalise("\n\n".join(d))[0] for n, d in enumerate(documents)})
+    made = repeats.without_repeated_paragraphs(given_items, 80, Drops())
+    kept = [p for item in made for p in item.text.split("\n\n") if p]
+    long = [repeats.key_of(p) for p in kept if len(repeats.key_of(p)) >= 80]
+    before = [p for item in given_items for p in item.text.split("\n\n") if p]
+    assert len(long) == len(set(long))
+    assert set(long) == {key for p in before if len(key := repeats.key_of(p)) >= 80}
+    assert [p.strip() for p in kept if len(p) < 80] == [p.strip() for p in before if len(p) < 80]
+    again = Drops()
+    assert repeats.without_repeated_paragraphs(made, 80, again) == made and not again.rows
+
+
+# -- frames ----------------------------------------------------------------------------------------------
+def page_of(n: int) -> str:
+    word = "abcdefghijklmnopqrst"[n]
+    return f"Home | Shop | Contact\n\nArticle {word}\n\nIts {word} text.\n\nAnn Lee, Sales\nCopyright 20{n:02}"
+
+
+def test_menus_and_signatures_stay_in_the_first_document_only() -> None:
+    drops = Drops()
+    made = repeats.without_frames(items(**{f"{n:02}.html": page_of(n) for n in range(10, 20)}), drops)
+    assert made[0].text == page_of(10)
+    assert [item.text for item in made[1:]] == [
+        f"Article {word}\n\nIts {word} text." for word in "lmnopqrst"
+    ]
+    assert {d.rule for d in drops.rows} == {"boilerplate"}
+
+
+def test_few_documents_have_no_frames() -> None:
+    drops = Drops()
+    given_items = items(**{f"{n:02}.html": page_of(n) for n in range(10, 14)})
+    assert repeats.without_frames(given_items, drops) == given_items and not drops.rows
+
+
+def test_code_has_no_frames() -> None:
+    code = [Item(f"{n}.py", 0, "me", "MIT", f"import os\nimport sys\nprint({n})", profile="code") for n in range(9)]
+    assert repeats.without_frames(code, Drops()) == code
+
+
+def test_running_headers_and_page_numbers_of_one_document_go() -> None:
+    pages = [f"The Annual Report 2025\n\nText of part {'abcdefgh'[n]}, as long as it is.\n\n{n + 1}" for n in range(8)]
+    text = "\n\n".join(pages)
+    starts = tuple((1 + n * 6, f"page {n + 1}") for n in range(8))
+    drops = Drops()
+    [made] = repeats.without_frames([Item("r.pdf", 0, "me", "unknown", text, pages=starts)], drops)
+    assert made.text.count("Annual Report") == 1 and made.text.startswith("The Annual Report 2025\n\nText of part a")
+    assert "\n\n8" not in made.text and all(f"part {c}," in made.text for c in "abcdefgh")
+    assert len(drops.rows) == 7 + 8
