@@ -258,7 +258,7 @@ def datatrove_rules() -> dict[str, Any]:
         "gopher: hash signs per word or gopher: ellipses per word": quality(max_symbol_word_ratio=0.1),
         "gopher: bullet lines": quality(max_bullet_lines_ratio=0.9),
         "gopher: ellipsis lines": quality(max_ellipsis_lines_ratio=0.3),
-        "gopher: words with a letter": quality(max_non_alpha_words_ratio=0.8),
+        # not "words with a letter": ours are of words alone, its own of words and marks
         "gopher: stop words": quality(min_stop_words=2),
         "gopher repetition: duplicate paragraphs": repetition(dup_para_frac=0.3),
         "gopher repetition: characters in duplicate paragraphs": repetition(dup_para_char_frac=0.2),

@@ -13,6 +13,8 @@ from tiny import tiny_gguf
 WORDS = "river stone lantern harvest copper winter market garden letter bridge thunder silver meadow kettle".split()
 PLACES = "mill harbour orchard chapel tower quarry village forest station valley island workshop cellar".split()
 DEEDS = "carried found painted mended lost remembered sold followed counted forgot opened watched buried".split()
+KINDS = "old young green silent heavy narrow golden broken gentle hidden crooked early distant".split()
+NEAR = "by near behind with under above beside beyond".split()
 LINKS = "before because although when where until while after since unless though once whereas".split()
 
 SECTIONS = """
@@ -28,7 +30,7 @@ max_epochs = 1.5
 """
 
 
-OFFSET = 8  # of these documents, two each fall into valid and test
+OFFSET = 56  # of these documents, two each fall into valid and test
 
 
 def document(number: int) -> str:
@@ -36,12 +38,13 @@ def document(number: int) -> str:
     pick = random.Random(number + OFFSET)
 
     def clause() -> str:
-        one, deed, other, place = (pick.choice(names) for names in (WORDS, DEEDS, WORDS, PLACES))
-        return f"the {one} {deed} a {other} of the {place} with {pick.randrange(2, 999)} others"
+        names = (KINDS, WORDS, DEEDS, KINDS, WORDS, NEAR, KINDS, PLACES)
+        one, two, deed, three, four, near, five, six = (pick.choice(some) for some in names)
+        return f"the {one} {two} {deed} and {three} {four} {near} the {five} {six}"
 
     lines = [f"# Note {number} about the {pick.choice(WORDS)}", ""]
     for _ in range(6):
-        sentences = [f"{clause()} {pick.choice(LINKS)} {clause()}, {pick.randrange(10**6)}." for _ in range(2)]
+        sentences = [f"{clause()} {pick.choice(LINKS)} {clause()}, and that was {pick.randrange(10**4)}." for _ in range(2)]
         lines += [sentence[0].upper() + sentence[1:] for sentence in sentences] + [""]
     return "\n".join(lines)
 

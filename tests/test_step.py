@@ -80,7 +80,7 @@ def test_all_that_a_step_is_given_is_in_its_key(store, monkeypatch):
         replace(shout, libraries=("click", "tomlkit")).key(Params(), {"text": one}),
     ]
     assert shout.key(Params(), {"a": one, "b": two}) == shout.key(Params(), {"b": two, "a": one})
-    monkeypatch.setattr("netsuke.step.library_version", lambda name: "0.0.1")
+    monkeypatch.setattr("netsuke.step._installed", lambda name: "0.0.1")
     keys.append(shout.key(Params(), {"text": one}))
     assert len(set(keys)) == len(keys)
 
@@ -199,7 +199,7 @@ def test_a_plan_runs_nothing_and_says_why(store, monkeypatch):
     both = why(store, replace(shout, version=2), Params(rank=9), text=text)
     assert both == "the step changed (version 1 to 2); rank was 8, is 9"
     with monkeypatch.context() as patch:
-        patch.setattr("netsuke.step.library_version", lambda name: "0.0.1")
+        patch.setattr("netsuke.step._installed", lambda name: "0.0.1")
         assert why(store, shout, Params(), text=text).endswith(", is '0.0.1'")
     went(store, (shout, Params(rank=16), {"text": text}))
     store.path(made["loud.txt"]).unlink()

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib import import_module
+from itertools import chain
 
 from . import passwords
 from .passwords import is_stand_in
@@ -99,6 +100,7 @@ _SHAPES = (
     r"pat[0-9A-Za-z]{14}\.[0-9a-f]{64}|[0-9A-Za-z]{14}\.atlasv1\.[0-9A-Za-z_-]{60,}|dp\.[a-z]{2,5}\.[0-9A-Za-z]{40,}",
 )
 _SHAPE = re.compile(rf"(?<![0-9A-Za-z_])(?:{'|'.join(_SHAPES)})(?![0-9A-Za-z])")
+_HEADS = re.compile("|".join(_DETECTORS.values()))
 _JWT = re.compile(r"(?<![\w.-])eyJ[0-9A-Za-z_-]{8,}+\.[0-9A-Za-z_-]{2,}+(?:\.[0-9A-Za-z_-]*+){0,3}")
 _BEFORE = 64  # characters of its line before a candidate that the rules see
 _AFTER = re.compile("[^\n\x01]{0,160}[^\\s\"'`<>\x01]{0,8192}")
@@ -126,13 +128,14 @@ def _in_candidate(text: str, start: int, end: int) -> Iterator[Span]:
     for found in _SHAPE.finditer(text, start, end):
         yield found.span()
     window = text[start:end]
-    for found in _JWT.finditer(window):
-        if _is_jwt(found[0]):
-            yield start + found.start(), start + found.end()
-    for head, rules in _rules():
-        if head.search(window):
-            for rule in rules:
-                yield from (_value(text, start, found) for found in rule.finditer(window))
+    if "eyJ" in window:
+        for found in _JWT.finditer(window):
+            if _is_jwt(found[0]):
+                yield start + found.start(), start + found.end()
+    if _HEADS.search(window):
+        for head, rules in _rules():
+            for found in chain.from_iterable(rule.finditer(window) for rule in rules if head.search(window)):
+                yield _value(text, start, found)
 
 
 def _value(text: str, offset: int, found: re.Match[str]) -> Span:

@@ -12,9 +12,9 @@ import importlib.resources
 import json
 import os.path
 import re
-from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cache
+from typing import TypeAlias
 
 from .licence_notices import with_rider, without_asides, without_names, without_pointers
 
@@ -26,7 +26,7 @@ _POINTED = {
     "MPL-1.1": "MPL-1.1", "MPL-2.0": "MPL-2.0",
 }  # fmt: skip
 _WORD = re.compile(r"[^\W_]+")
-_ADDRESS = re.compile(r"(?:https?|ftp)://\S+|\bwww\.\S+|(?<![\w.+-])[\w.+-]+@[\w.-]+")
+_ADDRESS = re.compile(r"(?:https?|ftp):/+\S+|\bwww\.\S+|(?<![\w.+-])[\w.+-]+@[\w.-]+")
 _SAME = {  # SPDX's equivalent words, and those that licensecheck takes for one
     "licence": "license", "licences": "licenses", "sublicence": "sublicense",
     "acknowledgement": "acknowledgment", "acknowledgements": "acknowledgments",
@@ -37,11 +37,11 @@ _SAME = {  # SPDX's equivalent words, and those that licensecheck takes for one
 _HARMLESS = frozenset(
     """all an and apache author authors berkeley bsd by c california clause co code company consortium
     contributor contributors copying copyright corp corporation data document documentation et al file
-    files foundation free from gmbh group holder holders holdings in inc institute internet is isc it
-    its january june library limited llc ltd license material materials mit modified mozilla name new
+    files foundation free from gmbh group holder holders holdings html http in inc institute internet is isc it
+    its january june library limited llc ltd license licenses material materials mit modified mozilla name names new
     nor of on or org organization owner owners package program project public regents reserved revised
     rights s script simplified software source spdx systems team technologies the their them they to
-    university version work x11 xxxx yyyy zlib""".split()
+    university version work www x11 xxxx yyyy zlib""".split()
 )
 
 
@@ -89,6 +89,7 @@ def _stated(text: str, named: set[str], names: frozenset[str]) -> set[str] | Non
 _MARKERS = re.compile(
     r"""(?im)^[ \t]*(?:\#+|//+|/?\*+/?|;+|--+|%+|dnl\b|rem\b|\.\\"|\.(?=\s*$))|\*+/[ \t]*$"""
 )
+_BROKEN = re.compile(r"([^\W\d_]{2,})-[ \t]*\n[ \t]*([^\W\d_]+)")
 _RUNS = re.compile(r"([^\w\s]|_)\1{2,}|[ \t]{2,}")
 _GNU_TAIL = re.compile(r"\s+How to Apply These Terms to Your (?:New )?(?:Programs|Libraries)\b.*", re.DOTALL)
 _COPYRIGHT = re.compile(
@@ -113,10 +114,17 @@ _NAME_PARTS = frozenset(
 def _bare(text: str) -> str:
     """The text with no comment markers, rules and markup brackets (what is in those would be passed over)."""
     text = _RUNS.sub(" ", _MARKERS.sub("", text.translate({ord(c): " " for c in "<>{}&"})))
+    text = _BROKEN.sub(_mended, text)
     head, end, tail = text.partition("END OF TERMS AND CONDITIONS")
     if end and not re.search(r"(?i)commerc|sell|clause|prohibit|train", tail):
         return head + end + _GNU_TAIL.sub("", tail)
     return text
+
+
+def _mended(broken: re.Match[str]) -> str:
+    """A word that was broken at the end of a line, if the whole is a word of some licence."""
+    whole = f"{broken[1]}{broken[2]}"
+    return f"{whole}\n" if whole.casefold() in _vocabulary() else broken[0]
 
 
 def _is_copyright(line: str) -> bool:
@@ -135,16 +143,14 @@ _DENYING = ("anti", "nc", "nd", "noai", "nocommercial", "nod", "non", "un")
 
 def _is_harmless(folded: str) -> bool:
     """Whether a word is a number, a mark, a name or a word of a title."""
-    if len(folded) < 2 or folded.isdigit() or folded in _HARMLESS or not folded.strip("ivx"):
+    if len(folded) < 2 or folded.isdigit() or not folded.strip("ivx"):
+        return True
+    if folded in _HARMLESS or folded.removesuffix("s") in _HARMLESS:
         return True
     return folded not in _vocabulary() and not folded.startswith(_DENYING)
 
 
 # -- patterns ------------------------------------------------------------------------------------------------
-# What the long slot of the BSD patterns is for.
-_NAME_SLOT = " neither the name of nor the names of its contributors may not be "
-
-
 def _regions(text: str) -> tuple[list[tuple[str, str]], str]:
     """([(id, the words that match its pattern), ...], what is outside of all of them)."""
     from licenseclassifier import identify_license
@@ -172,12 +178,6 @@ def _entries() -> dict[str, list[str]]:
     return found
 
 
-def _written(pattern: str) -> str:
-    """What a pattern spells out, without its remarks and slots."""
-    pattern = re.sub(r"//\*\*.*?\*\*//", " ", pattern, flags=re.DOTALL)
-    return re.sub(r"__\d+__", " ", pattern.replace("__40__", _NAME_SLOT))
-
-
 @cache
 def _title(name: str) -> frozenset[str]:
     """The words of a licence's name: the first line of its pattern."""
@@ -187,55 +187,95 @@ def _title(name: str) -> frozenset[str]:
 
 
 @cache
-def _patterns(name: str) -> tuple[tuple[list[str], dict[str, list[int]]], ...]:
-    """(its words in order, where each stands) of each pattern of an id; an id known by address alone has none."""
-    found = []
-    for entry in _entries().get(name, [""]):
-        words = [word for word, _ in _words(_written(entry))]
-        places: dict[str, list[int]] = {}
-        for place, word in enumerate(words):
-            places.setdefault(word, []).append(place)
-        found.append((words, places))
-    return tuple(found)
-
-
-@cache
 def _vocabulary() -> frozenset[str]:
     """Every word that some pattern writes in small letters: what is in none of them is a name."""
-    text = "\n".join(_written(pattern) for patterns in _entries().values() for pattern in patterns)
+    text = "\n".join(_REMARK.sub(" ", one) for patterns in _entries().values() for one in patterns)
     words = set(_WORD.findall(re.sub(r"http\S+", " ", text)))
     return frozenset(_SAME.get(word, word) for word in words if word.islower())
 
 
 def _is_accounted(name: str, region: str, names: frozenset[str]) -> bool:
-    """Whether one pattern of a licence spells out, in its order, each word of a region but numbers and names."""
+    """Whether a pattern of a licence, slots aside, is just the words of a region that are no names and numbers."""
     words = [folded for folded, _ in _words(region)]
     # A match is stretched back to a copyright line; what stands between is no part of the pattern.
     stretched = bool(words) and words[0] in ("copyright", "c")
-    words_left = [word for word in words if word not in names and not _is_harmless(word)]
+    patterns = [
+        _parsed(entry) for entry in _entries().get(name, [""]) if not stretched or _starts(entry, words[0])
+    ]
+    said = tuple(word for word in words if not _is_harmless(word))
     return any(
-        _is_spelt(words_left, pattern, places)
-        for pattern, places in _patterns(name)
-        if not stretched or words[:1] == pattern[:1]
+        len(said) in _ends(pattern, said, names, _past_names(said, names, {0})) for pattern in patterns
     )
 
 
-def _is_spelt(words: list[str], pattern: list[str], places: dict[str, list[int]]) -> bool:
-    """Whether these words stand in a pattern in this order; a pattern lists what may be left out, in order too."""
-    at = 0
-    for word in words:
-        ahead = places.get(word, [])
-        found = bisect_left(ahead, at)
-        if found < len(ahead):
-            at = ahead[found] + 1
-        elif not any(_is_misspelt(word, other) for other in pattern[at : at + 12]):
-            return False
-    return True
+def _starts(entry: str, word: str) -> bool:
+    return next((folded for folded, _ in _words(_MARK.sub(" ", _REMARK.sub(" ", entry)))), "") == word
+
+
+# A pattern: a word, or ("all", its parts), ("any", its alternatives), ("maybe", a part).
+_Pattern: TypeAlias = "str | tuple[str, list[_Pattern]]"
+_REMARK = re.compile(r"//\*\*.*?\*\*//", re.DOTALL)
+_MARK = re.compile(r"(\(\(|\)\)\?\?|\)\)|\|\||__\d+__)")
+# What stands in the long slot of the BSD patterns.
+_NAME_SLOT = ("neither", "nor", "any", "other", "may", "must", "not", "be")
+
+
+@cache
+def _parsed(entry: str) -> _Pattern:
+    """A pattern of licensecheck without its harmless words and its slots: (( )) groups, || parts, ?? is optional."""
+    stack: list[list[list[_Pattern]]] = [[[]]]  # of groups, of alternatives, of parts
+    for piece in _MARK.split(_REMARK.sub(" ", entry)):
+        if piece == "((":
+            stack.append([[]])
+        elif piece == "||":
+            stack[-1].append([])
+        elif piece in ("))", "))??"):
+            group: _Pattern = ("any", [("all", parts) for parts in stack.pop()])
+            stack[-1][-1].append(("maybe", [group]) if piece == "))??" else group)
+        elif piece == "__40__":
+            stack[-1][-1] += [("maybe", [word]) for word in _NAME_SLOT]
+        elif not piece.startswith("__"):
+            stack[-1][-1] += [word for word, _ in _words(piece) if not _is_harmless(word)]
+    return "any", [("all", parts) for parts in stack[0]]
+
+
+def _ends(pattern: _Pattern, words: tuple[str, ...], names: frozenset[str], starts: set[int]) -> set[int]:
+    """Where a pattern can end in the words that begins at one of these places."""
+    if isinstance(pattern, str):
+        ends = {end for start in starts for end in _after(pattern, words, start)}
+        return _past_names(words, names, ends)
+    kind, parts = pattern
+    if kind == "all":
+        for part in parts:
+            if not starts:
+                break
+            starts = _ends(part, words, names, starts)
+        return starts
+    ends = set().union(*(_ends(part, words, names, starts) for part in parts))
+    return ends | starts if kind == "maybe" else ends
+
+
+def _after(expected: str, words: tuple[str, ...], start: int) -> Iterator[int]:
+    """The place after an expected word, which may be misspelt or in two parts."""
+    if start < len(words) and (words[start] == expected or _is_misspelt(words[start], expected)):
+        yield start + 1
+    if "".join(words[start : start + 2]) == expected:
+        yield start + 2
+
+
+def _past_names(words: tuple[str, ...], names: frozenset[str], places: set[int]) -> set[int]:
+    """These places and those after the names that follow: a name may be an ordinary word too."""
+    found = set(places)
+    for place in places:
+        while place < len(words) and words[place] in names:
+            place += 1
+            found.add(place)
+    return found
 
 
 def _is_misspelt(word: str, other: str) -> bool:
-    """Whether a long word is another but for one letter that differs, is missing or is too many."""
-    if len(word) < 7 or abs(len(word) - len(other)) > 1:
+    """Whether a word is another but for one letter that differs, is missing or is too many."""
+    if max(len(word), len(other)) < 4 or abs(len(word) - len(other)) > 1:  # licensecheck's bounds
         return False
     i = len(os.path.commonprefix([word, other]))
     return word[i + 1 :] in (other[i:], other[i + 1 :]) or word[i:] == other[i + 1 :]

@@ -53,7 +53,7 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_A-Za-z]+")
 _STRONG_SIGN = re.compile(r"[!@#$%^&*+=?~|\\]")
 _CODE = re.compile(
-    r"[A-Za-z_$.]{3,}[(\[]|[A-Za-z_$][\w.$]*[(\[].*[)\]];?$"  # a call, an index
+    r"[A-Za-z_$.]{3,}[(\[]|[A-Za-z_$][\w.$]*[(\[](?:[\w., ]*|.*[)\]];?)$"  # a call, an index
     r"|\$[A-Za-z_]+$|%\w+%$|[$%]?[{(<\[].*[})>\]]$|.*(?:\$\{|\{\{|%\(\w+\)|://)"  # a variable, a template
     r"|[.~]{0,2}/|-{1,2}[a-z]|[\w.+-]+\.[a-z]{2,4}$|[\w.-]+:[0-9]{2,5}$|.*\\[abfnrtuvxU0]"  # a file, an option, a host
 )

@@ -7,7 +7,7 @@ leading 0 or in brackets, or in the North American groups of 3-3-4 with brackets
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,7 @@ _DATE = re.compile(
     r"(?:19|20)[0-9]{2}[-/. ]?[01][0-9][-/. ]?[0-3][0-9]|[0-3]?[0-9][-/. ][01]?[0-9][-/. ](?:19|20)[0-9]{2}"
     r"|(?:19|20)[0-9]{2} ?[-/] ?(?:19|20)[0-9]{2}"
 )
-_EXTENSION = re.compile(r" ?(?:x|ext\.?|extension) ?[0-9]{1,6}(?!\w)")
+_EXTENSION = re.compile(r" ?(?:x|ext\.?|extension) ?[0-9]{1,6}(?!\w| ?[./()-]{0,2} ?[0-9])")
 _WORD = re.compile("[^ ]+")
 _MOST_WORDS, _ROW = 8, 40  # groups of a number that spaces part; with more, it is a row of a table
 _FEWEST_DIGITS = {"named": 7, "weakly": 10, "": 9, "other": 9}

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..machine import cores
+from ..readers.pages import Refused
 from ..store import canonical
 from .child import ChildDied, Children
 from .find import find_files as find_files
-from .pages import Refused
 
 SECONDS_PER_MB, LEAST_SECONDS = 10.0, 20.0
 MEMORY_MB = 1000.0  # besides what the child needs for itself

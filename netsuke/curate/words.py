@@ -32,7 +32,7 @@ fe52 fe56-fe57 ff01 ff0e ff1f ff61 10a56-10a57 10f55-10f59 10f86-10f89 11047-110
 _UNSPACED = "e00-eff f00-fff 1000-109f 1780-17ff 3040-30ff 3400-9fff f900-faff 20000-3ffff"
 _PICTURES = "2190-2bff 1f000-1faff"
 _PUNCTUATION = (
-    "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«´»‘“”„–—’…∶、。〈〉《》「」『』【】━！（），．％１：；？～►"
+    "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«´»“”„–—’…∶、。〈〉《》「」【】━！（），．％１：；？～►"
     + "".join(map(chr, (*range(32), *range(127, 160))))
 )
 # How words are split at a character: the lowest four bits of its kind.

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 from xml.etree import ElementTree
 
+from ..readers import book, html, legacy, mail, notebook, opendocument, pdf, sheets, slides, word
+from ..readers.decode import decode
+from ..readers.kinds import PARSED, TEXT, kind_of
+from ..readers.pages import Found, Refused
 from ..store import canonical
-from . import book, html, legacy, mail, notebook, opendocument, pdf, sheets, slides, word
-from .decode import decode
-from .kinds import PARSED, TEXT, kind_of
-from .pages import Found, Refused
 
 Examine = Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]]
 

@@ -168,7 +168,7 @@ def test_a_file_that_grows_while_it_is_read(
     tmp_path: Path, pool: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from netsuke.curate import worker
-    from netsuke.curate.pages import Found, Refused
+    from netsuke.readers.pages import Found, Refused
 
     path = tmp_path / "log.txt"
     path.write_text("one\n")

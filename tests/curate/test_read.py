@@ -34,8 +34,8 @@ from made_documents import (
 )  # fmt: skip
 
 from netsuke.curate.child import Children
-from netsuke.curate.kinds import TEXT
 from netsuke.curate.read import find_files, read_file
+from netsuke.readers.kinds import TEXT
 
 AS_IT_IS = "from netsuke.curate.worker import main; main(lambda raw, options: {**raw, 'options': options})"
 RAW = {"text", "reader", "title", "pages", "suffix", "bytes", "markup", "path", "options"}
@@ -118,7 +118,7 @@ def test_pages_of_a_pdf(tmp_path: Path) -> None:
 
 
 def test_a_pdf_that_only_the_second_reader_reads(tmp_path: Path) -> None:
-    from netsuke.curate import pdf as reader
+    from netsuke.readers import pdf as reader
 
     found = reader.read_damaged(io.BytesIO(pdf(["Plain words."], ["More."])), ".pdf")
     assert found.text.split() == ["Plain", "words.", "More."] and found.pages == [
@@ -274,7 +274,7 @@ def test_a_sheet_of_many_rows_is_streamed(tmp_path: Path) -> None:
 
 
 def test_too_much_text_is_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from netsuke.curate.pages import Refused, within_limit
+    from netsuke.readers.pages import Refused, within_limit
 
     assert list(within_limit(["ab", "c"], 3)) == ["ab", "c"]
     with pytest.raises(Refused, match="more than 2 characters"):

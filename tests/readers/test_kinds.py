@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_documents import EML, HTML, SAMPLES, compound, docx, paragraph, zipped
 
-from netsuke.curate import package, sheets, word
-from netsuke.curate.kinds import ARCHIVES, NOT_TEXT, PARSED, TEXT, kind_of
-from netsuke.curate.package import Package
-from netsuke.curate.pages import Refused
 from netsuke.curate.worker import READERS
+from netsuke.readers import package, sheets, word
+from netsuke.readers.kinds import ARCHIVES, NOT_TEXT, PARSED, TEXT, kind_of
+from netsuke.readers.package import Package
+from netsuke.readers.pages import Refused
 
 BY_NAME = (
     ".html",

@@ -8,8 +8,8 @@ import json
 import pytest
 from made_documents import cell, notebook
 
-from netsuke.curate.notebook import read
-from netsuke.curate.pages import Found, Refused
+from netsuke.readers.notebook import read
+from netsuke.readers.pages import Found, Refused
 
 
 def found(data: bytes) -> Found:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_documents import HTML
 
-from netsuke.curate import html
-from netsuke.curate.html import html_text
-from netsuke.curate.pages import Refused
+from netsuke.readers import html
+from netsuke.readers.html import html_text
+from netsuke.readers.pages import Refused
 
 
 def text(source: str) -> str:

@@ -7,8 +7,8 @@ import io
 import pytest
 from made_documents import FB2, epub, zipped
 
-from netsuke.curate import book
-from netsuke.curate.pages import Refused
+from netsuke.readers import book
+from netsuke.readers.pages import Refused
 
 
 def test_an_epub_in_the_order_of_its_spine() -> None:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_documents import EML, FROM, MBOX
 
-from netsuke.curate import mail
-from netsuke.curate.pages import Refused
+from netsuke.readers import mail
+from netsuke.readers.pages import Refused
 
 
 def eml(data: bytes) -> str:

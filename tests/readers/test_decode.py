@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsuke.curate.decode import decode
-from netsuke.curate.pages import Refused
+from netsuke.readers.decode import decode
+from netsuke.readers.pages import Refused
 
 
 @pytest.mark.parametrize(

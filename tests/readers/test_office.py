@@ -11,10 +11,10 @@ from typing import BinaryIO
 import pytest
 from made_documents import RTF, docx, opendocument, paragraph, pptx, shape, xlsx, zipped
 
-from netsuke.curate import legacy, sheets, slides, word
-from netsuke.curate import opendocument as odf
-from netsuke.curate.numbers import shown_as
-from netsuke.curate.pages import Found
+from netsuke.readers import legacy, sheets, slides, word
+from netsuke.readers import opendocument as odf
+from netsuke.readers.numbers import shown_as
+from netsuke.readers.pages import Found
 
 
 def found(read: Callable[[BinaryIO, str], Found], data: bytes, suffix: str = "") -> Found:
