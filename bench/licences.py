@@ -3,8 +3,8 @@
     python -m bench.licences [--quick] [--check] [--json]
 
 Truth: each stanza of /usr/share/doc/*/copyright that has a short name and a text; short names become SPDX ids
-as netsuke.curate.licence_names.dep5 maps them, and one without an SPDX id is neither right nor wrong. Whether it
-is called free is told all the same. Peers, on the same texts: licenseclassifier alone, licenseid if installed.
+as netsuke.curate.licence_names.dep5 maps them; one without an SPDX id is neither right nor wrong, and whether
+it is called free is told all the same. Peers, on the same texts: licenseclassifier alone, and licenseid.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def measure(
     started = time.perf_counter()
     told = {text: tell(text) for text in texts}
     seconds = time.perf_counter() - started
-    counts: Counter[str] = Counter()
+    counts = Counter(dict.fromkeys(("right", "wrong", "none", "unnamed"), 0))
     wrong: Counter[str] = Counter()
     against: Counter[str] = Counter()
     unnamed: Counter[str] = Counter()
@@ -154,11 +154,11 @@ def show(packages: int, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         print(
             f"{row['name']}: {row['stanzas']} stanzas, {row['texts']} texts, {row['mb_per_second']:.3f} MB/s\n"
-            f"    accuracy {row['accuracy']:.3f}, coverage {row['coverage']:.3f}: right {row.get('right', 0)},"
-            f" wrong {row.get('wrong', 0)}, not told {row.get('none', 0)}; no SPDX id {row.get('unnamed', 0)}\n"
+            f"    accuracy {row['accuracy']:.3f}, coverage {row['coverage']:.3f}: right {row['right']}, wrong"
+            f" {row['wrong']}, not told {row['none']}; no SPDX id {row['unnamed']}\n"
             f"    called free: against the truth {row['called_free_against_truth']}, without an id"
-            f" {row['called_free_without_an_id']} ({row['kinds_without_an_id']} kinds), with a restriction put in"
-            f" {row['restricted_called_free']} of {row['restricted']}"
+            f" {row['called_free_without_an_id']} ({row['kinds_without_an_id']} kinds), with a restriction put"
+            f" in {row['restricted_called_free']} of {row['restricted']}"
         )
         for kind, times in row["wrong_most"] if row["name"] == "netsuke" else ():
             print(f"        {times:3}  {kind}")

@@ -64,12 +64,20 @@ class Draw:
     """Values of one locale."""
 
     def __init__(self, locale: str, seed: int) -> None:
-        self.country, self.fake, self.pick = LOCALES[locale], faker(locale, seed), random.Random(f"{locale}{seed}")
+        self.country, self.fake, self.pick = (
+            LOCALES[locale],
+            faker(locale, seed),
+            random.Random(f"{locale}{seed}"),
+        )
 
     def email(self) -> str:
         name = re.sub("[^a-z]", "", self.fake.ascii_free_email().partition("@")[0]) or "ann"
-        host = self.pick.choice(["gmail.com", "web.de", "orange.fr", "mail.firma.co.uk", "büro-nord.de", "uni.edu", "wp.pl"])
-        joined = self.pick.choice(["{}.{}", "{}_{}", "{}-{}", "{}+{}", "{}{}"]).format(name, self.pick.randrange(100))
+        host = self.pick.choice(
+            ["gmail.com", "web.de", "orange.fr", "mail.firma.co.uk", "büro-nord.de", "uni.edu", "wp.pl"]
+        )
+        joined = self.pick.choice(["{}.{}", "{}_{}", "{}-{}", "{}+{}", "{}{}"]).format(
+            name, self.pick.randrange(100)
+        )
         address = f"{joined}@{host}"
         return self.pick.choice([address, address, address.title(), address.upper()])
 
@@ -89,7 +97,9 @@ class Draw:
             forms = [phonenumbers.format_number(number, form) for form in (Format.E164, Format.INTERNATIONAL)]
             if labelled:
                 forms += [written, phonenumbers.format_number(number, Format.NATIONAL)]
-            elif written.startswith("+") or re.match(r"\(?0\d+\)?[ /-]|\(\d|\d{3}[-.]\d{3}[-.]\d{4}", written):
+            elif written.startswith("+") or re.match(
+                r"\(?0\d+\)?[ /-]|\(\d|\d{3}[-.]\d{3}[-.]\d{4}", written
+            ):
                 forms += [written, written]
             return self.pick.choice(forms)
 
@@ -123,11 +133,17 @@ class Draw:
         return "".join(self.pick.choices(signs, k=size))
 
     def password(self) -> str:
-        return self.fake.password(length=self.pick.choice([8, 10, 12, 16])).replace("{", "(").replace("}", ")")
+        return (
+            self.fake.password(length=self.pick.choice([8, 10, 12, 16])).replace("{", "(").replace("}", ")")
+        )
 
 
 def _nino(draw: Draw) -> str:
-    compact = draw.pick.choice(["AB", "CE", "JN", "PR", "SX"]) + draw.text(string.digits, 6) + draw.pick.choice("ABCD")
+    compact = (
+        draw.pick.choice(["AB", "CE", "JN", "PR", "SX"])
+        + draw.text(string.digits, 6)
+        + draw.pick.choice("ABCD")
+    )
     return draw.pick.choice([compact, " ".join(re.findall("..?", compact))])
 
 
@@ -199,7 +215,9 @@ def _token(draw: Draw) -> tuple[str, str, str]:
             draw.text(string.digits, 9) + ":AA" + draw.text(BASE62, 33), draw.text(HEX, 32) + "-us14",
         ]
     )  # fmt: skip
-    return draw.pick.choice([("Use ", token, " for it."), ('token = "', token, '"'), ("", token, "\n"), ("curl -H ", token, "")])
+    return draw.pick.choice(
+        [("Use ", token, " for it."), ('token = "', token, '"'), ("", token, "\n"), ("curl -H ", token, "")]
+    )
 
 
 def _assigned(draw: Draw) -> tuple[str, str, str]:
@@ -232,8 +250,14 @@ def _in_place(draw: Draw) -> tuple[str, str, str]:
 
 def _block(draw: Draw) -> tuple[str, str, str]:
     name = draw.pick.choice(["RSA PRIVATE KEY", "PRIVATE KEY", "OPENSSH PRIVATE KEY", "EC PRIVATE KEY"])
-    lines = [f"-----BEGIN {name}-----", *(draw.text(BASE62 + "+/", 64) for _ in range(5)), f"-----END {name}-----"]
-    return ("\n", "\n".join(lines), "\n") if draw.pick.random() < 0.7 else ('key = "', "\\n".join(lines), '"\n')
+    lines = [
+        f"-----BEGIN {name}-----",
+        *(draw.text(BASE62 + "+/", 64) for _ in range(5)),
+        f"-----END {name}-----",
+    ]
+    return (
+        ("\n", "\n".join(lines), "\n") if draw.pick.random() < 0.7 else ('key = "', "\\n".join(lines), '"\n')
+    )
 
 
 SECRETS = [_token, _token, _assigned, _assigned, _assigned, _in_place, _in_place, _block]
@@ -241,15 +265,16 @@ SECRETS = [_token, _token, _assigned, _assigned, _assigned, _in_place, _in_place
 
 # -- what only looks private ---------------------------------------------------------------------------------------
 def _isbn(draw: Draw) -> str:
-    from stdnum import ean
+    from stdnum import ean, isbn
 
-    first = "978" + draw.text(string.digits, 9)
-    return first + ean.calc_check_digit(first)
+    first = "978" + draw.pick.choice("013") + draw.text(string.digits, 8)
+    made = first + ean.calc_check_digit(first)
+    return draw.pick.choice([made, isbn.format(made), isbn.to_isbn10(made)])
 
 
 LOOKALIKES: list[Callable[[Draw], str]] = [
     lambda draw: draw.fake.date(), lambda draw: draw.fake.date("%d.%m.%Y") + " " + draw.fake.time(),
-    lambda draw: draw.fake.iso8601(), lambda draw: f"ISBN {_isbn(draw)}", lambda draw: f"ISBN {draw.fake.isbn10()}",
+    lambda draw: draw.fake.iso8601(), lambda draw: f"ISBN {_isbn(draw)}", lambda draw: _isbn(draw),
     lambda draw: f"ISSN {draw.text(string.digits, 4)}-{draw.text(string.digits, 4)}", lambda draw: f"doi:{draw.fake.doi()}",
     lambda draw: str(uuid.UUID(int=draw.pick.getrandbits(128))), lambda draw: "commit " + draw.text(HEX, 40),
     lambda draw: draw.text(HEX, 64) + "  file.tar.gz", lambda draw: f"v{draw.pick.randrange(9)}.{draw.pick.randrange(30)}.1.4",
@@ -272,7 +297,11 @@ def prose(draw: Draw, sentences: list[str]) -> Planted:
     before, value, after = secret(draw)
     lines = [
         ("Write to {email}, please.", "You find us at <{email}>.", "[mail](mailto:{email})"),
-        (f"{PHONE_NAMES[country]}: {{phone}}.", f"({PHONE_NAMES[country]} {{phone}})", "Ask for Ann at {loose}, or leave word."),
+        (
+            f"{PHONE_NAMES[country]}: {{phone}}.",
+            f"({PHONE_NAMES[country]} {{phone}})",
+            "Ask for Ann at {loose}, or leave word.",
+        ),
         ("Please pay to {iban} by Friday.", "IBAN {iban}, thank you."),
         ("The card {card} was declined.", "It was paid with {card}."),
         (f"{ID_NAMES[country]} {{id}}", f"her {ID_NAMES[country]}: {{id}},"),
@@ -301,9 +330,19 @@ def plant(made: Planted, draw: Draw, template: str, value: str) -> None:
 def table(draw: Draw, sentences: list[str]) -> Planted:
     """People in rows, with tabs, commas, semicolons or bars between the columns."""
     made, sign = Planted(), draw.pick.choice(["\t", ";", ",", " | "])
-    made.add(sign.join(["Name", "E-Mail", PHONE_NAMES[draw.country], "IBAN", "Card", ID_NAMES[draw.country], "Date"]) + "\n")
+    made.add(
+        sign.join(
+            ["Name", "E-Mail", PHONE_NAMES[draw.country], "IBAN", "Card", ID_NAMES[draw.country], "Date"]
+        )
+        + "\n"
+    )
     for _ in range(4):
-        plant(made, draw, sign.join(["Ann", "{email}", "{phone}", "{iban}", "{card}", "{id}", draw.fake.date()]) + "\n", "")
+        plant(
+            made,
+            draw,
+            sign.join(["Ann", "{email}", "{phone}", "{iban}", "{card}", "{id}", draw.fake.date()]) + "\n",
+            "",
+        )
     return made
 
 
@@ -311,22 +350,35 @@ def code(draw: Draw, sentences: list[str]) -> Planted:
     """Test data, settings and comments in code."""
     made = Planted()
     before, value, after = secret(draw)
-    made.add("import os\n\n@app.route('/users')\ndef users():\n    # {noise}\n", noise=draw.pick.choice(LOOKALIKES)(draw))
+    made.add(
+        "import os\n\n@app.route('/users')\ndef users():\n    # {noise}\n",
+        noise=draw.pick.choice(LOOKALIKES)(draw),
+    )
     plant(made, draw, '    user = {"email": "{email}", "phone": "{phone}", "iban": "{iban}",\n', "")
     key = ID_NAMES[draw.country].lower().replace(" ", "_")
     plant(made, draw, f'            "card": "{{card}}", "{key}": "{{id}}", "ip": "{{ip}}"}}\n', "")
-    plant(made, draw, f"    hosts = ['{{ip}}', 'localhost']\n{before}{{secret}}{after}\n    return A @ B\n", value)
+    plant(
+        made,
+        draw,
+        f"    hosts = ['{{ip}}', 'localhost']\n{before}{{secret}}{after}\n    return A @ B\n",
+        value,
+    )
     return made
 
 
 def mail(draw: Draw, sentences: list[str]) -> Planted:
     """A mail with headers, text and signature."""
     made = Planted()
-    headers = "Received: from mx (mx.firma.de [{ip}]) by mail\nFrom: {name} <{email}>\nTo: {email}, \"Bob\" <{email}>\n"
+    headers = 'Received: from mx (mx.firma.de [{ip}]) by mail\nFrom: {name} <{email}>\nTo: {email}, "Bob" <{email}>\n'
     plant(made, draw, headers + f"Date: {draw.fake.date()}\nSubject: {{noise}}\n\n", "")
     made.add(" ".join(draw.pick.choices(sentences, k=4)) + "\n")
     before, value, after = secret(draw)
-    plant(made, draw, f"{before}{{secret}}{after}\n-- \n{{name}}\n{PHONE_NAMES[draw.country]} {{phone}}\n{{email}}\nIBAN: {{iban}}\n", value)
+    plant(
+        made,
+        draw,
+        f"{before}{{secret}}{after}\n-- \n{{name}}\n{PHONE_NAMES[draw.country]} {{phone}}\n{{email}}\nIBAN: {{iban}}\n",
+        value,
+    )
     return made
 
 
@@ -337,4 +389,9 @@ def texts(each: int, sentences: list[str], seed: int = 0) -> list[tuple[str, str
     """(form, country, text) of `each` texts for every form and locale."""
     warnings.simplefilter("ignore")
     draws = [Draw(locale, seed) for locale in LOCALES]
-    return [(name, draw.country, form(draw, sentences)) for _ in range(each) for draw in draws for name, form in FORMS.items()]
+    return [
+        (name, draw.country, form(draw, sentences))
+        for _ in range(each)
+        for draw in draws
+        for name, form in FORMS.items()
+    ]

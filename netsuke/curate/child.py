@@ -76,7 +76,8 @@ class Child:
             start_new_session=True,  # Ctrl-C is for the parent, which ends the child
         )
         try:
-            self._answer(self._process, START_SECONDS)
+            if failed := self._answer(self._process, START_SECONDS).get("failed"):
+                raise ChildDied(failed)
         except (ChildDied, TimeoutError) as error:
             self.close()
             told = str(error) or f"not ready within {START_SECONDS:.0f} seconds"

@@ -10,11 +10,7 @@ import re
 from collections.abc import Iterator
 
 from . import national, phones
-
-# What stands for a thing already found: nothing is looked for across it.
-MARK = "\x01"
-
-Find = tuple[int, int, str]
+from .marks import MARK, Find
 
 # A run of seven digits or more: groups that single signs or spaces join.
 _RUN = re.compile(r"[0-9](?:(?: ?[./()-]{1,2} ?| )?[0-9]){6,}+")
@@ -64,7 +60,7 @@ _ACCOUNT = re.compile(
 )
 _DIGIT_BEFORE, _DIGIT_AFTER = re.compile(r"[0-9] \Z"), re.compile(" [0-9]")
 _CONTEXT = 48  # characters before a number in which its name may stand
-_IN_BRACKETS = re.compile(r" ?[(\[]([^\n\x01()\[\]]{2,16})[)\]]")  # and after it
+_IN_BRACKETS = re.compile(rf" ?[(\[]([^\n{MARK}()\[\]]{{2,16}})[)\]]")  # and after it
 _PART_OF_WORD = re.compile(r"^\w+")
 _LONGEST_LINE = 2000  # characters of a table's line
 _LIST = re.compile(r"[ \t]*(?:[,;/|&]|and|und|et|y|e|i|or|oder|ou|o)?[ \t]*")
@@ -98,8 +94,8 @@ def written_ids(text: str, countries: tuple[str, ...]) -> Iterator[Find]:
     forms = national.forms(countries)
     for found in forms.written.finditer(text):
         start, end = found.span()
-        in_row = " " in found[0] and (_DIGIT_BEFORE.search(text, max(0, start - 2), start) or _DIGIT_AFTER.match(text, end))
-        if not in_row and not is_card(found[0]) and forms.is_written(found[0]):
+        row = _DIGIT_BEFORE.search(text, max(0, start - 2), start) or _DIGIT_AFTER.match(text, end)
+        if not (row and " " in found[0]) and not is_card(found[0]) and forms.is_written(found[0]):
             yield start, end, "ID"
 
 
@@ -118,8 +114,8 @@ def runs(text: str, countries: tuple[str, ...]) -> Iterator[Find]:
             continue
         context = f"{around.near(start, end)}\n{around.head(start)}"
         if forms.words.search(context):
-            named = next((part for part in phones.windows(text, start, end) if forms.beside(text[slice(*part)], context)), None)
-            if named:
+            parts = phones.windows(text, start, end)
+            if named := next((part for part in parts if forms.beside(text[slice(*part)], context)), None):
                 yield *named, "ID"
                 continue
         in_list = 0 <= phone_end > start - 12 and _LIST.fullmatch(text, phone_end, start)
@@ -162,7 +158,9 @@ class Around:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tables: dict[str, tuple[int, int]] = {}  # a sign: the last line asked for, the first of its table
+        self._tables: dict[
+            str, tuple[int, int]
+        ] = {}  # a sign: the last line asked for, the first of its table
 
     def near(self, start: int, end: int) -> str:
         """What stands near on its line, and on the line above if only signs stand before it on its own."""
@@ -199,7 +197,7 @@ class Around:
         head = self._table(line, sign) if sign else line
         if head == line:
             return ""
-        cells = text[head : text.find("\n", head)].split(sign)
+        cells = text[head : min(text.find("\n", head), head + _LONGEST_LINE)].split(sign)
         column = text.count(sign, line, start)
         return cells[column].lower() if column < len(cells) else ""
 

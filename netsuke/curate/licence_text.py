@@ -36,12 +36,12 @@ _SAME = {  # SPDX's equivalent words, and those that licensecheck takes for one
 # Words that restrict nothing wherever they stand: of titles, of copyright lines, of names.
 _HARMLESS = frozenset(
     """all an and apache author authors berkeley bsd by c california clause co code company consortium
-    contributor contributors copying copyright corp corporation data document documentation et al file
-    files foundation free from gmbh group holder holders holdings html http in inc institute internet is isc it
-    its january june library limited llc ltd license licenses material materials mit modified mozilla name names new
-    nor of on or org organization owner owners package program project public regents reserved revised
-    rights s script simplified software source spdx systems team technologies the their them they to
-    university version work www x11 xxxx yyyy zlib""".split()
+    contributor contributors copying copyright corp corporation data document documentation et al
+    file files foundation free from gmbh group holder holders holdings html http in inc institute
+    internet is isc it its january june library limited llc ltd license licenses material materials
+    mit modified mozilla name names new nor of on or org organization owner owners package program
+    project public regents reserved revised rights s script simplified software source spdx systems
+    team technologies the their them they to university version work www x11 xxxx yyyy zlib""".split()
 )
 
 
@@ -99,15 +99,16 @@ _COPYRIGHT = re.compile(
 _BODY_FOR = re.compile(r"(?i)\b(?:foundation|institute|cent(?:er|re)|association|society|laboratory) for\b")
 # No sentence of such a line can restrict without one of these, in whatever case it stands.
 _SENTENCE = frozenset(
-    """be but can cannot commercial commercially confidential evaluation except for forbidden if is licensed
-    may must no non noncommercial nor not only permission permitted private prohibited proprietary shall
-    strictly training unless unlicensed until use used uses using when where with without""".split()
+    """be but can cannot commercial commercially confidential evaluation except for forbidden if is
+    licensed may must no non noncommercial nor not only permission permitted private prohibited
+    proprietary shall strictly training unless unlicensed until use used uses using when where with
+    without""".split()
 )
 # Words of names that are ordinary words too.
 _NAME_PARTS = frozenset(
-    """address affiliates al as at by com core da de del den der developers development di du email entity et
-    fast file fullname holder individual js la le listed many name names other others owner portions
-    present python respective see shown their to txt van von y year years""".split()
+    """address affiliates al as at by com core da de del den der developers development di du email entity
+    et fast file fullname holder individual js la le listed many name names other others owner
+    portions present python respective see shown their to txt van von y year years""".split()
 )
 
 
@@ -195,7 +196,7 @@ def _vocabulary() -> frozenset[str]:
 
 
 def _is_accounted(name: str, region: str, names: frozenset[str]) -> bool:
-    """Whether a pattern of a licence, slots aside, is just the words of a region that are no names and numbers."""
+    """Whether a pattern of a licence, slots aside, is just the words of a region, names and numbers aside."""
     words = [folded for folded, _ in _words(region)]
     # A match is stretched back to a copyright line; what stands between is no part of the pattern.
     stretched = bool(words) and words[0] in ("copyright", "c")
@@ -222,7 +223,7 @@ _NAME_SLOT = ("neither", "nor", "any", "other", "may", "must", "not", "be")
 
 @cache
 def _parsed(entry: str) -> _Pattern:
-    """A pattern of licensecheck without its harmless words and its slots: (( )) groups, || parts, ?? is optional."""
+    """A pattern of licensecheck without harmless words and slots: (( )) groups, || parts, ?? is optional."""
     stack: list[list[list[_Pattern]]] = [[[]]]  # of groups, of alternatives, of parts
     for piece in _MARK.split(_REMARK.sub(" ", entry)):
         if piece == "((":

@@ -18,7 +18,7 @@ _NEWLINE = re.compile(r"\r\n?")
 _MORE_BREAKS = re.compile("[\v\f\x85\u2028\u2029]")
 _DELETED = dict.fromkeys(code for code in (*range(32), *range(127, 160), 0xFEFF) if code not in (9, 10))
 _TRANSLATE: dict[int, str | None] = {**_DELETED, **dict.fromkeys(range(0xD800, 0xE000), "\ufffd")}
-_PLAIN = re.compile(r"[\n\t\x20-\x7e]*")
+_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\u2028\u2029\ud800-\udfff]")  # what is not kept as it is
 MOST_BLANK = 2  # empty lines in a row
 
 
@@ -27,15 +27,17 @@ def normalise(text: str) -> tuple[str, Places]:
     text = _NEWLINE.sub("\n", text)
     lines: Iterable[str] = text.split("\n")
     numbers: Iterable[int] = range(1, text.count("\n") + 2)
-    if not _PLAIN.fullmatch(text):
+    if _ODD.search(text):
         pieces = [
             (number, part)
             for number, line in enumerate(lines, 1)
             for part in (_MORE_BREAKS.split(line) if _MORE_BREAKS.search(line) else (line,))
         ]
         numbers = [number for number, _ in pieces]
-        joined = "\n".join(part for _, part in pieces).translate(_TRANSLATE)
-        lines = unicodedata.normalize("NFC", joined).split("\n")
+        text = "\n".join(part for _, part in pieces).translate(_TRANSLATE)
+        lines = text.split("\n")
+    if not unicodedata.is_normalized("NFC", text):
+        lines = unicodedata.normalize("NFC", text).split("\n")
     kept, places = [], []
     blank, offset = MOST_BLANK, None  # no empty lines at the top
     for number, line in zip(numbers, lines, strict=True):

@@ -36,7 +36,10 @@ def _pension_de(number: str) -> bool:
     if not re.fullmatch(r"\d\d(?:[0-7]\d|8[01])(?:0\d|1[0-2])\d\d[A-Z]\d{3}", compact):
         return False
     digits = f"{compact[:8]}{ord(compact[8]) - 64:02}{compact[9:11]}"
-    products = (int(digit) * weight for digit, weight in zip(digits, (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1), strict=True))
+    products = (
+        int(digit) * weight
+        for digit, weight in zip(digits, (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1), strict=True)
+    )
     return sum(product // 10 + product % 10 for product in products) % 10 == int(compact[11])
 
 
@@ -96,7 +99,9 @@ IDENTIFIERS: dict[str, tuple[Identifier, ...]] = {
     ),
     "FI": (Identifier("fi.hetu", "999999-999A|999999-9999|999999A999A|999999A9999", ""),),
     "FR": (
-        Identifier("fr.nir", "9 99 99 99 999 999 99|999999999999999|9 99 99 9A 999 999 99|999999A99999999", ""),
+        Identifier(
+            "fr.nir", "9 99 99 99 999 999 99|999999999999999|9 99 99 9A 999 999 99|999999A99999999", ""
+        ),
         Identifier("fr.nif", "", "fiscale?|spi"),
     ),
     "GB": (
@@ -174,7 +179,9 @@ class Forms:
     def beside(self, number: str, context: str) -> bool:
         """Whether digits, in any grouping, are one whose name stands in `context` (lower case)."""
         bare = re.sub("[^0-9]", "", number)
-        return len(bare) >= 8 and any(words.search(context) and is_valid(check, bare) for words, check in self._named)
+        return len(bare) >= 8 and any(
+            words.search(context) and is_valid(check, bare) for words, check in self._named
+        )
 
 
 def is_valid(check: Check, number: str) -> bool:

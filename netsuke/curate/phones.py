@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     import phonenumbers
 
 _WORDS = re.compile(
-    r"(?<![^\W_])(?:(?:tele|mobile?|cell|smart|home|work|land|handy)?phones?|(?:cell|phone|mobile|handy|telefon|mobil|tel|fax)[ _-]?"
-    r"(?:nummer|number|num|n[or])|tels?|tél|tlf|t[ée]l[ée]phone|tel[ée]fon[eo]?s?|telefoon|mobile?s?|mobiel|mob|m[óo]vil|cell"
-    r"|cellulare?|celular|handy|(?:tele)?fax|whatsapp|sms|hotline|durchwahl|portable|kom[oó]rk\w+|fone|fon"
+    r"(?<![^\W_])(?:(?:tele|mobile?|cell|smart|home|work|land|handy)?phones?"
+    r"|(?:cell|phone|mobile|handy|telefon|mobil|tel|fax)[ _-]?(?:nummer|number|num|n[or])"
+    r"|tels?|tél|tlf|t[ée]l[ée]phone|tel[ée]fon[eo]?s?|telefoon|mobile?s?|mobiel|mob|m[óo]vil|cell|cellulare?"
+    r"|celular|handy|(?:tele)?fax|whatsapp|sms|hotline|durchwahl|portable|kom[oó]rk\w+|fone|fon"
     r"|тел|телефон|моб|फ़ोन|फोन|मोबाइल|هاتف|جوال|טלפון|נייד)(?![^\W_])|电话|手机|電話|携帯|☎|📞|✆"
 )
 # These stand beside many other numbers too: they count only right before one.
@@ -43,7 +44,7 @@ _FEWEST_DIGITS = {"named": 7, "weakly": 10, "": 9, "other": 9}
 
 
 def named(context: str) -> str:
-    """What the words of `context` (lower case) make of a number: "named", "weakly" named, "other" than a phone or ""."""
+    """What the words near a number, in lower case, say: it is "named", "weakly" named, something "other", or ""."""
     if _OTHER.search(context):
         return "other"
     return "named" if _WORDS.search(context) else "weakly" if _WEAK_WORDS.search(context) else ""
@@ -62,7 +63,9 @@ def windows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
             yield words[first][0], words[last][1]
 
 
-def in_run(text: str, start: int, end: int, beside: str, countries: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+def in_run(
+    text: str, start: int, end: int, beside: str, countries: tuple[str, ...]
+) -> Iterator[tuple[int, int]]:
     """The phone numbers in a run of digits, with their extensions. `beside`: what `named` says of its context."""
     apart = beside == "named" or _is_international(text[start:end])
     parts = windows(text, start, end) if apart else [(start, end)]
@@ -95,7 +98,9 @@ def _is_phone(written: str, beside: str, countries: tuple[str, ...]) -> bool:
 def _is_decimal(written: str) -> bool:
     """Whether one point stands in it: a decimal number, unless it parts off a country or area code."""
     before, _, after = written.rpartition(".")
-    return written.count(".") == 1 and not (len(after) > 5 and re.fullmatch(r"\+[0-9]{1,3}|0[0-9]{2,4}", before))
+    return written.count(".") == 1 and not (
+        len(after) > 5 and re.fullmatch(r"\+[0-9]{1,3}|0[0-9]{2,4}", before)
+    )
 
 
 def _digits(written: str) -> str:
@@ -157,9 +162,9 @@ def _plan(country: str) -> tuple[re.Pattern[str], str]:
     import phonenumbers
 
     plan = phonenumbers.PhoneMetadata.metadata_for_region(country, None)
-    if plan is None:
+    if plan is None or plan.general_desc is None:
         return re.compile("(?!)"), ""
-    return re.compile(plan.general_desc.national_number_pattern), plan.national_prefix or ""
+    return re.compile(plan.general_desc.national_number_pattern or "(?!)"), plan.national_prefix or ""
 
 
 def _calling_code(country: str) -> int:

@@ -9,24 +9,25 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from . import digits, keys, phones
-from .digits import MARK, Find
+from .marks import MARK, Find, without
 
 KINDS = ("EMAIL", "PHONE", "IBAN", "CARD", "ID", "IP", "SECRET")
-COUNTRIES = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "PL", "BR", "IN")
 
 _PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(KINDS)})_[0-9]+\]")
 _BLOCK = 1 << 13  # characters that are searched at once: where nothing is found, once is enough
 
 # Digits of all scripts, full width, no-break and hidden signs: each becomes the plain sign that it stands for.
 _SIGNS = {
-    **dict.fromkeys((0xA0, *range(0x2000, 0x2010), *range(0x202A, 0x2030), *range(0x2066, 0x206A), 0x3000), " "),
+    **dict.fromkeys(
+        (0xA0, *range(0x2000, 0x2010), *range(0x202A, 0x2030), *range(0x2066, 0x206A), 0x3000), " "
+    ),
     **dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2212), "-"),
     **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},
 }
 _FOREIGN = re.compile(rf"[^\x00-\x7f](?<=[\d{''.join(map(chr, _SIGNS))}])")
 
 
-def find(text: str, countries: Sequence[str] = COUNTRIES) -> list[Find]:
+def find(text: str, countries: Sequence[str]) -> list[Find]:
     """(start, end, type) of the private things in a text: sorted, never overlapping; types are KINDS.
 
     `countries`: ISO 3166-1 codes whose national phones and ids count. What can be nobody's is left: example
@@ -35,13 +36,13 @@ def find(text: str, countries: Sequence[str] = COUNTRIES) -> list[Find]:
     known = tuple(countries)
     rest = _PLACEHOLDER.sub(lambda found: MARK * len(found[0]), text)
     finds = list(keys.blocks(rest))
-    rest = _without(rest, finds)
+    rest = without(rest, finds)
     for start, end in _blocks(rest):
         block = fold(rest[start:end])
         # Until there is nothing more: a mask can then never bring out what was not seen before it.
         while found := _round(block, known):
             finds += [(start + first, start + last, kind) for first, last, kind in found]
-            block = _without(block, found)
+            block = without(block, found)
     return sorted(finds)
 
 
@@ -69,34 +70,30 @@ def _round(text: str, countries: tuple[str, ...]) -> list[Find]:
     finds: list[Find] = []
     for in_all in (keys.secrets, emails, digits.accounts, addresses):
         found = list(in_all(text))
-        finds, text = finds + found, _without(text, found)
+        finds, text = finds + found, without(text, found)
     for in_some in (digits.written_ids, digits.runs):
         found = list(in_some(text, countries))
-        finds, text = finds + found, _without(text, found)
+        finds, text = finds + found, without(text, found)
     return finds
-
-
-def _without(text: str, finds: Iterable[Find]) -> str:
-    """The text with marks for what was found, its lines kept."""
-    parts, done = [], 0
-    for start, end, _ in sorted(finds):
-        parts += [text[done:start], re.sub(r"[^\n]", MARK, text[start:end])]
-        done = end
-    return "".join([*parts, text[done:]]) if parts else text
 
 
 # -- e-mail ------------------------------------------------------------------------------------------------------
 _AT = re.compile(r"@(?<=[\w.+%~'-]@)(?=[^\W_])")
 _AT_ESCAPED = re.compile(r"%40(?=[^\W_])")  # in the address of a page
 # Scripts that are written without spaces, where the next word may follow an address at once.
-_DENSE = "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\ud7ff\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff"
+_DENSE = (
+    "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\ud7ff\uf900-\ufaff\uff66-\uffdc"
+    "\U00020000-\U0003ffff"
+)
 _LOCAL_BACKWARDS = [re.compile(rf"[^\W{dense}](?:[^\W{dense}]|[.+%'~-])*+") for dense in (_DENSE, "")]
 _DOMAIN = [
     re.compile(rf"(?:[^\W_{dense}]|-){{1,63}}+(?:\.(?:[^\W_{dense}]|-){{1,63}}+)+") for dense in (_DENSE, "")
 ]
 _LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
 _LOGIN = re.compile(r"(?:git|hg|svn|cvs|root)$")
-_RESERVED = frozenset("test example invalid localhost local localdomain internal lan intranet home arpa".split())
+_RESERVED = frozenset(
+    "test example invalid localhost local localdomain internal lan intranet home arpa".split()
+)
 # Endings of files and units that are no top-level domain: "icon@2x.png", "getty@tty1.service".
 _ENDINGS = frozenset(
     "png jpg jpeg gif svg webp bmp ico pdf html htm css scss js mjs ts tsx jsx json xml yaml yml toml txt csv tsv"
@@ -195,7 +192,11 @@ def is_public(address: str) -> bool:
         return False
     if parsed.version == 4 and (address == "1.2.3.4" or len(set(address.split("."))) == 1):
         return False
-    return parsed.is_global and not parsed.is_multicast and not (parsed.version == 6 and parsed in _DOCUMENTATION)
+    return (
+        parsed.is_global
+        and not parsed.is_multicast
+        and not (parsed.version == 6 and parsed in _DOCUMENTATION)
+    )
 
 
 # -- placeholders --------------------------------------------------------------------------------------------------
@@ -228,7 +229,7 @@ def _same_email(address: str) -> str:
 class Placeholders:
     """Masks: "[EMAIL_1]" for a value, the same for all its spellings within an owner, counted by first use."""
 
-    def __init__(self, countries: Sequence[str] = COUNTRIES) -> None:
+    def __init__(self, countries: Sequence[str] = ()) -> None:
         self._countries = tuple(countries)
         self._numbers: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
 

@@ -187,7 +187,7 @@ def serve(requests: TextIO, answers: TextIO, examine: Examine) -> None:
 
 
 def main(examine: Examine | None = None) -> None:
-    """Serve stdin and stdout; the first line out, {"ready": true}, says that everything is loaded.
+    """Serve stdin and stdout; the first line out, {"ready": true} or {"failed": why}, says that all is loaded.
 
     What a parser prints goes to stderr, not between the answers; and none reads what is asked.
     """
@@ -196,19 +196,24 @@ def main(examine: Examine | None = None) -> None:
     with open(os.devnull) as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
-    if examine is None:
-        from .examine import examine as examine_file
-
-        examine = examine_file
-    _warm_up(examine)
+    try:
+        examine = _warmed_up(examine)
+    except Exception as error:  # a library that is missing or broken
+        answers.write(json.dumps({"failed": f"{type(error).__name__}: {error}"}) + "\n")
+        return
     answers.write('{"ready": true}\n')
     answers.flush()
     serve(requests, answers, examine)
 
 
-def _warm_up(examine: Examine) -> None:
+def _warmed_up(examine: Examine | None) -> Examine:
     """Load what reading loads, so that it counts neither as a file's time nor as its memory."""
     import kreuzberg  # noqa: F401
 
+    if examine is None:
+        from .examine import examine as examine_file
+
+        examine = examine_file
     raw = {"text": _SAMPLE, "reader": "text (utf-8)", "title": "", "pages": [], "suffix": ".txt"}
     examine(raw | {"bytes": len(_SAMPLE), "markup": None, "path": ""}, {"profile": "auto", "countries": ()})
+    return examine

@@ -1,4 +1,4 @@
-"""Which licence a file has: tags, notices, texts, REUSE, DEP-5, metadata; and that none else is called free."""
+"""Which licence a file has: tags, notices, texts, REUSE, DEP-5, metadata; none else is called free."""
 
 import json
 import os
@@ -60,14 +60,14 @@ NOTICES = {
     .replace("/GPL-2", "/LGPL-2.1"),
     "GPL-3.0-or-later": "Licensed under the GPL version 3 or later",
     "AGPL-3.0-only": "This file is under version 3 of the GNU Affero General Public License.",
-    "MPL-2.0": "This Source Code Form is subject to the terms of the Mozilla Public License, v. 2.0. If a copy of "
-    "the MPL was not distributed with this file, You can obtain one at https://mozilla.org/MPL/2.0/.",
-    "Apache-2.0": "On Debian systems, the full text of the Apache License, Version 2.0 can be found in the file "
-    "`/usr/share/common-licenses/Apache-2.0'.",
+    "MPL-2.0": "This Source Code Form is subject to the terms of the Mozilla Public License, v. 2.0. If a copy "
+    "of the MPL was not distributed with this file, You can obtain one at https://mozilla.org/MPL/2.0/.",
+    "Apache-2.0": "On Debian systems, the full text of the Apache License, Version 2.0 can be found in the "
+    "file `/usr/share/common-licenses/Apache-2.0'.",
     "CC-BY-SA-4.0": CC_BY.replace("Attribution", "Attribution-ShareAlike"),
-    "GFDL-1.3-no-invariants-or-later": "Permission is granted to copy, distribute and/or modify this document "
-    "under the terms of the GNU Free Documentation License, Version 1.3 or any later version published by the "
-    "Free Software Foundation; with no Invariant Sections, no Front-Cover Texts, and no Back-Cover Texts.",
+    "GFDL-1.3-no-invariants-or-later": "Permission is granted to copy, distribute and/or modify this "
+    "document under the terms of the GNU Free Documentation License, Version 1.3 or any later version "
+    "published by the Free Software Foundation; with no Invariant Sections, no Front-Cover Texts, and no Back-Cover Texts.",
 }
 
 
@@ -364,8 +364,8 @@ def test_reuse_files_within_reuse_files(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["version = ", "annotations = 3", "[[annotations]]\npath = 3", "[annotations]\npath = '*'", "\x00", "a",
-             "[[annotations]]\npath = '**'\nprecedence = 'nearest'\nSPDX-License-Identifier = 'ISC'"]
+    "text", ["version = ", "annotations = 3", "[[annotations]]\npath = 3", "[annotations]\npath = '*'",
+             "\x00", "a", "[[annotations]]\npath = '**'\nprecedence = 'nearest'\nSPDX-License-Identifier = 'ISC'"]
 )  # fmt: skip
 def test_a_bad_reuse_toml_gives_nothing(tmp_path, text):
     assert folder(tmp_path, {"REUSE.toml": text, "LICENSE": MIT})("a") == ("MIT", "licence text", "LICENSE")

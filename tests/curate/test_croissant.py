@@ -1,0 +1,53 @@
+"""The dataset's card: what mlcroissant, the reference implementation, says of it, and what it reads by it."""
+
+import json
+import subprocess
+import sys
+
+from material import netsuke, write_material
+
+READ = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+import mlcroissant
+dataset = mlcroissant.Dataset(jsonld=sys.argv[1])
+issues = dataset.metadata.issues
+rows = {split: [row[f"{split}/path"].decode() for row in dataset.records(split)] for split in ("train", "valid", "test")}
+print(json.dumps({"errors": list(issues.errors), "warnings": list(issues.warnings), "rows": rows}))
+"""
+
+
+def test_mlcroissant_reads_the_dataset_by_its_card(tmp_path):
+    recipe = write_material(tmp_path / "notes")
+    done = netsuke(tmp_path / "home", "curate", str(recipe.parent), "--to", str(tmp_path / "data"), "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    read = subprocess.run([sys.executable, "-c", READ, str(tmp_path / "data" / "croissant.json")],
+                          capture_output=True, text=True)  # fmt: skip
+    assert read.returncode == 0, read.stderr[-2000:]
+    told = json.loads(read.stdout.splitlines()[-1])
+    assert told["errors"] == [] and all("recommended" in warning for warning in told["warnings"])
+    assert {split: len(rows) for split, rows in told["rows"].items()} == {
+        split: part["documents"] for split, part in summary["splits"].items()}  # fmt: skip
+    card = json.loads((tmp_path / "data" / "croissant.json").read_text())
+    assert card["creator"] == [{"@type": "sc:Person", "name": "me"}]
+    assert card["conformsTo"][1].endswith("RAI/1.0") and card["rai:personalSensitiveInformation"]
+    names = {"train.jsonl", "valid.jsonl", "test.jsonl", "documents.jsonl", "drops.jsonl", "summary.json", "croissant.json"}
+    written = {p.relative_to(tmp_path / "data").as_posix() for p in (tmp_path / "data").rglob("*") if p.is_file()}
+    assert written == names | {f"examples/{split}.jsonl" for split in ("train", "valid", "test")}
+
+
+def test_what_was_left_out_is_told(tmp_path):
+    recipe = write_material(tmp_path / "notes")
+    (recipe.parent / "copy.md").write_text((recipe.parent / "note-03.md").read_text())
+    (recipe.parent / "tickets.csv").write_text("text,label\nIt broke,bug\nHow do I start?,question\nthird\n")
+    done = netsuke(tmp_path / "home", "curate", str(recipe.parent))
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    for told in ("exact duplicate", "copy.md", "tickets.csv: 2 of text + label, 1 bad", "languages", "own work"):
+        assert told in done.stdout, told
+    assert "note-03.md: of copy.md" in netsuke(tmp_path / "home", "curate", str(recipe.parent), "--drops", "exact duplicate").stdout
+    kept = netsuke(tmp_path / "home", "curate", str(recipe.parent), "--set", 'curate.keep=["exact duplicate"]', "--json")
+    assert json.loads(kept.stdout)["spared"]["exact duplicate"]["count"] == 1
+    rows = json.loads(netsuke(tmp_path / "home", "consent", "--json").stdout)
+    assert len(rows) == 16
