@@ -97,6 +97,7 @@ def netsuke(debug: bool) -> None:
 
     \b
     netsuke bases fetch smollm2-135m-instruct     once: the open base, 98 MB
+    netsuke curate ~/notes                        what it would learn from, and why the rest is left out
     netsuke make ~/notes                          your folder in, a checked model out
     netsuke chat notes                            talk to it
     """

@@ -50,4 +50,4 @@ def test_what_was_left_out_is_told(tmp_path):
     kept = netsuke(tmp_path / "home", "curate", str(recipe.parent), "--set", 'curate.keep=["exact duplicate"]', "--json")
     assert json.loads(kept.stdout)["spared"]["exact duplicate"]["count"] == 1
     rows = json.loads(netsuke(tmp_path / "home", "consent", "--json").stdout)
-    assert len(rows) == 16
+    assert len(rows["documents"]) == 16
