@@ -3,7 +3,7 @@
     python -m bench.licences [--quick] [--check] [--json]
 
 Truth: each stanza of /usr/share/doc/*/copyright that has a short name and a text; short names become SPDX ids
-as netsuke.curate.licence_names.dep5 maps them; one without an SPDX id is neither right nor wrong, and whether
+as netsuke.rights.licence_names.dep5 maps them; one without an SPDX id is neither right nor wrong, and whether
 it is called free is told all the same. Peers, on the same texts: licenseclassifier alone, and licenseid.
 """
 
@@ -24,10 +24,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from netsuke.curate.licence_declared import body, paragraphs, short
-from netsuke.curate.licence_names import dep5
-from netsuke.curate.licences import identify
 from netsuke.ledger import licence_allows
+from netsuke.rights.licence_declared import body, paragraphs, short
+from netsuke.rights.licence_names import dep5
+from netsuke.rights.licences import identify
 
 DOCUMENTATION = Path("/usr/share/doc")
 LEAST_PACKAGES, LEAST_ACCURACY, LEAST_COVERAGE = 200, 0.9, 0.7
@@ -153,12 +153,12 @@ def show(packages: int, rows: list[dict[str, Any]]) -> None:
     print(f"{packages} packages")
     for row in rows:
         print(
-            f"{row['name']}: {row['stanzas']} stanzas, {row['texts']} texts, {row['mb_per_second']:.3f} MB/s\n"
+            f"{row['name']}: {row['stanzas']} stanzas, {row['texts']} texts, {row['mb_per_second']} MB/s\n"
             f"    accuracy {row['accuracy']:.3f}, coverage {row['coverage']:.3f}: right {row['right']}, wrong"
             f" {row['wrong']}, not told {row['none']}; no SPDX id {row['unnamed']}\n"
             f"    called free: against the truth {row['called_free_against_truth']}, without an id"
-            f" {row['called_free_without_an_id']} ({row['kinds_without_an_id']} kinds), with a restriction put"
-            f" in {row['restricted_called_free']} of {row['restricted']}"
+            f" {row['called_free_without_an_id']} ({row['kinds_without_an_id']} kinds), with a restriction"
+            f" put in {row['restricted_called_free']} of {row['restricted']}"
         )
         for kind, times in row["wrong_most"] if row["name"] == "netsuke" else ():
             print(f"        {times:3}  {kind}")

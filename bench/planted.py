@@ -1,6 +1,7 @@
 """Texts with private things that nobody owns: made by faker with valid checksums, placed in prose, tables, code, mails.
 
-Each value is new and drawn from a seed. Among them stand things that only look private: dates, hashes, versions.
+Each value is new and drawn from a seed. Among them stand things that only look private: dates, hashes,
+versions.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ KINDS = ("EMAIL", "PHONE", "IBAN", "CARD", "ID", "IP", "SECRET")
 
 # What each country calls a phone, and the id that is drawn for it.
 PHONE_NAMES = {
-    "US": "Phone", "GB": "Mobile", "DE": "Telefon", "FR": "Tél.", "ES": "Teléfono", "IT": "Telefono", "NL": "Telefoon",
+    "US": "Phone", "GB": "Mobile", "DE": "Telefon", "FR": "Tél.", "ES": "Teléfono", "IT": "Telefono",
+    "NL": "Telefoon",
     "PL": "Telefon", "BR": "Telefone", "IN": "Mobile no",
 }  # fmt: skip
 ID_NAMES = {
-    "US": "SSN", "GB": "NI number", "DE": "Steuer-ID", "FR": "Sécurité sociale", "ES": "DNI", "IT": "Codice fiscale",
+    "US": "SSN", "GB": "NI number", "DE": "Steuer-ID", "FR": "Sécurité sociale", "ES": "DNI",
+    "IT": "Codice fiscale",
     "NL": "BSN", "PL": "PESEL", "BR": "CPF", "IN": "Aadhaar",
 }  # fmt: skip
 
@@ -206,12 +209,15 @@ def _token(draw: Draw) -> tuple[str, str, str]:
     token = draw.pick.choice(
         [
             "AKIA" + draw.text(string.ascii_uppercase + "234567", 16), "ghp_" + draw.text(BASE62, 36),
-            "github_pat_" + draw.text(BASE62, 22) + "_" + draw.text(BASE62, 59), "glpat-" + draw.text(BASE62, 20),
+            "github_pat_" + draw.text(BASE62, 22) + "_" + draw.text(BASE62, 59),
+            "glpat-" + draw.text(BASE62, 20),
             f"xoxb-{draw.text(string.digits, 12)}-{draw.text(string.digits, 12)}-{draw.text(BASE62, 24)}",
-            "sk_live_" + draw.text(BASE62, 24), "AIza" + draw.text(BASE62 + "_-", 34) + "x", "npm_" + draw.text(BASE62, 36),
+            "sk_live_" + draw.text(BASE62, 24), "AIza" + draw.text(BASE62 + "_-", 34) + "x",
+            "npm_" + draw.text(BASE62, 36),
             "hf_" + draw.text(BASE62, 34), "sk-ant-api03-" + draw.text(BASE62 + "_-", 92) + "AA",
             "sk-proj-" + draw.text(BASE62, 48), f"SG.{draw.text(BASE62, 22)}.{draw.text(BASE62, 43)}",
-            "dop_v1_" + draw.text(HEX, 64), "shpat_" + draw.text(HEX, 32), "pypi-AgEIcHlwaS5vcmc" + draw.text(BASE62, 80),
+            "dop_v1_" + draw.text(HEX, 64), "shpat_" + draw.text(HEX, 32),
+            "pypi-AgEIcHlwaS5vcmc" + draw.text(BASE62, 80),
             draw.text(string.digits, 9) + ":AA" + draw.text(BASE62, 33), draw.text(HEX, 32) + "-us14",
         ]
     )  # fmt: skip
@@ -223,13 +229,19 @@ def _token(draw: Draw) -> tuple[str, str, str]:
 def _assigned(draw: Draw) -> tuple[str, str, str]:
     return draw.pick.choice(
         [
-            ('password = "', draw.password(), '"'), ("'password': '", draw.password().replace("'", "x"), "',"),
+            ('password = "', draw.password(), '"'),
+            ("'password': '", draw.password().replace("'", "x"), "',"),
             ("DB_PASSWORD=", draw.password(), "\n"), ("  password: ", draw.password(), "\n"),
-            ("<password>", draw.password().replace("&", "x"), "</password>"), ('"api_key": "', draw.text(HEX, 32), '",'),
-            ("API_TOKEN=", draw.text(BASE62, 40), "\n"), ("aws_secret_access_key = ", draw.text(BASE62 + "/+", 40), "\n"),
-            ("client_secret: ", draw.text(BASE62, 32), "\n"), ("The password is ", draw.password(), " as before"),
-            ("const SECRET_KEY = '", draw.text(BASE62, 50), "';"), ("AccountKey=", draw.text(BASE62, 86) + "==", ";"),
-            ("Server=db;Uid=app;Pwd=", draw.password().replace(";", "x"), ";"), ("--api-key=", draw.text(BASE62, 24), " "),
+            ("<password>", draw.password().replace("&", "x"), "</password>"),
+            ('"api_key": "', draw.text(HEX, 32), '",'),
+            ("API_TOKEN=", draw.text(BASE62, 40), "\n"),
+            ("aws_secret_access_key = ", draw.text(BASE62 + "/+", 40), "\n"),
+            ("client_secret: ", draw.text(BASE62, 32), "\n"),
+            ("The password is ", draw.password(), " as before"),
+            ("const SECRET_KEY = '", draw.text(BASE62, 50), "';"),
+            ("AccountKey=", draw.text(BASE62, 86) + "==", ";"),
+            ("Server=db;Uid=app;Pwd=", draw.password().replace(";", "x"), ";"),
+            ("--api-key=", draw.text(BASE62, 24), " "),
         ]
     )  # fmt: skip
 
@@ -240,7 +252,8 @@ def _in_place(draw: Draw) -> tuple[str, str, str]:
     pair = base64.b64encode(f"ann:{draw.text(BASE62, 12)}".encode()).decode()
     return draw.pick.choice(
         [
-            ("postgres://app:", draw.text(BASE62 + "!$", 12), "@db.intern:5432/app"), ("Authorization: Bearer ", jwt, "\n"),
+            ("postgres://app:", draw.text(BASE62 + "!$", 12), "@db.intern:5432/app"),
+            ("Authorization: Bearer ", jwt, "\n"),
             ("https://ann:", draw.text(BASE62, 10), "@git.firma.de/x.git"), ("cookie: jwt=", jwt, "; path=/"),
             ("Authorization: Bearer ", draw.text(BASE62, 40), "\n"), ("Authorization: Basic ", pair, "\n"),
             ("mongodb+srv://app:", draw.text(BASE62, 16), "@cluster0.abc.mongodb.net"),
@@ -275,18 +288,29 @@ def _isbn(draw: Draw) -> str:
 LOOKALIKES: list[Callable[[Draw], str]] = [
     lambda draw: draw.fake.date(), lambda draw: draw.fake.date("%d.%m.%Y") + " " + draw.fake.time(),
     lambda draw: draw.fake.iso8601(), lambda draw: f"ISBN {_isbn(draw)}", lambda draw: _isbn(draw),
-    lambda draw: f"ISSN {draw.text(string.digits, 4)}-{draw.text(string.digits, 4)}", lambda draw: f"doi:{draw.fake.doi()}",
+    lambda draw: f"ISSN {draw.text(string.digits, 4)}-{draw.text(string.digits, 4)}",
+    lambda draw: f"doi:{draw.fake.doi()}",
     lambda draw: str(uuid.UUID(int=draw.pick.getrandbits(128))), lambda draw: "commit " + draw.text(HEX, 40),
-    lambda draw: draw.text(HEX, 64) + "  file.tar.gz", lambda draw: f"v{draw.pick.randrange(9)}.{draw.pick.randrange(30)}.1.4",
-    lambda draw: f"{draw.pick.random():.15f} {draw.pick.uniform(-1e6, 1e6):.6f}", lambda draw: f"#{draw.pick.randrange(10**7)}",
-    lambda draw: "\t".join(f"{draw.pick.randrange(10**4):5}" for _ in range(8)), lambda draw: draw.text(string.digits, 10),
-    lambda draw: " ".join(draw.text(HEX, 2) for _ in range(16)), lambda draw: f"data:image/png;base64,{draw.text(BASE62, 80)}",
-    lambda draw: "mail user@example.com or root@localhost", lambda draw: f"ping 192.168.0.{draw.pick.randrange(256)}",
-    lambda draw: f"curl http://203.0.113.{draw.pick.randrange(256)}:8080/", lambda draw: "npm i @types/node@18.2.0 icon@2x.png",
-    lambda draw: f"{draw.pick.randrange(1000)} 000 000 / {draw.pick.randrange(10**9):,}", lambda draw: "C = A @ B.T  # @property",
-    lambda draw: f"order {draw.text(string.digits, 12)}", lambda draw: f"{draw.pick.uniform(-90, 90):.6f}, 13.404954",
-    lambda draw: 'password = "changeme"', lambda draw: "token = get_token(user_id=42)", lambda draw: "API_KEY=${API_KEY}",
-    lambda draw: "git clone git@github.com:python/cpython.git", lambda draw: f"epoch {draw.pick.randrange(10**9, 2 * 10**9)}",
+    lambda draw: draw.text(HEX, 64) + "  file.tar.gz",
+    lambda draw: f"v{draw.pick.randrange(9)}.{draw.pick.randrange(30)}.1.4",
+    lambda draw: f"{draw.pick.random():.15f} {draw.pick.uniform(-1e6, 1e6):.6f}",
+    lambda draw: f"#{draw.pick.randrange(10**7)}",
+    lambda draw: "\t".join(f"{draw.pick.randrange(10**4):5}" for _ in range(8)),
+    lambda draw: draw.text(string.digits, 10),
+    lambda draw: " ".join(draw.text(HEX, 2) for _ in range(16)),
+    lambda draw: f"data:image/png;base64,{draw.text(BASE62, 80)}",
+    lambda draw: "mail user@example.com or root@localhost",
+    lambda draw: f"ping 192.168.0.{draw.pick.randrange(256)}",
+    lambda draw: f"curl http://203.0.113.{draw.pick.randrange(256)}:8080/",
+    lambda draw: "npm i @types/node@18.2.0 icon@2x.png",
+    lambda draw: f"{draw.pick.randrange(1000)} 000 000 / {draw.pick.randrange(10**9):,}",
+    lambda draw: "C = A @ B.T  # @property",
+    lambda draw: f"order {draw.text(string.digits, 12)}",
+    lambda draw: f"{draw.pick.uniform(-90, 90):.6f}, 13.404954",
+    lambda draw: 'password = "changeme"', lambda draw: "token = get_token(user_id=42)",
+    lambda draw: "API_KEY=${API_KEY}",
+    lambda draw: "git clone git@github.com:python/cpython.git",
+    lambda draw: f"epoch {draw.pick.randrange(10**9, 2 * 10**9)}",
 ]  # fmt: skip
 
 
@@ -322,8 +346,10 @@ def plant(made: Planted, draw: Draw, template: str, value: str) -> None:
     """Append a template with new values."""
     loose = "{loose}" in template
     made.add(
-        template.replace("{loose}", "{phone}"), secret=value, email=draw.email(), phone=draw.phone(not loose), ip=draw.ip(),
-        iban=draw.iban(), card=draw.card(), id=draw.id(), noise=draw.pick.choice(LOOKALIKES)(draw), name=draw.fake.name(),
+        template.replace("{loose}", "{phone}"), secret=value, email=draw.email(), phone=draw.phone(not loose),
+        ip=draw.ip(),
+        iban=draw.iban(), card=draw.card(), id=draw.id(), noise=draw.pick.choice(LOOKALIKES)(draw),
+        name=draw.fake.name(),
     )  # fmt: skip
 
 

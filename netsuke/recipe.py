@@ -117,7 +117,8 @@ class _Reader:
 
 
 _HEADER = re.compile(r"\s*\[+\s*[\"']?([\w.-]+)[\"']?\s*\]+\s*(#.*)?$")
-_PLAIN = {tuple[str, ...]: "a list of texts", str: "a text", float: "a number", int: "a whole number", bool: "true or false"}
+_PLAIN = {str: "a text", float: "a number", int: "a whole number", bool: "true or false"}
+_PLAIN |= {tuple[str, ...]: "a list of texts"}
 
 
 def load(path: Path, sections: Mapping[str, type]) -> Recipe:
@@ -202,8 +203,9 @@ def save(recipe: Recipe, path: Path) -> None:
             value = getattr(params, field.name)
             if value != field.default or field.name in document.get(name, ()):
                 table = document.setdefault(name, tomlkit.table())
-                if table.get(field.name) != value:
-                    table[field.name] = value
+                plain = list(value) if isinstance(value, tuple) else value
+                if table.get(field.name) != plain:
+                    table[field.name] = plain
     text = tomlkit.dumps(document)
     if text != old:
         _write(path, text, "write the recipe")

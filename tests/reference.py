@@ -25,7 +25,10 @@ SOURCE = {
     "owner": 'who owns it; "me" is your own work',
     "licence": "an SPDX expression",
     "consent": '"in", "out" or "unknown": your own work needs none; others\' comes in with an open licence or "in"',
-    "profile": "what kind of text it is; nothing depends on it yet",
+    "profile": 'what kind of text it is; "auto": each file by itself. Only prose goes by the quality rules',
+    "private": 'e-mail addresses, phone numbers, keys, …: "mask" them, "drop" what has some, or "keep" them',
+    "agreement": "a file that the owner signed, relative to the recipe (docs/data.md)",
+    "signers": "who may have signed it: a public key, or an allowed-signers file",
 }
 def page() -> str:
     """The whole page."""
@@ -52,8 +55,9 @@ def rows(kind: type, texts: dict[str, str]) -> list[str]:
     found = ["| key | type | default | |", "|---|---|---|---|"]
     for field in dataclasses.fields(kind):
         if field.name in texts:
-            default = "needed" if field.default is dataclasses.MISSING else f"`{field.default!r}`".replace("'", '"')
-            shown = getattr(hints[field.name], "__name__", "text").replace("str", "text").replace("Literal", "text")
+            given = list(field.default) if isinstance(field.default, tuple) else field.default
+            default = "needed" if given is dataclasses.MISSING else f"`{given!r}`".replace("'", '"')
+            shown = getattr(hints[field.name], "__name__", "text").replace("str", "text").replace("Literal", "text").replace("tuple", "list")
             found.append(f"| `{field.name}` | {shown} | {default} | {texts[field.name]} |")
     return found
 

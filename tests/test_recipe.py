@@ -472,3 +472,31 @@ def test_a_size_that_cannot_be_reached_is_taken_back(tmp_path, before):
         assert "mb = 5" in path.read_text()
         raise BudgetError("too small")
     assert (path.read_text() if path.exists() else None) == before
+
+
+@dataclass(frozen=True)
+class Curate:
+    keep: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+
+
+LISTS = {"curate": Curate}
+
+
+def test_lists_are_read_set_and_written(tmp_path):
+    path = tmp_path / "netsuke.toml"
+    path.write_text(
+        'name = "notes"\nbase = "b"\n[[sources]]\npath = "."\n[curate]\nkeep = ["c4", "drafts/**"] # mine\n'
+    )
+    loaded = load(path, LISTS)
+    assert loaded.params["curate"].keep == ("c4", "drafts/**") and loaded.params["curate"].languages == ()
+    before = path.read_text()
+    save(loaded, path)
+    assert path.read_text() == before
+    changed = with_settings(loaded, {"curate.languages": '["en", "de"]', "curate.keep": "[]"}, LISTS)
+    save(changed, path)
+    assert load(path, LISTS).params == changed.params
+    for wrong in ('"c4"', "[1]", "true"):
+        path.write_text(before.replace('["c4", "drafts/**"]', wrong))
+        with pytest.raises(RecipeError, match="keep"):
+            load(path, LISTS)

@@ -60,10 +60,10 @@ def allowed(room):
     if room in FRONT:  # nobody but `python -m netsuke` imports the command line
         return ROOT | (FRONT - {"cli"}) | STEPS | KNOWING | {"loop", room}
     if room == "loop":
-        return ROOT | STEPS | {"engines"}
+        return ROOT | STEPS | KNOWING
     if room in STEPS:
-        return ROOT | {"engines", room}
-    return ROOT | ({"engines"} if room == "engines" else set())
+        return ROOT | KNOWING | {room}
+    return ROOT | ({room} & KNOWING)
 
 
 def package_of(path):

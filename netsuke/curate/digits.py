@@ -14,8 +14,8 @@ from .marks import MARK, Find
 
 # A run of seven digits or more: groups that single signs or spaces join.
 _RUN = re.compile(r"[0-9](?:(?: ?[./()-]{1,2} ?| )?[0-9]){6,}+")
-# A part of a word, a time, a decimal number or a path; a time's end, a word, a file's name.
-_BEFORE_OTHER = re.compile(r"(?:\w|[0-9][:.,]|[^\W_][-/+])\Z")
+# Before a run, a part of a word, a time, a decimal number, a path, a "#"; after it, of a time, a word, a file's name.
+_BEFORE_OTHER = re.compile(r"(?:\w|#|[0-9][:.,]|[^\W_][-/+])\Z")
 _AFTER_OTHER = re.compile(r"_|:[0-9]|-[^\W_]|(?!x|ext)[^\W_]")
 
 # Issuers and lengths: ISO/IEC 7812, as the card schemes publish them.
@@ -26,7 +26,6 @@ _ISSUERS = {
     "6011|64[4-9]|65": "16 17 18 19",  # Discover
     "30[0-59]|3[689]": "14 16",  # Diners Club
     "35(?:2[89]|[3-8])": "16",  # JCB
-    "2131|1800": "15",  # JCB
     "62": "16 17 18 19",  # UnionPay
     "220[0-4]": "16",  # Mir
     "60|508[5-9]": "16",  # RuPay, Elo

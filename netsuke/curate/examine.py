@@ -10,7 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import duplicates, examples, language, licences, private, profiles, rules, signals
+from ..rights import licences, signals
+from . import duplicates, examples, language, private, profiles, rules
 from .lines import normalise
 
 LAYOUT = frozenset((".html", ".htm", ".xhtml", ".pdf"))  # text that comes off a page

@@ -13,9 +13,10 @@ from .. import agreements
 from ..errors import RecipeError
 from ..ledger import Ledger, Stand
 from ..nouns import Recipe, Ref, Source
+from ..rights import licences, signals, sites
 from ..step import CHUNK, Executor, Job
 from ..store import Store, canonical
-from . import Params, ReadParams, licences, read, signals, sites
+from . import Params, ReadParams, read
 from .find import all_names, find_files
 from .settle import says_no, settle
 

@@ -24,7 +24,7 @@ _END = re.compile(r"END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)? ?-{4,5}")
 _LONGEST_BLOCK = 32_768  # characters
 _BODY = re.compile(r"[0-9A-Za-z+/]{24}")
 _KEY_LINES = re.compile(r"(?:(?:[\s\"'#*>|,;]|\\[nr])*+[0-9A-Za-z+/=_-]{24,}+)+")
-_PUTTY = re.compile(r"Private-Lines: [0-9]+\n((?:[0-9A-Za-z+/=]{4,}+\n?)+)")
+_PUTTY = re.compile(r"Private-Lines: [0-9]+\n((?:[0-9A-Za-z+/=]{4,}+(?:\n|\Z))+)")
 
 
 def blocks(text: str) -> Iterator[Find]:

@@ -51,7 +51,7 @@ _STAND_INS = frozenset(
     replace with redacted hidden removed none null nil undefined empty true false default todo tbd foo bar baz foobar
     qux abc abcd admin administrator root guest private public string str value some any new old id random long super
     top very not for use is to of in and or this that shared service account name field type file hash basic digest
-    session csrf xsrf oauth jwt hunter postgres mysql redis mongo""".split()
+    session csrf xsrf oauth jwt postgres mysql redis mongo""".split()
 )
 _LETTER, _DIGIT, _SPACE = re.compile(r"[^\W\d_]"), re.compile("[0-9]"), re.compile(r"\s")
 _STRONG_SIGN = re.compile(r"[!@#$%^&*+=?~|\\]")

@@ -90,7 +90,8 @@ _DOMAIN = [
     re.compile(rf"(?:[^\W_{dense}]|-){{1,63}}+(?:\.(?:[^\W_{dense}]|-){{1,63}}+)+") for dense in (_DENSE, "")
 ]
 _LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
-_LOGIN = re.compile(r"(?:git|hg|svn|cvs|root)$")
+_GOES_ON = re.compile(r"@|_+[^\W_]")
+_LOGIN, _URL = re.compile(r"(?:git|hg|svn|cvs|root)$"), re.compile(r"://[^\s/@]*\Z")  # who logs in, and where
 _RESERVED = frozenset(
     "test example invalid localhost local localdomain internal lan intranet home arpa".split()
 )
@@ -110,10 +111,12 @@ def emails(text: str) -> Iterator[Find]:
         local = _local(text, at.start())
         domain = _domain(text, at.end())
         start, end = at.start() - len(local), at.end() + len(domain)
-        if not local or not domain or start < done or text[end : end + 1] in ("@", "_"):
+        if not local or not domain or start < done or _GOES_ON.match(text, end):
             continue
-        if text.endswith("://", 0, start) or _LOGIN.match(local) and text[end : end + 1] in (":", "/"):
-            continue  # a login, at a machine
+        if _LOGIN.match(local) and text[end : end + 1] in (":", "/"):
+            continue
+        if text[start - 1 : start] in (":", "/") and _URL.search(text, max(0, start - 80), start):
+            continue
         if is_domain(domain):
             yield start, end, "EMAIL"
             done = end
@@ -151,8 +154,8 @@ def is_domain(domain: str) -> bool:
 
 # -- IP addresses --------------------------------------------------------------------------------------------------
 _IP = re.compile(
-    r"[0-9](?<![\w.:+~-][0-9])(?:(?<=[23])[0-9A-Fa-f]{3}:(?=:?[0-9A-Fa-f])[0-9A-Fa-f:]*[0-9A-Fa-f](?![\w:])"
-    r"|[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?![\w+~]|\.[0-9]|-[^0-9\s]))"
+    r"[0-9](?<![\w.+~-][0-9])(?:(?<=[23])(?<!:.)[0-9A-Fa-f]{3}:(?=:?[0-9A-Fa-f])[0-9A-Fa-f:]*[0-9A-Fa-f](?![\w:])"
+    r"|[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?![\w+~]|\.[0-9]|-(?![0-9]{1,3}\.)\w))"
 )
 _VERSION = re.compile(r"(?:\bv|\bver|versions?|releases?|\boid|[a-z]/|[=<>~^]=)[ :=]*$", re.IGNORECASE)
 _NET_WORDS = re.compile(

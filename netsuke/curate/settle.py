@@ -7,15 +7,16 @@ from typing import Any
 
 from ..consent import Decision, decide
 from ..nouns import Source
-from .signals import Signal, combine
+from ..rights.licences import Licence, chosen
+from ..rights.signals import Signal, combine
 
 
 def settle(row: Mapping[str, Any], read: Mapping[str, Any], widened: Sequence[str]) -> Decision:
     """The decision on a row of the index; `read` is what its file itself says (text.json), {} if it is not read."""
-    found = read.get("licence") or row["found_licence"]
+    found = _found(row, read)
     return decide(
         Source(row["path"], row["owner"], row["licence"], row["consent"]),
-        licence=found["expression"] if found else None,
+        licence=found.expression if found else None,
         signals=[*row["signals"], *read.get("signals", ())],
         standing=row["standing"],
         agreement=row["agreement"],
@@ -32,7 +33,13 @@ def says_no(row: Mapping[str, Any]) -> bool:
 
 def licence_how(row: Mapping[str, Any], read: Mapping[str, Any], decision: Decision) -> str:
     """How the licence that counts was found."""
-    found = read.get("licence") or row["found_licence"]
-    if found and decision.licence == found["expression"]:
-        return f"{found['how']} ({found['where']})" if found["where"] else str(found["how"])
+    found = _found(row, read)
+    if found and decision.licence == found.expression:
+        return f"{found.how} ({found.where})" if found.where else found.how
     return "" if decision.licence == "unknown" else "stated in the recipe"
+
+
+def _found(row: Mapping[str, Any], read: Mapping[str, Any]) -> Licence | None:
+    """The licence that was found in the file or beside it."""
+    told = (read.get("licence"), row["found_licence"])
+    return chosen(*(Licence(**licence) if licence else None for licence in told))

@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from protego import Protego
 
-from netsuke.curate import sites
-from netsuke.curate.path_rules import PathRules, encoded
-from netsuke.curate.signals import Signal, combine
+from netsuke.rights import sites
+from netsuke.rights.path_rules import PathRules, encoded
+from netsuke.rights.signals import Signal, combine
 
 RSL = '<rsl xmlns="https://rslstandard.org/rsl">{}</rsl>'
 PROHIBITED = RSL.format(

@@ -217,6 +217,9 @@ def _classified(classifiers: Iterable[str]) -> str:
 
 
 # -- values --------------------------------------------------------------------------------------------------
+_MOST_DOTS = 2000  # in a line: tomllib's time goes with the square of the length of a dotted key
+
+
 def all_of(expressions: list[str]) -> str:
     """One expression that says all of these."""
     return _joined("AND", expressions)
@@ -235,6 +238,8 @@ def _joined(word: str, expressions: list[str]) -> str:
 
 
 def _toml(text: str) -> Any:
+    if any(line.count(".") > _MOST_DOTS for line in text.splitlines()):
+        return None
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 # -- names ---------------------------------------------------------------------------------------------------
 def _phrase(words: str) -> re.Pattern[str]:
     """Words with anything but words between them, in any case; " ?": or nothing; "#": any word, a group."""
-    for mark, pattern in ((" ?", r"[\W_]*"), (" ", r"[\W_]+"), ("#", r"(\b[\w-]{1,40})")):
+    for mark, pattern in ((" ?", r"[\W_]*"), (" ", r"[\W_]+"), ("#", r"(\b[\w-]{1,40}+)")):
         words = words.replace(mark, pattern)
     return re.compile(words, re.IGNORECASE)
 
@@ -149,8 +149,8 @@ _STOP = re.compile(r"[.;:!?]\s|\n\s*\n")
 
 # MIT's text with this clause has an id of its own.
 _RIDER = _phrase(
-    r"except as contained in this notice the name(?: ?s)? of (?P<names>(?:[\w.&()-]+ ){1,12}?)shall not be used"
-    r" in advertising or otherwise to promote the sale use or other deal ?ings in this software without"
+    r"except as contained in this notice the name(?: ?s)? of (?P<names>(?:[\w.&()-]+ ){1,12}?)shall not be"
+    r" used in advertising or otherwise to promote the sale use or other deal ?ings in this software without"
     r" (?:specific )?prior written (?:authori[sz]ation|permission)(?: (?:of|from)(?: the)?)?"
 )
 

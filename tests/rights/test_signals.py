@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netsuke.curate import credentials, rsl, safe_xml, sites
-from netsuke.curate.signals import (
+from netsuke.rights import credentials, rsl, safe_xml, sites
+from netsuke.rights.signals import (
     MAX_ALIKE,
     RAW_CHARACTERS,
     TRAINING_CRAWLERS,
@@ -399,6 +399,6 @@ def test_the_crawlers_whose_purpose_is_training_are_known():
 
 
 def test_nothing_heavy_is_loaded_before_a_file_is_asked():
-    code = "import sys, netsuke.curate.sites; print({'c2pa', 'pypdf', 'kreuzberg'} & set(sys.modules))"
+    code = "import sys, netsuke.rights.sites; print({'c2pa', 'pypdf', 'kreuzberg'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

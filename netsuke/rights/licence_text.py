@@ -89,7 +89,7 @@ def _stated(text: str, named: set[str], names: frozenset[str]) -> set[str] | Non
 _MARKERS = re.compile(
     r"""(?im)^[ \t]*(?:\#+|//+|/?\*+/?|;+|--+|%+|dnl\b|rem\b|\.\\"|\.(?=\s*$))|\*+/[ \t]*$"""
 )
-_BROKEN = re.compile(r"([^\W\d_]{2,})-[ \t]*\n[ \t]*([^\W\d_]+)")
+_BROKEN = re.compile(r"\b([^\W\d_]{2,}+)-[ \t]*\n[ \t]*([^\W\d_]+)")
 _RUNS = re.compile(r"([^\w\s]|_)\1{2,}|[ \t]{2,}")
 _GNU_TAIL = re.compile(r"\s+How to Apply These Terms to Your (?:New )?(?:Programs|Libraries)\b.*", re.DOTALL)
 _COPYRIGHT = re.compile(

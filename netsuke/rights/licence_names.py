@@ -52,9 +52,9 @@ def parsed(said: str) -> str | None:
     """An SPDX expression in SPDX's spelling, LicenseRef- ids kept; None if it is no expression."""
     from license_expression import ExpressionError
 
-    references = re.findall(r"\b(?:DocumentRef-[\w.-]+:)?LicenseRef-[\w.-]+", said)
+    references = re.findall(r"\b(?:DocumentRef-[\w.-]+:)?LicenseRef-[\w.-]+", said, re.IGNORECASE)
     stood_in = said
-    for reference in references:  # the library knows no reference but its own; any of them keeps the place
+    for reference in references:  # to the library some of them mean MIT; any that does not keeps the place
         stood_in = stood_in.replace(reference, "LicenseRef-scancode-unknown", 1)
     try:
         found = _licensing().parse(stood_in, validate=True, strict=True)

@@ -1,7 +1,7 @@
 """Signs for machines about training a generative text model: in a page, in its saved headers, inside a file.
 
 A "yes" needs an explicit permission to train; what is about crawling, search or pictures is none. A broken
-sign is "unknown", with its text. No address is ever fetched. What lies around a file: netsuke.curate.sites.
+sign is "unknown", with its text. No address is ever fetched. What lies around a file: netsuke.rights.sites.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from netsuke.curate import credentials, sites
-from netsuke.curate.signals import Signal, combine, in_binary
+from netsuke.rights import credentials, sites
+from netsuke.rights.signals import Signal, combine, in_binary
 
 NO = {"cawg.ai_generative_training": {"use": "notAllowed"}}
 YES = {"cawg.ai_generative_training": {"use": "allowed"}}
