@@ -1,6 +1,6 @@
 """The text pipeline against datatrove's same filters and MinHash, on one core; what near-duplicates are found.
 
-    python -m bench.curate [--mb 20] [--runs 3] [--quick] [--json] [--check]
+    python -m bench.curate [--mb 4] [--runs 3] [--quick] [--json] [--check]
 
 Each run is a process of its own on one core with one thread; the peer runs its own classes on the same texts in the
 same session, in turns. Also: the near-duplicates of planted copies, and how a folder of many files is read.
@@ -26,7 +26,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {"mb_per_second": 5.0, "ratio": 5.0, "recall": 0.92, "precision": 0.98}
-WORDS_A_DOCUMENT = 400
+WORDS_A_DOCUMENT = 1000
 
 
 # -- material --------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def many_files(count: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mb", type=float, default=10.0)
+    parser.add_argument("--mb", type=float, default=4.0)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--files", type=int, default=20_000)
     parser.add_argument("--quick", action="store_true", help="2 MB, one run, 2,000 files")

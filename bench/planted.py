@@ -1,4 +1,4 @@
-"""Texts with private things that nobody owns: made by faker with valid checksums, placed in prose, tables, code, mails.
+"""Texts with private things that nobody owns, made by faker with valid checksums: prose, tables, code, mails.
 
 Each value is new and drawn from a seed. Among them stand things that only look private: dates, hashes,
 versions.
@@ -15,7 +15,6 @@ import uuid
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 LOCALES = {
@@ -54,8 +53,7 @@ class Planted:
             self.text += value
 
 
-@lru_cache
-def faker(locale: str, seed: int) -> Any:
+def _faker(locale: str, seed: int) -> Any:
     from faker import Faker
 
     made = Faker(locale)
@@ -67,11 +65,9 @@ class Draw:
     """Values of one locale."""
 
     def __init__(self, locale: str, seed: int) -> None:
-        self.country, self.fake, self.pick = (
-            LOCALES[locale],
-            faker(locale, seed),
-            random.Random(f"{locale}{seed}"),
-        )
+        self.country, self.pick = LOCALES[locale], random.Random(f"{locale}{seed}")
+        self.fake = _faker(locale, seed)
+        self.bank = self.fake if self.country != "IN" else _faker("de_DE", seed)  # India has no IBAN
 
     def email(self) -> str:
         name = re.sub("[^a-z]", "", self.fake.ascii_free_email().partition("@")[0]) or "ann"
@@ -85,7 +81,7 @@ class Draw:
         return self.pick.choice([address, address, address.title(), address.upper()])
 
     def phone(self, labelled: bool) -> str:
-        """A valid number as faker writes it, or in one of the standard forms; bare digits only beside a label."""
+        """A valid number as faker writes it, or in a standard form; bare digits only beside a label."""
         import phonenumbers
         from phonenumbers import PhoneNumberFormat as Format
 
@@ -100,14 +96,12 @@ class Draw:
             forms = [phonenumbers.format_number(number, form) for form in (Format.E164, Format.INTERNATIONAL)]
             if labelled:
                 forms += [written, phonenumbers.format_number(number, Format.NATIONAL)]
-            elif written.startswith("+") or re.match(
-                r"\(?0\d+\)?[ /-]|\(\d|\d{3}[-.]\d{3}[-.]\d{4}", written
-            ):
+            elif re.match(r"\+|\(?0\d+\)?[ /-]|\(\d|\d{3}[-.]\d{3}[-.]\d{4}", written):
                 forms += [written, written]
             return self.pick.choice(forms)
 
     def iban(self) -> str:
-        compact = (self.fake if self.country != "IN" else faker("de_DE", 0)).iban()  # India has none
+        compact = self.bank.iban()
         return self.pick.choice([compact, " ".join(re.findall(".{1,4}", compact))])
 
     def card(self) -> str:
@@ -116,11 +110,9 @@ class Draw:
         while kind == "jcb16" and not "3528" <= digits[:4] <= "3589":  # faker draws from 3500 on
             digits = self.fake.credit_card_number(card_type=kind)
         groups = [4, 6, 5] if kind == "amex" else [4, 6, 4] if kind == "diners" else [4, 4, 4, 4]
-        sign, parts, at = self.pick.choice([" ", "-", ""]), [], 0
-        for size in groups:
-            parts.append(digits[at : at + size])
-            at += size
-        return sign.join(parts)
+        ends = [sum(groups[:n]) for n in range(len(groups) + 1)]
+        parts = [digits[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+        return self.pick.choice([" ", "-", ""]).join(parts)
 
     def id(self) -> str:
         return IDS[self.country](self)
@@ -199,7 +191,7 @@ BASE62 = string.ascii_letters + string.digits
 HEX = "0123456789abcdef"
 
 
-# -- secrets: (text before, secret, text after) --------------------------------------------------------------------
+# -- secrets: (text before, secret, text after) ----------------------------------------------------------
 def secret(draw: Draw) -> tuple[str, str, str]:
     """A secret in its place in code, settings or a header."""
     return draw.pick.choice(SECRETS)(draw)
@@ -247,8 +239,11 @@ def _assigned(draw: Draw) -> tuple[str, str, str]:
 
 
 def _in_place(draw: Draw) -> tuple[str, str, str]:
-    part = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")  # noqa: E731
-    jwt = f"{part({'alg': 'HS256'})}.{part({'sub': draw.text(BASE62, 8)})}.{draw.text(BASE62, 43)}"
+    head, claims = (
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+        for part in ({"alg": "HS256"}, {"sub": draw.text(BASE62, 8)})
+    )
+    jwt = f"{head}.{claims}.{draw.text(BASE62, 43)}"
     pair = base64.b64encode(f"ann:{draw.text(BASE62, 12)}".encode()).decode()
     return draw.pick.choice(
         [
@@ -263,20 +258,15 @@ def _in_place(draw: Draw) -> tuple[str, str, str]:
 
 def _block(draw: Draw) -> tuple[str, str, str]:
     name = draw.pick.choice(["RSA PRIVATE KEY", "PRIVATE KEY", "OPENSSH PRIVATE KEY", "EC PRIVATE KEY"])
-    lines = [
-        f"-----BEGIN {name}-----",
-        *(draw.text(BASE62 + "+/", 64) for _ in range(5)),
-        f"-----END {name}-----",
-    ]
-    return (
-        ("\n", "\n".join(lines), "\n") if draw.pick.random() < 0.7 else ('key = "', "\\n".join(lines), '"\n')
-    )
+    body = [draw.text(BASE62 + "+/", 64) for _ in range(5)]
+    lines = [f"-----BEGIN {name}-----", *body, f"-----END {name}-----"]
+    return draw.pick.choice([("\n", "\n".join(lines), "\n"), ('key = "', "\\n".join(lines), '"\n')])
 
 
 SECRETS = [_token, _token, _assigned, _assigned, _assigned, _in_place, _in_place, _block]
 
 
-# -- what only looks private ---------------------------------------------------------------------------------------
+# -- what only looks private -----------------------------------------------------------------------------
 def _isbn(draw: Draw) -> str:
     from stdnum import ean, isbn
 
@@ -286,49 +276,41 @@ def _isbn(draw: Draw) -> str:
 
 
 LOOKALIKES: list[Callable[[Draw], str]] = [
-    lambda draw: draw.fake.date(), lambda draw: draw.fake.date("%d.%m.%Y") + " " + draw.fake.time(),
-    lambda draw: draw.fake.iso8601(), lambda draw: f"ISBN {_isbn(draw)}", lambda draw: _isbn(draw),
-    lambda draw: f"ISSN {draw.text(string.digits, 4)}-{draw.text(string.digits, 4)}",
-    lambda draw: f"doi:{draw.fake.doi()}",
-    lambda draw: str(uuid.UUID(int=draw.pick.getrandbits(128))), lambda draw: "commit " + draw.text(HEX, 40),
-    lambda draw: draw.text(HEX, 64) + "  file.tar.gz",
-    lambda draw: f"v{draw.pick.randrange(9)}.{draw.pick.randrange(30)}.1.4",
-    lambda draw: f"{draw.pick.random():.15f} {draw.pick.uniform(-1e6, 1e6):.6f}",
-    lambda draw: f"#{draw.pick.randrange(10**7)}",
-    lambda draw: "\t".join(f"{draw.pick.randrange(10**4):5}" for _ in range(8)),
-    lambda draw: draw.text(string.digits, 10),
-    lambda draw: " ".join(draw.text(HEX, 2) for _ in range(16)),
-    lambda draw: f"data:image/png;base64,{draw.text(BASE62, 80)}",
-    lambda draw: "mail user@example.com or root@localhost",
-    lambda draw: f"ping 192.168.0.{draw.pick.randrange(256)}",
-    lambda draw: f"curl http://203.0.113.{draw.pick.randrange(256)}:8080/",
-    lambda draw: "npm i @types/node@18.2.0 icon@2x.png",
-    lambda draw: f"{draw.pick.randrange(1000)} 000 000 / {draw.pick.randrange(10**9):,}",
-    lambda draw: "C = A @ B.T  # @property",
-    lambda draw: f"order {draw.text(string.digits, 12)}",
-    lambda draw: f"{draw.pick.uniform(-90, 90):.6f}, 13.404954",
-    lambda draw: 'password = "changeme"', lambda draw: "token = get_token(user_id=42)",
-    lambda draw: "API_KEY=${API_KEY}",
-    lambda draw: "git clone git@github.com:python/cpython.git",
-    lambda draw: f"epoch {draw.pick.randrange(10**9, 2 * 10**9)}",
+    lambda d: d.fake.date(), lambda d: d.fake.date("%d.%m.%Y") + " " + d.fake.time(),
+    lambda d: d.fake.iso8601(), lambda d: f"ISBN {_isbn(d)}", lambda d: _isbn(d),
+    lambda d: f"ISSN {d.text(string.digits, 4)}-{d.text(string.digits, 4)}", lambda d: f"doi:{d.fake.doi()}",
+    lambda d: str(uuid.UUID(int=d.pick.getrandbits(128))), lambda d: "commit " + d.text(HEX, 40),
+    lambda d: d.text(HEX, 64) + "  file.tar.gz",
+    lambda d: f"v{d.pick.randrange(9)}.{d.pick.randrange(30)}.1.4",
+    lambda d: f"{d.pick.random():.15f} {d.pick.uniform(-1e6, 1e6):.6f}",
+    lambda d: f"#{d.pick.randrange(10**7)}",
+    lambda d: "\t".join(f"{d.pick.randrange(10**4):5}" for _ in range(8)),
+    lambda d: d.text(string.digits, 10), lambda d: " ".join(d.text(HEX, 2) for _ in range(16)),
+    lambda d: f"data:image/png;base64,{d.text(BASE62, 80)}",
+    lambda d: "mail user@example.com or root@localhost", lambda d: f"ping 192.168.0.{d.pick.randrange(256)}",
+    lambda d: f"curl http://203.0.113.{d.pick.randrange(256)}:8080/",
+    lambda d: "npm i @types/node@18.2.0 icon@2x.png",
+    lambda d: f"{d.pick.randrange(1000)} 000 000 / {d.pick.randrange(10**9):,}",
+    lambda d: "C = A @ B.T  # @property", lambda d: f"order {d.text(string.digits, 12)}",
+    lambda d: f"{d.pick.uniform(-90, 90):.6f}, 13.404954", lambda d: 'password = "changeme"',
+    lambda d: "token = get_token(user_id=42)", lambda d: "API_KEY=${API_KEY}",
+    lambda d: "git clone git@github.com:python/cpython.git",
+    lambda d: f"epoch {d.pick.randrange(10**9, 2 * 10**9)}",
 ]  # fmt: skip
 
 
-# -- texts -----------------------------------------------------------------------------------------------------------
+# -- texts -----------------------------------------------------------------------------------------------
 def prose(draw: Draw, sentences: list[str]) -> Planted:
     """A paragraph of real sentences with one private thing of each kind."""
     made, country = Planted(), draw.country
     before, value, after = secret(draw)
+    phone, name = PHONE_NAMES[country], ID_NAMES[country]
     lines = [
         ("Write to {email}, please.", "You find us at <{email}>.", "[mail](mailto:{email})"),
-        (
-            f"{PHONE_NAMES[country]}: {{phone}}.",
-            f"({PHONE_NAMES[country]} {{phone}})",
-            "Ask for Ann at {loose}, or leave word.",
-        ),
+        (f"{phone}: {{phone}}.", f"({phone} {{phone}})", "Ask for Ann at {loose}, or leave word."),
         ("Please pay to {iban} by Friday.", "IBAN {iban}, thank you."),
         ("The card {card} was declined.", "It was paid with {card}."),
-        (f"{ID_NAMES[country]} {{id}}", f"her {ID_NAMES[country]}: {{id}},"),
+        (f"{name} {{id}}", f"her {name}: {{id}},"),
         ("It was seen from {ip} twice.", "The server {ip} did not answer."),
         (f"{before}{{secret}}{after}",),
         ("{noise}",),
@@ -342,33 +324,21 @@ def prose(draw: Draw, sentences: list[str]) -> Planted:
     return made
 
 
-def plant(made: Planted, draw: Draw, template: str, value: str) -> None:
-    """Append a template with new values."""
-    loose = "{loose}" in template
-    made.add(
-        template.replace("{loose}", "{phone}"), secret=value, email=draw.email(), phone=draw.phone(not loose),
-        ip=draw.ip(),
-        iban=draw.iban(), card=draw.card(), id=draw.id(), noise=draw.pick.choice(LOOKALIKES)(draw),
-        name=draw.fake.name(),
-    )  # fmt: skip
+def plant(made: Planted, draw: Draw, template: str, value: str = "") -> None:
+    """Append a template with new values, `value` for its secret; {loose} is a phone with no word for it."""
+    values = {kind: getattr(draw, kind)() for kind in ("email", "iban", "card", "id", "ip")}
+    values |= {"phone": draw.phone("{loose}" not in template), "name": draw.fake.name(), "secret": value}
+    made.add(template.replace("{loose}", "{phone}"), noise=draw.pick.choice(LOOKALIKES)(draw), **values)
 
 
 def table(draw: Draw, sentences: list[str]) -> Planted:
     """People in rows, with tabs, commas, semicolons or bars between the columns."""
     made, sign = Planted(), draw.pick.choice(["\t", ";", ",", " | "])
-    made.add(
-        sign.join(
-            ["Name", "E-Mail", PHONE_NAMES[draw.country], "IBAN", "Card", ID_NAMES[draw.country], "Date"]
-        )
-        + "\n"
-    )
+    heads = ["Name", "E-Mail", PHONE_NAMES[draw.country], "IBAN", "Card", ID_NAMES[draw.country], "Date"]
+    made.add(sign.join(heads) + "\n")
     for _ in range(4):
-        plant(
-            made,
-            draw,
-            sign.join(["Ann", "{email}", "{phone}", "{iban}", "{card}", "{id}", draw.fake.date()]) + "\n",
-            "",
-        )
+        cells = ["Ann", "{email}", "{phone}", "{iban}", "{card}", "{id}", draw.fake.date()]
+        plant(made, draw, sign.join(cells) + "\n")
     return made
 
 
@@ -376,13 +346,10 @@ def code(draw: Draw, sentences: list[str]) -> Planted:
     """Test data, settings and comments in code."""
     made = Planted()
     before, value, after = secret(draw)
-    made.add(
-        "import os\n\n@app.route('/users')\ndef users():\n    # {noise}\n",
-        noise=draw.pick.choice(LOOKALIKES)(draw),
-    )
-    plant(made, draw, '    user = {"email": "{email}", "phone": "{phone}", "iban": "{iban}",\n', "")
+    plant(made, draw, "import os\n\n@app.route('/users')\ndef users():\n    # {noise}\n")
+    plant(made, draw, '    user = {"email": "{email}", "phone": "{phone}", "iban": "{iban}",\n')
     key = ID_NAMES[draw.country].lower().replace(" ", "_")
-    plant(made, draw, f'            "card": "{{card}}", "{key}": "{{id}}", "ip": "{{ip}}"}}\n', "")
+    plant(made, draw, f'            "card": "{{card}}", "{key}": "{{id}}", "ip": "{{ip}}"}}\n')
     plant(
         made,
         draw,
@@ -395,16 +362,12 @@ def code(draw: Draw, sentences: list[str]) -> Planted:
 def mail(draw: Draw, sentences: list[str]) -> Planted:
     """A mail with headers, text and signature."""
     made = Planted()
-    headers = 'Received: from mx (mx.firma.de [{ip}]) by mail\nFrom: {name} <{email}>\nTo: {email}, "Bob" <{email}>\n'
-    plant(made, draw, headers + f"Date: {draw.fake.date()}\nSubject: {{noise}}\n\n", "")
+    plant(made, draw, "Received: from mx (mx.firma.de [{ip}]) by mail\nFrom: {name} <{email}>\n")
+    plant(made, draw, f'To: {{email}}, "Bob" <{{email}}>\nDate: {draw.fake.date()}\nSubject: {{noise}}\n\n')
     made.add(" ".join(draw.pick.choices(sentences, k=4)) + "\n")
     before, value, after = secret(draw)
-    plant(
-        made,
-        draw,
-        f"{before}{{secret}}{after}\n-- \n{{name}}\n{PHONE_NAMES[draw.country]} {{phone}}\n{{email}}\nIBAN: {{iban}}\n",
-        value,
-    )
+    plant(made, draw, f"{before}{{secret}}{after}\n-- \n{{name}}\n", value)
+    plant(made, draw, f"{PHONE_NAMES[draw.country]} {{phone}}\n{{email}}\nIBAN: {{iban}}\n")
     return made
 
 

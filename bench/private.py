@@ -38,7 +38,7 @@ FLOORS = {
     "precision": 0.97,
     "prose": 15.0,
     "code": 8.0,
-    "false per MB": 0.5,
+    "false per MB": 1.0,
     "line seconds": 5.0,
 }
 DEBIAN = Path("/usr/share/doc")
@@ -138,14 +138,15 @@ def speed() -> dict[str, float]:
     rates = {}
     for name, material in {"prose": prose, "code": code, "mails": mails}.items():
         size = sum(len(text.encode("utf-8", "replace")) for text in material)
-        best = min(_seconds(lambda: [private.find(text, COUNTRIES) for text in material]) for _ in range(3))  # noqa: B023
-        rates[name] = round(size / best / 1e6, 1)
+        rates[name] = round(size / min(_seconds(material) for _ in range(3)) / 1e6, 1)
     return rates
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def _seconds(material: list[str]) -> float:
+    """Seconds of processor time to search these texts."""
     started = time.process_time()
-    work()
+    for text in material:
+        private.find(text, COUNTRIES)
     return time.process_time() - started
 
 
@@ -153,8 +154,8 @@ def first_call() -> float:
     """Seconds of the first call that needs every library, in a new process."""
     code = (
         "import time; from netsuke.curate import COUNTRIES, private; started = time.perf_counter();"
-        "private.find('tel 030 1234567, DE89370400440532013000, cpf 39053344705, token = \"ghp_' + 'a1' * 18 + '\"',"
-        " COUNTRIES); print(time.perf_counter() - started)"
+        "text = 'tel 030 1234567, DE89370400440532013000, cpf 39053344705, token: ghp_' + 'a1' * 18;"
+        "private.find(text, COUNTRIES); print(time.perf_counter() - started)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     return round(float(done.stdout), 2)
@@ -173,7 +174,7 @@ def lines() -> dict[str, float]:
     made = {unit: unit * (1_000_000 // len(unit)) for unit in units}
     made["Base64"] = "".join(pick.choices(base64, k=1_000_000))
     made["digits"] = "".join(pick.choices(string.digits, k=1_000_000))
-    return {name: round(_seconds(lambda: private.find(line, COUNTRIES)), 2) for name, line in made.items()}  # noqa: B023
+    return {name: round(_seconds([line]), 2) for name, line in made.items()}
 
 
 # -- what is told ------------------------------------------------------------------------------------------

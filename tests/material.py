@@ -44,8 +44,10 @@ def document(number: int) -> str:
 
     lines = [f"# Note {number} about the {pick.choice(WORDS)}", ""]
     for _ in range(6):
-        sentences = [f"{clause()} {pick.choice(LINKS)} {clause()}, and that was {pick.randrange(10**4)}." for _ in range(2)]
-        lines += [sentence[0].upper() + sentence[1:] for sentence in sentences] + [""]
+        for _ in range(2):
+            sentence = f"{clause()} {pick.choice(LINKS)} {clause()}, and that was {pick.randrange(10**4)}."
+            lines.append(sentence[0].upper() + sentence[1:])
+        lines.append("")
     return "\n".join(lines)
 
 

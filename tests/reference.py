@@ -57,7 +57,8 @@ def rows(kind: type, texts: dict[str, str]) -> list[str]:
         if field.name in texts:
             given = list(field.default) if isinstance(field.default, tuple) else field.default
             default = "needed" if given is dataclasses.MISSING else f"`{given!r}`".replace("'", '"')
-            shown = getattr(hints[field.name], "__name__", "text").replace("str", "text").replace("Literal", "text").replace("tuple", "list")
+            shown = getattr(hints[field.name], "__name__", "text")
+            shown = {"str": "text", "Literal": "text", "tuple": "list"}.get(shown, shown)
             found.append(f"| `{field.name}` | {shown} | {default} | {texts[field.name]} |")
     return found
 

@@ -20,7 +20,8 @@ ROOT = {p.stem for p in HOUSE.glob("*.py")} - FRONT - {"loop"}
 HEAVY = {"torch", "transformers", "tokenizers", "safetensors", "gguf", "libgguf", "xllamacpp", "peft"}
 HEAVY_IN = {"engines": HEAVY, "tune": {"torch", "tokenizers", "transformers"},
             "carve": {"torch", "tokenizers", "transformers"}, "combine": {"torch"}}  # fmt: skip
-LATE = HEAVY | {"ray", "c2pa", "phonenumbers", "py3langid", "detect_secrets", "rensa", "stdnum", "numpy", "httpx", "starlette", "uvicorn", "kreuzberg", "pypdf", "tomlkit", "sqlite3",
+LATE = HEAVY | {"ray", "c2pa", "license_expression", "phonenumbers", "py3langid", "detect_secrets", "rensa", "stdnum",
+                "numpy", "httpx", "starlette", "uvicorn", "kreuzberg", "pypdf", "tomlkit", "sqlite3",
                 "netsuke.engines"}  # fmt: skip
 
 

@@ -148,6 +148,7 @@ def test_killed_in_the_middle_it_goes_on(store):
 
 RAY = """
 import json, sys
+from pathlib import Path
 from netsuke import curate
 from netsuke.engines.ray import Ray
 from netsuke.step import Job, Local
@@ -156,8 +157,7 @@ from netsuke.store import Store
 where, *files = sys.argv[1:]
 store = Store()
 one = (Ray if where == "ray" else Local)(store)
-jobs = [Job(f, curate.ReadParams(suffix="." + f.rsplit(".")[-1]), {"file": store.add_file(__import__("pathlib").Path(f))})
-        for f in files]
+jobs = [Job(f, curate.ReadParams(suffix=Path(f).suffix), {"file": store.add_file(Path(f))}) for f in files]
 made = one.map(curate.read, jobs)
 print(json.dumps([m.ref for m in made]))
 """

@@ -1,7 +1,7 @@
-"""Numbers that are a person's: payment cards, bank accounts, phones, national ids. Found by form, then checked.
+"""Numbers that are a person's: cards, bank accounts, phones, national ids; found by form, then checked.
 
-A cheap pattern finds runs of digits; stdnum and phonenumbers judge these alone. Bare digits count beside a word
-that names them: near them on the line, on the line above, or at the head of their column.
+A cheap pattern finds runs of digits; stdnum and phonenumbers judge these alone. Bare digits count beside a
+word that names them: near them on the line, on the line above, or at the head of their column.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .marks import MARK, Find
 
 # A run of seven digits or more: groups that single signs or spaces join.
 _RUN = re.compile(r"[0-9](?:(?: ?[./()-]{1,2} ?| )?[0-9]){6,}+")
-# Before a run, a part of a word, a time, a decimal number, a path, a "#"; after it, of a time, a word, a file's name.
+# Before a run: a part of a word, a time, a decimal number, a path, a "#". After it: of a time or a word.
 _BEFORE_OTHER = re.compile(r"(?:\w|#|[0-9][:.,]|[^\W_][-/+])\Z")
 _AFTER_OTHER = re.compile(r"_|:[0-9]|-[^\W_]|(?!x|ext)[^\W_]")
 
@@ -40,16 +40,16 @@ def _issued(issuers: dict[str, str]) -> re.Pattern[str]:
 
 _CARD, _CARD_BESIDE_WORD = _issued(_ISSUERS), _issued(_ISSUERS_BESIDE_WORD)
 _CARD_WORDS = re.compile(
-    r"(?<![^\W_])(?:(?:credit|debit|kredit|bank)?(?:cards?|karten?)(?:nummer)?|carte|tarjeta|carta|kaart|karta"
-    r"|kart[yę]|cart[ãa]o|visa|maestro|mastercard)(?![^\W_])"
+    r"(?<![^\W_])(?:(?:credit|debit|kredit|bank)?(?:cards?|karten?)(?:nummer)?|carte|tarjeta|carta|kaart"
+    r"|kart[ayę]|cart[ãa]o|visa|maestro|mastercard)(?![^\W_])"
 )
 _CARD_SOLID = re.compile(
     r"(?<![0-9A-Za-z_/])(?<![0-9]\.)(?<![0-9A-Za-z]-)[0-9]{12,19}(?![0-9A-Za-z_])(?!\.[0-9])(?!-[0-9A-Za-z])"
 )
 _CARD_GROUPS = re.compile(
-    r"(?<![0-9A-Za-z_])(?<![0-9A-Za-z][.-])(?<![0-9] )"
+    r"(?<![0-9A-Za-z_])(?<![0-9A-Za-z][.-])(?<![0-9] )(?<![0-9A-F]{3} )"
     r"[0-9]{4}([ -])(?:[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{3})?|[0-9]{6}\1[0-9]{4,5})"
-    r"(?![0-9A-Za-z_])(?![.-][0-9A-Za-z])(?! [0-9]{4})"
+    r"(?![0-9A-Za-z_])(?![.-][0-9A-Za-z])(?! [0-9A-F]{4}(?![0-9A-Za-z]))"
 )
 
 # An account begins with its country and two check digits; single spaces or hyphens join its groups.
@@ -57,7 +57,8 @@ _ACCOUNT = re.compile(
     r"[0-9](?<=[A-Za-z][A-Za-z][0-9])(?<![0-9A-Za-z_][A-Za-z][A-Za-z][0-9])"
     r"[0-9](?:[ -]?[0-9A-Za-z]){11,30}+"
 )
-_DIGIT_BEFORE, _DIGIT_AFTER = re.compile(r"[0-9] \Z"), re.compile(" [0-9]")
+_ROW_BEFORE = re.compile(r"(?:[0-9]|[0-9A-F]{3}) \Z")  # the end of another number, or of one in base 16
+_ROW_AFTER = re.compile(r" (?:[0-9]|[0-9A-F]{4}(?![0-9A-Za-z]))")
 _CONTEXT = 48  # characters before a number in which its name may stand
 _IN_BRACKETS = re.compile(rf" ?[(\[]([^\n{MARK}()\[\]]{{2,16}})[)\]]")  # and after it
 _PART_OF_WORD = re.compile(r"^\w+")
@@ -93,7 +94,7 @@ def written_ids(text: str, countries: tuple[str, ...]) -> Iterator[Find]:
     forms = national.forms(countries)
     for found in forms.written.finditer(text):
         start, end = found.span()
-        row = _DIGIT_BEFORE.search(text, max(0, start - 2), start) or _DIGIT_AFTER.match(text, end)
+        row = _ROW_BEFORE.search(text, max(0, start - 4), start) or _ROW_AFTER.match(text, end)
         if not (row and " " in found[0]) and not is_card(found[0]) and forms.is_written(found[0]):
             yield start, end, "ID"
 
@@ -136,7 +137,7 @@ def _cards(text: str, start: int, end: int, around: Around) -> Iterator[Find]:
 
 
 def is_card(digits: str, beside_word: bool = False) -> bool:
-    """Whether digits have a card's issuer, length and check digit; of old kinds only where a word says "card"."""
+    """Whether digits have a card's issuer, length and check digit; old kinds only beside a word for it."""
     import stdnum.luhn
 
     return bool((beside_word or _CARD.fullmatch(digits)) and stdnum.luhn.is_valid(digits))
@@ -174,7 +175,7 @@ class Around:
         return f"{before[line:]}\n{after[1] if after else ''}".lower()
 
     def _before(self, start: int) -> tuple[int, str]:
-        """(where it begins, the text up to `start`), with one sign for each thing already found, however long."""
+        """(where it begins, the text up to `start`); what was already found takes no room in it."""
         text, first, before = self._text, start, ""
         while first and len(before) < _CONTEXT:
             least = max(0, first - _CONTEXT + len(before))

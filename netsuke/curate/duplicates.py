@@ -21,22 +21,32 @@ _CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+")
 
 
+_CJK_SIGN, _WORD_WITHOUT_CJK = re.compile(f"[{_CJK}]"), re.compile(r"\w+")
+_MARKS = "\u201c\u201d\u2018\u2019\u2013\u2014\u2026\u2022\u00a0"  # what plain English has outside ASCII
 _SPACES = {code: " " for code in range(128) if not (chr(code).isalnum() or code == ord("_"))}
 
 
 def words(text: str) -> list[str]:
     """The words of a text, case and punctuation aside."""
+    if not text.isascii():
+        for mark in _MARKS:
+            text = text.replace(mark, " ")
     if text.isascii():  # the same in half the time
         return text.lower().translate(_SPACES).split()
-    return _WORD.findall(text.casefold())
+    text = text.casefold()
+    return (_WORD if _CJK_SIGN.search(text) else _WORD_WITHOUT_CJK).findall(text)
+
+
+def _runs(text: str) -> list[str]:
+    w = words(text)
+    if len(w) <= SHINGLE_WORDS:
+        return [" ".join(w)]
+    return [f"{a} {b} {c} {d} {e}" for a, b, c, d, e in zip(w, w[1:], w[2:], w[3:], w[4:], strict=False)]
 
 
 def shingles(text: str) -> set[str]:
     """The runs of five words in a text, case and punctuation aside."""
-    found = words(text)
-    if len(found) <= SHINGLE_WORDS:
-        return {" ".join(found)}
-    return {" ".join(run) for run in zip(*(found[i:] for i in range(SHINGLE_WORDS)), strict=False)}
+    return set(_runs(text))
 
 
 def signature(text: str) -> tuple[int, ...]:
@@ -44,7 +54,7 @@ def signature(text: str) -> tuple[int, ...]:
     from rensa import RMinHash
 
     sketch = RMinHash(num_perm=BANDS * ROWS, seed=1)
-    sketch.update(list(shingles(text)))  # their order does not matter
+    sketch.update(_runs(text))  # neither their order nor how often they come matters
     return tuple(sketch.digest())
 
 

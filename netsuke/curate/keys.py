@@ -1,7 +1,7 @@
-"""Secrets: private keys, tokens of known vendors, credentials in addresses and headers, and what passwords.py finds.
+"""Secrets: private keys, vendors' tokens, credentials in URLs and headers, and what passwords.py finds.
 
-Cheap searches find candidates; detect-secrets' rules and our own shapes judge them. Its rules are used one by one,
-never through its scanner: so nothing here reads or changes its global settings, opens a file or the network.
+Cheap searches find candidates; detect-secrets' rules and our own shapes judge them. Its rules are used one by
+one, never its scanner: so nothing here reads or changes its global settings, opens a file or the network.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from . import passwords
 from .marks import MARK, Find, Span, places
 from .passwords import is_stand_in
 
-# -- private keys ------------------------------------------------------------------------------------------------
+# -- private keys ----------------------------------------------------------------------------------------
 _BEGIN = re.compile(r"BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)? ?-{4,5}")
 _END = re.compile(r"END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)? ?-{4,5}")
 _LONGEST_BLOCK = 32_768  # characters
@@ -28,7 +28,7 @@ _PUTTY = re.compile(r"Private-Lines: [0-9]+\n((?:[0-9A-Za-z+/=]{4,}+(?:\n|\Z))+)
 
 
 def blocks(text: str) -> Iterator[Find]:
-    """Private keys in PEM, OpenSSH, PGP and PuTTY form, whole; one that is cut off, as far as its lines go."""
+    """Private keys in PEM, OpenSSH, PGP and PuTTY form, whole; one that is cut off as far as its lines go."""
     begins = list(places(text, "BEGIN ")) if "PRIVATE KEY" in text else []
     for at, following in zip(begins, [*begins[1:], len(text)], strict=False):
         begin, dashes = _BEGIN.match(text, at), text[max(0, at - 5) : at]
@@ -49,7 +49,7 @@ def _block_end(text: str, start: int, limit: int) -> int:
     return lines.end() if lines else 0
 
 
-# -- tokens of vendors -------------------------------------------------------------------------------------------
+# -- tokens of vendors -----------------------------------------------------------------------------------
 # A digit with ten signs of a word before or after it: every word of twenty that has a digit has such a one.
 _IN_LONG_WORD = re.compile(r"[0-9](?:(?=[0-9A-Za-z_-]{10})|(?<=[0-9A-Za-z_-]{11}))")
 _WORD_SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-"
@@ -85,7 +85,8 @@ _SHAPES = (
     r"github_pat_[0-9A-Za-z_]{60,}|AIza[0-9A-Za-z_-]{35}|ya29\.[0-9A-Za-z_-]{20,}|GOCSPX-[0-9A-Za-z_-]{28}"
     r"|1//0[0-9A-Za-z_-]{40,}|sk-ant-[0-9A-Za-z_-]{20,}|sk-(?:proj|svcacct|admin|or-v1)-[0-9A-Za-z_-]{20,}"
     r"|sk-[0-9A-Za-z]{32,}|hf_[0-9A-Za-z]{30,}|gsk_[0-9A-Za-z]{40,}|r8_[0-9A-Za-z]{37}|xai-[0-9A-Za-z]{60,}"
-    r"|nvapi-[0-9A-Za-z_-]{60,}|npm_[0-9A-Za-z]{36}|rubygems_[0-9a-f]{48}|oy2[0-9a-z]{43}|dckr_pat_[0-9A-Za-z_-]{27}"
+    r"|nvapi-[0-9A-Za-z_-]{60,}|npm_[0-9A-Za-z]{36}|rubygems_[0-9a-f]{48}|oy2[0-9a-z]{43}"
+    r"|dckr_pat_[0-9A-Za-z_-]{27}"
     r"|[rs]k_(?:live|test)_[0-9A-Za-z]{16,}|whsec_[0-9A-Za-z+/]{32,}=*|sq0atp-[0-9A-Za-z_-]{22}"
     r"|xox[abeposr]-[0-9A-Za-z-]{20,}|xapp-[0-9]-[0-9A-Za-z-]{20,}|do[opr]_v1_[0-9a-f]{64}"
     r"|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}|lin_api_[0-9A-Za-z]{40}|(?:ntn|secret)_[0-9A-Za-z]{43,}"
@@ -163,7 +164,7 @@ def _is_jwt(token: str) -> bool:
     return bool(JwtTokenDetector.is_formally_valid(".".join(token.split(".")[:2])))
 
 
-# -- credentials in addresses and headers ------------------------------------------------------------------------
+# -- credentials in addresses and headers ----------------------------------------------------------------
 _USER_INFO = re.compile(rf"://([^\s/@:\"'<>{MARK}]{{0,64}}):([^\s/@\"'<>{MARK}]{{1,256}})@(?=[\w\[{{$%-])")
 _BEARER = re.compile(r"earer[ \t]+([0-9A-Za-z._~+/-]{16,}+=*)")
 _BASIC = re.compile(r"asic[ \t]+([0-9A-Za-z+/]{8,}+={0,2})")

@@ -17,7 +17,7 @@ _NEVER = "(?!)"
 
 
 class Identifier(NamedTuple):
-    """`forms`: what counts anywhere, 9 a digit and A a capital. `words`: beside them its bare digits count."""
+    """`forms`: what counts anywhere, 9 a digit, A a capital. `words`: beside them its bare digits count."""
 
     check: Check
     forms: str = ""

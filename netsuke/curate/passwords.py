@@ -1,7 +1,7 @@
 """Values that a text itself calls a password, a secret, a token or a key, in code, settings and prose.
 
-detect-secrets' KeywordDetector knows quoted values alone and takes any of them; here each value is judged, with
-that library's entropies and its filters for what only stands in for a secret.
+detect-secrets' KeywordDetector knows quoted values alone and takes any of them; here each value is judged,
+with that library's entropies and its filters for what only stands in for a secret.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from .marks import MARK, Span, places
 _NAMES = "pass pwd secret token key credential kennwort wachtwoord contrase senha".split()
 _FOREIGN_NAMES = "hasł Hasł HASŁ парол Парол ПАРОЛ 密码 密碼 パスワード".split()
 _PASSWORD = re.compile(
-    r"pass(?:\b|word|wd|wort|phrase|code|e\b)|pwd|kennwort|wachtwoord|contrase|senha|hasł|парол|密码|密碼|パスワード"
+    r"pass(?:[0-9]*$|word|wd|wort|phrase|code|e$)|pwd|kennwort|wachtwoord|contrase|senha|hasł|парол|密码|密碼"
+    r"|パスワード"
 )
 # Before "key": only these make it a secret one.
 _SECRET_KEY = re.compile(
-    r"(?:api|access|secret|private|priv|auth|account|encryption|encrypt|signing|sign|master|licen[cs]e|service"
-    r"|client|app|application|consumer|storage|shared|session|deploy|webhook|admin|db|database|hmac|jwt|cipher"
-    r"|aes|ssh)[ _.-]?$"
+    r"(?:api|access|secret|private|priv|auth|account|encryption|encrypt|signing|sign|master|licen[cs]e"
+    r"|service|client|app|application|consumer|storage|shared|session|deploy|webhook|admin|db|database|hmac"
+    r"|jwt|cipher|aes|ssh)[ _.-]?$"
 )
 # At the end of a name: it is the name of something else.
 _OTHER_THING = re.compile(
-    r"(?:ids?|names?|types?|files?|paths?|dir|url|uri|len|length|size|fields?|labels?|hint|policy|prompt|reset"
-    r"|refs?|arn|version|count|format|regexp?|pattern|class|prefix|suffix|headers?|expir\w*|ttl|env|var|index"
-    r"|mode|alg\w*|store|ring|board|kind|list|map|func\w*|method|error|msg|message|required|title|text"
+    r"(?:ids?|names?|types?|files?|paths?|dir|url|uri|len|length|size|fields?|labels?|hint|policy|prompt"
+    r"|reset|refs?|arn|version|count|format|regexp?|pattern|class|prefix|suffix|headers?|expir\w*|ttl|env|var"
+    r"|index|mode|alg\w*|store|ring|board|kind|list|map|func\w*|method|error|msg|message|required|title|text"
     r"|description|info|help)$"
 )
 # From the name on: the rest of it, a sign or a verb, and the quote before the value.
@@ -41,33 +42,40 @@ _VALUE = {
     '"': re.compile(rf'([^"\n{MARK}]{{4,256}})"'),
     "'": re.compile(rf"([^'\n{MARK}]{{4,256}})'"),
     "`": re.compile(rf"([^`\n{MARK}]{{4,256}})`"),
-    None: re.compile(rf"([^\s\"'`<>{MARK}]{{4,128}}+)(?=[\s\"'`<>{MARK}]|$)"),
+    None: re.compile(rf"([^\s\"'`<>{MARK}]{{4,128}}+)(?=[\s\"'`{MARK}]|</|$)"),
 }
 # Words that stand in for a secret: a value of nothing else is nobody's.
 _STAND_INS = frozenset(
-    """a an the my your our user username userpass login pass password passwd passphrase passw pwd pw secret secrets
-    token tokens key keys api apikey app access client auth authorization bearer example examples sample test tests
-    testing tester dummy fake mock demo placeholder change changeme changeit changethis me here insert enter put
-    replace with redacted hidden removed none null nil undefined empty true false default todo tbd foo bar baz foobar
-    qux abc abcd admin administrator root guest private public string str value some any new old id random long super
-    top very not for use is to of in and or this that shared service account name field type file hash basic digest
-    session csrf xsrf oauth jwt postgres mysql redis mongo""".split()
+    """a an the my your our user username userpass login pass password passwd passphrase passw pwd pw
+    mypassword mypass mysecret mytoken myuser secret secrets token tokens key keys api apikey app
+    access client auth authorization bearer example examples sample test tests testing tester dummy
+    fake mock demo placeholder change changeme changeit changethis me here insert enter put replace
+    with redacted hidden removed none null nil undefined empty true false default todo tbd foo bar baz
+    foobar qux abc abcd admin administrator root guest private public string str value some any new old
+    id random long super top very not for use is to of in and or this that shared service account name
+    field type file hash basic digest session csrf xsrf oauth jwt postgres mysql redis mongo""".split()
 )
 _LETTER, _DIGIT, _SPACE = re.compile(r"[^\W\d_]"), re.compile("[0-9]"), re.compile(r"\s")
 _STRONG_SIGN = re.compile(r"[!@#$%^&*+=?~|\\]")
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_A-Za-z]+")
+# What a value begins with, or is, that is code: a call, an index; a variable, a template; a file, an option, a host.
 _CODE = re.compile(
-    r"[A-Za-z_$.]{3,}[(\[]|[A-Za-z_$][\w.$]*[(\[](?:[\w., ]*|.*[)\]];?)$"  # a call, an index
-    r"|\$[A-Za-z_]+$|%\w+%$|[$%]?[{(<\[].*[})>\]]$|.*(?:\$\{|\{\{|%\(\w+\)|://)"  # a variable, a template
-    r"|[.~]{0,2}/|-{1,2}[a-z]|[\w.+-]+\.[a-z]{2,4}$|[\w.-]+:[0-9]{2,5}$"  # a file, an option, a host
-    r"|.*\\[abfnrtuvxU0]"  # text with escapes
+    r"(?:[A-Za-z_$.]{4,}|[a-z_.][a-z0-9_.]{3,})[(\[]|[A-Za-z_$][\w.$]*[(\[].*[)\]];?$"
+    r"|\$[A-Za-z_]+$|%\w+%$|[$%]?[{(<\[].*[})>\]]$"
+    r"|[.~]{0,2}/|-{1,2}[a-z]|[\w.+-]+\.[a-z]{2,4}$|[\w.-]+:[0-9]{2,5}$"
 )
-_PATH = re.compile(r"(?:[\w.+-]*[a-z]{3}[\w.+-]*/)+[\w.+-]+$")
+# And anywhere in it: a template, a URL, an escape, the next field, a member.
+_CODE_WITHIN = re.compile(
+    r"\$\{|\{\{|%\(\w+\)|://|\\[abfnrtuvxU0]|,\w+[:=]|[A-Za-z_]\w{0,40}+\.[A-Za-z_]\w{0,40}+[)\]}]"
+)
+_FOLDER, _FILE = re.compile(r"[\w.+-]*[a-z]{3}"), re.compile(r"[\w.+-]+")
 _ALGORITHM = re.compile(
-    r"(?:sha|md|aes|rsa|utf|base|v|oauth|pbkdf|hs|rs|es|ps|ed|ripemd|blake|scrypt|argon|x|http)[-_]?[0-9]\w{0,12}$",
+    r"(?:sha|md|aes|rsa|utf|base|v|oauth|pbkdf|hs|rs|es|ps|ed|ripemd|blake|scrypt|argon|x|http)[-_]?"
+    r"[0-9]\w{0,12}$",
     re.IGNORECASE,
 )
-_WORDY = re.compile("[a-z]{5,}|[A-Z]{5,}|[A-Z][a-z]{3,}")
+_WORDY = re.compile(r"(?<![^\W_])[A-Za-z]{2,}(?![^\W_])|[a-z]{6,}|[A-Z]{6,}|[A-Z][a-z]{4,}")
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _HEX = re.compile("(?:0x)?[0-9A-Fa-f]+")
 # Bits a character, above which signs look random: the first is detect-secrets' own limit, the second lower
 # than its 4.5 for Base64, which no text of 20 signs reaches.
@@ -123,7 +131,7 @@ def _value(text: str, at: int, found: re.Match[str]) -> Iterator[Span]:
 
 def is_password(value: str) -> bool:
     """Whether a value is a password, not a word, a path, an expression or a stand-in for one."""
-    if len(value) < 6 or not _LETTER.search(value) or _is_other(value) or _PATH.match(value):
+    if len(value) < 6 or not _LETTER.search(value) or _is_other(value) or _is_path(value):
         return False
     return bool(_DIGIT.search(value) or _STRONG_SIGN.search(value))
 
@@ -138,25 +146,32 @@ def _is_variable(value: str) -> bool:
 
 
 def is_key(value: str) -> bool:
-    """Whether a value is a random key or token: 16 signs or more, with letters and digits, of a high entropy."""
+    """Whether a value is a random key or token: 16 signs or more, letters and digits, of a high entropy."""
     if len(value) < 16 or not _DIGIT.search(value) or not _LETTER.search(value) or _is_other(value):
         return False
     in_hex, in_base64 = _entropies()
     if _HEX.fullmatch(value):
         return in_hex.calculate_shannon_entropy(value) > _HEX_BITS
-    wordy = sum(map(len, _WORDY.findall(value)))
-    return wordy * 2 <= len(value) and in_base64.calculate_shannon_entropy(value) > _BASE64_BITS
+    wordy, letters = sum(map(len, _WORDY.findall(value))), len(_LETTER.findall(value))
+    if wordy * 2 > letters or _DOTTED.fullmatch(value):
+        return False
+    return in_base64.calculate_shannon_entropy(value) > _BASE64_BITS
 
 
 def _is_other(value: str) -> bool:
-    return bool(_SPACE.search(value) or _CODE.match(value) or _ALGORITHM.match(value)) or is_stand_in(value)
+    return bool(_SPACE.search(value) or _ALGORITHM.match(value)) or is_stand_in(value)
+
+
+def _is_path(value: str) -> bool:
+    *folders, file = value.split("/")
+    return bool(folders and _FILE.fullmatch(file)) and all(map(_FOLDER.match, folders))
 
 
 def is_stand_in(value: str) -> bool:
     """Whether a value only stands where a secret goes: "changeme", "<password>", "xxxxxxxx", "12345678"."""
     from detect_secrets.filters import heuristic
 
-    if len(set(value)) <= 2 or _CODE.match(value):
+    if len(set(value)) <= 2 or _CODE.match(value) or _CODE_WITHIN.search(value):
         return True
     if heuristic.is_sequential_string(value) or heuristic.is_templated_secret(value):
         return True

@@ -1,4 +1,4 @@
-"""Phone numbers, judged by phonenumbers: international ones anywhere, national ones by their form or a word beside.
+"""Phone numbers, judged by phonenumbers: international ones anywhere, national ones by form or a word beside.
 
 A national number counts without such a word only as its country writes it: its area code set apart, with the
 leading 0 or in brackets, or in the North American groups of 3-3-4 with brackets, hyphens or dots.
@@ -28,7 +28,8 @@ _WEAK_WORDS = re.compile(
 )
 _OTHER = re.compile(r"(?<![^\W_])(?:is[bs]n|doi|arxiv|pmid|version|v|rfc|iso|ieee|posix)(?![^\W_])")
 _NANP = re.compile(
-    r"(?:1[-. ])?(?:\([2-9][0-9]{2}\)[ -]?[2-9][0-9]{2}[-. ][0-9]{4}|[2-9][0-9]{2}([-.])[2-9][0-9]{2}\1[0-9]{4})"
+    r"(?:1[-. ])?(?:\([2-9][0-9]{2}\)[ -]?[2-9][0-9]{2}[-. ][0-9]{4}"
+    r"|[2-9][0-9]{2}([-.])[2-9][0-9]{2}\1[0-9]{4})"
 )
 _SET_APART = re.compile(
     r"\(?0?[0-9]{1,5}\)?(?: ?[/-] ?|\)[ -]?| |(?<=\)))[0-9]+(?:[ -]?[0-9]+)*|0[0-9](?:\.[0-9]{2}){4}"
@@ -44,7 +45,7 @@ _FEWEST_DIGITS = {"named": 7, "weakly": 10, "": 9, "other": 9}
 
 
 def named(context: str) -> str:
-    """What the words near a number, in lower case, say: it is "named", "weakly" named, something "other", or ""."""
+    """What words near a number, in lower case, make of it: "named", "weakly" named, "other" or ""."""
     if _OTHER.search(context):
         return "other"
     return "named" if _WORDS.search(context) else "weakly" if _WEAK_WORDS.search(context) else ""
@@ -66,7 +67,7 @@ def windows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 def in_run(
     text: str, start: int, end: int, beside: str, countries: tuple[str, ...]
 ) -> Iterator[tuple[int, int]]:
-    """The phone numbers in a run of digits, with their extensions. `beside`: what `named` says of its context."""
+    """The phones in a run of digits, with their extensions. `beside`: what `named` says of its context."""
     apart = beside == "named" or _is_international(text[start:end])
     parts = windows(text, start, end) if apart else [(start, end)]
     taken = start
@@ -113,7 +114,7 @@ def _is_international(written: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def e164(written: str, countries: tuple[str, ...]) -> str:
-    """The number as +49301234567, a national one as of the first of `countries` where it is valid; "" if none."""
+    """The number as +49301234567, a national one of the first of `countries` where it is valid; or ""."""
     import phonenumbers
 
     digits = _digits(written)
@@ -141,7 +142,7 @@ def _parsed(digits: str, country: str | None) -> phonenumbers.PhoneNumber | None
 
 @lru_cache(maxsize=4096)
 def _first_group(digits: str, country: str) -> str:
-    """The area code of a national number, as its country sets it apart; "" if it is none of this country's."""
+    """The area code of a national number, as its country sets it apart; "" if it is not this country's."""
     import phonenumbers
 
     number = _parsed(digits, country) if _may_be_of(digits, country) else None

@@ -16,7 +16,7 @@ KINDS = ("EMAIL", "PHONE", "IBAN", "CARD", "ID", "IP", "SECRET")
 _PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(KINDS)})_[0-9]+\]")
 _BLOCK = 1 << 13  # characters that are searched at once: where nothing is found, once is enough
 
-# Digits of all scripts, full width, no-break and hidden signs: each becomes the plain sign that it stands for.
+# Digits of all scripts, full width, no-break and hidden signs: each becomes the plain sign it stands for.
 _SIGNS = {
     **dict.fromkeys(
         (0xA0, *range(0x2000, 0x2010), *range(0x202A, 0x2030), *range(0x2066, 0x206A), 0x3000), " "
@@ -56,7 +56,7 @@ def _plain_sign(found: re.Match[str]) -> str:
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int]]:
-    """The text in parts that end at an empty line: no find, and nothing that decides on one, goes beyond it."""
+    """The text in parts that end at an empty line: no find, and no context of one, goes beyond it."""
     start = 0
     while start < len(text):
         cut = text.find("\n\n", start + _BLOCK)
@@ -77,7 +77,7 @@ def _round(text: str, countries: tuple[str, ...]) -> list[Find]:
     return finds
 
 
-# -- e-mail ------------------------------------------------------------------------------------------------------
+# -- e-mail ----------------------------------------------------------------------------------------------
 _AT = re.compile(r"@(?<=[\w.+%~'-]@)(?=[^\W_])")
 _AT_ESCAPED = re.compile(r"%40(?=[^\W_])")  # in the address of a page
 # Scripts that are written without spaces, where the next word may follow an address at once.
@@ -97,9 +97,9 @@ _RESERVED = frozenset(
 )
 # Endings of files and units that are no top-level domain: "icon@2x.png", "getty@tty1.service".
 _ENDINGS = frozenset(
-    "png jpg jpeg gif svg webp bmp ico pdf html htm css scss js mjs ts tsx jsx json xml yaml yml toml txt csv tsv"
-    " gz tgz tar bz2 xz zst deb rpm exe dll service socket target timer mount path slice scope device swap automount"
-    " php asp jsp conf cfg ini log bak tmp po pot mo lst header".split()
+    "png jpg jpeg gif svg webp bmp ico pdf html htm css scss js mjs ts tsx jsx json xml yaml yml toml txt csv"
+    " tsv gz tgz tar bz2 xz zst deb rpm exe dll service socket target timer mount path slice scope device"
+    " swap automount php asp jsp conf cfg ini log bak tmp po pot mo lst header".split()
 )
 _LONGEST_LOCAL = 64  # RFC 5321, 4.5.3.1.1
 
@@ -152,15 +152,16 @@ def is_domain(domain: str) -> bool:
     return labels[-2] != "example" and top not in _RESERVED and top not in _ENDINGS
 
 
-# -- IP addresses --------------------------------------------------------------------------------------------------
+# -- IP addresses ----------------------------------------------------------------------------------------
 _IP = re.compile(
-    r"[0-9](?<![\w.+~-][0-9])(?:(?<=[23])(?<!:.)[0-9A-Fa-f]{3}:(?=:?[0-9A-Fa-f])[0-9A-Fa-f:]*[0-9A-Fa-f](?![\w:])"
+    r"[0-9](?<![\w.+~-][0-9])"
+    r"(?:(?<=[23])(?<!:.)[0-9A-Fa-f]{3}:(?=:?[0-9A-Fa-f])[0-9A-Fa-f:]*[0-9A-Fa-f](?![\w:])"
     r"|[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?![\w+~]|\.[0-9]|-(?![0-9]{1,3}\.)\w))"
 )
 _VERSION = re.compile(r"(?:\bv|\bver|versions?|releases?|\boid|[a-z]/|[=<>~^]=)[ :=]*$", re.IGNORECASE)
 _NET_WORDS = re.compile(
-    r"(?:\b(?:ip(?:v4)?|address(?:es)?|addr|adresse|hosts?|servers?|gateway|dns|clients?|peers?|ping|ssh"
-    r"|inet|nameserver|remote|login)\b[^.]{0,24}|//|@|\[)$",
+    r"(?:\b(?:ip(?:v4)?|address(?:es)?|addr|adresse|hosts?|servers?|gateway|dns|peers?|ping|ssh"
+    r"|inet|nameserver|remote|login)\b[^.]{0,24}|//|@|\(\[|[a-z]\.[a-z]{2,24} ?\[)$",
     re.IGNORECASE,
 )
 _MASK_OR_PORT = re.compile(r"/(?:[89]|[12][0-9]|3[0-2])\b|:[0-9]{2}")
@@ -202,9 +203,9 @@ def is_public(address: str) -> bool:
     )
 
 
-# -- placeholders --------------------------------------------------------------------------------------------------
+# -- placeholders ----------------------------------------------------------------------------------------
 def same(kind: str, value: str, countries: Sequence[str] = ()) -> str:
-    """What two spellings of one value share; a national phone number is taken as of the first of `countries`."""
+    """What two spellings of one value share; a national phone is of the first of `countries` that it fits."""
     plain = fold(value)
     if kind == "EMAIL":
         return _same_email(plain)
@@ -230,7 +231,7 @@ def _same_email(address: str) -> str:
 
 
 class Placeholders:
-    """Masks: "[EMAIL_1]" for a value, the same for all its spellings within an owner, counted by first use."""
+    """Masks: "[EMAIL_1]" for a value, the same for all its spellings in an owner's texts, by first use."""
 
     def __init__(self, countries: Sequence[str] = ()) -> None:
         self._countries = tuple(countries)

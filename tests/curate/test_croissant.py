@@ -12,7 +12,8 @@ warnings.simplefilter("ignore")
 import mlcroissant
 dataset = mlcroissant.Dataset(jsonld=sys.argv[1])
 issues = dataset.metadata.issues
-rows = {split: [row[f"{split}/path"].decode() for row in dataset.records(split)] for split in ("train", "valid", "test")}
+splits = ("train", "valid", "test")
+rows = {split: [row[f"{split}/path"].decode() for row in dataset.records(split)] for split in splits}
 print(json.dumps({"errors": list(issues.errors), "warnings": list(issues.warnings), "rows": rows}))
 """
 
@@ -32,7 +33,8 @@ def test_mlcroissant_reads_the_dataset_by_its_card(tmp_path):
     card = json.loads((tmp_path / "data" / "croissant.json").read_text())
     assert card["creator"] == [{"@type": "sc:Person", "name": "me"}]
     assert card["conformsTo"][1].endswith("RAI/1.0") and card["rai:personalSensitiveInformation"]
-    names = {"train.jsonl", "valid.jsonl", "test.jsonl", "documents.jsonl", "drops.jsonl", "summary.json", "croissant.json"}
+    names = {f"{name}.jsonl" for name in ("train", "valid", "test", "documents", "drops")}
+    names |= {"summary.json", "croissant.json"}
     written = {p.relative_to(tmp_path / "data").as_posix() for p in (tmp_path / "data").rglob("*") if p.is_file()}
     assert written == names | {f"examples/{split}.jsonl" for split in ("train", "valid", "test")}
 
@@ -46,8 +48,9 @@ def test_what_was_left_out_is_told(tmp_path):
     assert max(map(len, done.stdout.splitlines())) <= 80
     for told in ("exact duplicate", "copy.md", "tickets.csv: 2 of text + label, 1 bad", "languages", "own work"):
         assert told in done.stdout, told
-    assert "note-03.md: of copy.md" in netsuke(tmp_path / "home", "curate", str(recipe.parent), "--drops", "exact duplicate").stdout
-    kept = netsuke(tmp_path / "home", "curate", str(recipe.parent), "--set", 'curate.keep=["exact duplicate"]', "--json")
+    again = (tmp_path / "home", "curate", str(recipe.parent))
+    assert "note-03.md: of copy.md" in netsuke(*again, "--drops", "exact duplicate").stdout
+    kept = netsuke(*again, "--set", 'curate.keep=["exact duplicate"]', "--json")
     assert json.loads(kept.stdout)["spared"]["exact duplicate"]["count"] == 1
     rows = json.loads(netsuke(tmp_path / "home", "consent", "--json").stdout)
     assert len(rows["documents"]) == 16

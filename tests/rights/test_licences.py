@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
-from rights.licence_texts import APACHE, BSD_3, CC_BY, FREE, GPL_2, ISC, MIT, NOT_FREE
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rights.licence_texts import APACHE, BSD_3, CC_BY, FREE, GPL_2, ISC, MIT, NOT_FREE
 
 from netsuke.ledger import licence_allows
 from netsuke.rights import licence_declared as declared
