@@ -58,7 +58,7 @@ _STAND_INS = frozenset(
 _LETTER, _DIGIT, _SPACE = re.compile(r"[^\W\d_]"), re.compile("[0-9]"), re.compile(r"\s")
 _STRONG_SIGN = re.compile(r"[!@#$%^&*+=?~|\\]")
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_A-Za-z]+")
-# What a value begins with, or is, that is code: a call, an index; a variable, a template; a file, an option, a host.
+# What begins or is code: a call, an index; a variable, a template; a file, an option, a host.
 _CODE = re.compile(
     r"(?:[A-Za-z_$.]{4,}|[a-z_.][a-z0-9_.]{3,})[(\[]|[A-Za-z_$][\w.$]*[(\[].*[)\]];?$"
     r"|\$[A-Za-z_]+$|%\w+%$|[$%]?[{(<\[].*[})>\]]$"
