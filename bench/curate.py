@@ -53,7 +53,8 @@ def documents(mb: float, seed: int = 0) -> list[str]:
 # -- speed -----------------------------------------------------------------------------------------------
 def ours(texts: list[str]) -> dict[str, Any]:
     """Seconds of each part of our pipeline, and how many documents stay."""
-    from netsuke.curate import COUNTRIES, duplicates, language, lines, private, rules
+    from netsuke import private
+    from netsuke.curate import COUNTRIES, duplicates, language, lines, rules
     from netsuke.curate.items import Drops, Item
 
     parts = {
@@ -102,16 +103,22 @@ def datatrove(texts: list[str]) -> dict[str, Any]:
         kept &= {n for n, verdict in enumerate(verdicts) if verdict is True}
     formatter = formatters.PIIFormatter()
     seconds["private things"], _ = timed(lambda: [formatter.format(text) for text in texts])
-    config = dedup.MinhashConfig(hash_config=HashConfig(precision=64), n_grams=5, num_buckets=14, hashes_per_bucket=8)
+    config = dedup.MinhashConfig(
+        hash_config=HashConfig(precision=64), n_grams=5, num_buckets=14, hashes_per_bucket=8
+    )
     with tempfile.TemporaryDirectory() as room:
         signatures, buckets, removed = (f"{room}/{name}" for name in ("signatures", "buckets", "removed"))
         seconds["MinHash"], _ = timed(
             lambda: list(dedup.MinhashDedupSignature(signatures, config=config).run(iter(made), 0, 1) or ())
         )
+
         def pair() -> None:
             for bucket in range(14):
-                list(dedup.MinhashDedupBuckets(signatures, buckets, config=config).run(None, bucket, 14) or ())
+                list(
+                    dedup.MinhashDedupBuckets(signatures, buckets, config=config).run(None, bucket, 14) or ()
+                )
             list(dedup.MinhashDedupCluster(buckets, removed, config=config).run(None, 0, 1) or ())
+
         seconds["near-duplicates"], _ = timed(pair)
         left = list(dedup.MinhashDedupFilter(removed).run(iter(made), 0, 1))
     return {"seconds": seconds, "kept": len(kept), "distinct": len(left)}
@@ -227,7 +234,8 @@ def main() -> None:
 
 def report(options: argparse.Namespace) -> None:
     runs = [
-        {side: in_a_process(side, options.mb, seed) for side in SIDES} | {"load": round(os.getloadavg()[0], 2)}
+        {side: in_a_process(side, options.mb, seed) for side in SIDES}
+        | {"load": round(os.getloadavg()[0], 2)}
         for seed in range(options.runs)
     ]
     size = sum(len(text.encode()) for text in documents(options.mb)) / 1e6
@@ -250,11 +258,15 @@ def report(options: argparse.Namespace) -> None:
             print(f"{side:10} {'together':18} {statistics.median(speed[side]):8.2f} MB/s"
                   f"   (n {len(runs)}: {min(speed[side]):.2f} to {max(speed[side]):.2f})")  # fmt: skip
         print(f"ratio {result['ratio']:.1f} ({min(ratios):.1f} to {max(ratios):.1f})")
-        print(f"near-duplicates of Jaccard 0.8 or more: recall {result['recall']:.3f}, "
-              f"precision {result['precision']:.3f}, the least of {len(found)} seeds, {result['pairs']} pairs")
+        print(
+            f"near-duplicates of Jaccard 0.8 or more: recall {result['recall']:.3f}, "
+            f"precision {result['precision']:.3f}, the least of {len(found)} seeds, {result['pairs']} pairs"
+        )
         for name in ("new", "again", "one changed"):
             row = result["many"][name]
-            print(f"{options.files:,} files, {name}: {row['seconds']} s, a process has {row['peak_gb']:.2f} GB at most")
+            print(
+                f"{options.files:,} files, {name}: {row['seconds']} s, a process has {row['peak_gb']:.2f} GB at most"
+            )
     print(json.dumps(result))
     missed = [name for name, floor in FLOORS.items() if result[name] < floor]
     if options.check and missed:

@@ -63,7 +63,9 @@ def prepare(room: Path) -> tuple[Path, Path, Path, Path]:
     from netsuke.store import Store
 
     folder = room / "python-docs"
-    subprocess.run([sys.executable, ROOT / "examples/python-docs", folder], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, ROOT / "examples/python-docs", folder], check=True, stdout=subprocess.DEVNULL
+    )
     wanted, store = recipe.load(folder / "netsuke.toml", loop.SECTIONS), Store(room / "home")
     fetch(bases.find(wanted.base), store, lambda done, total: None)
     local = Local(store)

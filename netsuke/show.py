@@ -174,7 +174,9 @@ def data(name: str, summary: dict[str, Any]) -> str:
     splits, documents = summary["splits"], sum(part["documents"] for part in summary["splits"].values())
     kept = sum(part["bytes"] for part in splits.values())
     rows = [["kept", summary["split_by"] + "s", "kB"]]
-    rows += [[split, f"{part['documents']:,}", f"{part['bytes'] / 1e3:,.1f}"] for split, part in splits.items()]
+    rows += [
+        [split, f"{part['documents']:,}", f"{part['bytes'] / 1e3:,.1f}"] for split, part in splits.items()
+    ]
     lines = [
         f"{name}: {summary['files']:,} files, {summary['bytes_in'] / 1e3:,.1f} kB of text in;"
         f" {documents:,} {summary['split_by']}s, {kept / 1e3:,.1f} kB kept",

@@ -69,11 +69,14 @@ def pack_folder(name: str, store: Store) -> Path:
         return store.path(record["ref"])
     if (Path(name) / "netsuke.json").exists():
         if faults := manifest.faults(Path(name)):
-            raise StoreError(f"this pack is not whole: {faults[0]}", where=name, hint=f"netsuke verify {name}")
+            raise StoreError(
+                f"this pack is not whole: {faults[0]}", where=name, hint=f"netsuke verify {name}"
+            )
         return Path(name)
     known = store.names("packs")
     raise StoreError(
-        f"no model {name!r}", hint=f"models: {', '.join(known)}" if known else "make one: netsuke make ~/notes"
+        f"no model {name!r}",
+        hint=f"models: {', '.join(known)}" if known else "make one: netsuke make ~/notes",
     )
 
 

@@ -11,8 +11,12 @@ from pathlib import Path
 from tiny import tiny_gguf
 
 WORDS = "river stone lantern harvest copper winter market garden letter bridge thunder silver meadow kettle".split()
-PLACES = "mill harbour orchard chapel tower quarry village forest station valley island workshop cellar".split()
-DEEDS = "carried found painted mended lost remembered sold followed counted forgot opened watched buried".split()
+PLACES = (
+    "mill harbour orchard chapel tower quarry village forest station valley island workshop cellar".split()
+)
+DEEDS = (
+    "carried found painted mended lost remembered sold followed counted forgot opened watched buried".split()
+)
 KINDS = "old young green silent heavy narrow golden broken gentle hidden crooked early distant".split()
 NEAR = "by near behind with under above beside beyond".split()
 LINKS = "before because although when where until while after since unless though once whereas".split()

@@ -1,6 +1,6 @@
 """Write docs/recipe.md, the reference of netsuke.toml, from the dataclasses that are its one source.
 
-    python tests/reference.py
+python tests/reference.py
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ SOURCE = {
     "agreement": "a file that the owner signed, relative to the recipe (docs/data.md)",
     "signers": "who may have signed it: a public key, or an allowed-signers file",
 }
+
+
 def page() -> str:
     """The whole page."""
     parts = [
@@ -47,7 +49,9 @@ def told(field: dataclasses.Field) -> str:
     """What a field means, its unit and its range."""
     facts = field.metadata
     unit = f" ({facts['unit']})" if facts["unit"] else ""
-    return f"{facts['help']}{unit}" + ("" if facts["least"] is None else f", {facts['least']:g} to {facts['most']:g}")
+    return f"{facts['help']}{unit}" + (
+        "" if facts["least"] is None else f", {facts['least']:g} to {facts['most']:g}"
+    )
 
 
 def rows(kind: type, texts: dict[str, str]) -> list[str]:

@@ -14,7 +14,12 @@ HOUSE = stamp.SOURCE
 FILES = sorted(HOUSE.rglob("*.py"))
 ROOMS = sorted(p.name for p in HOUSE.iterdir() if p.is_dir() and any(p.glob("*.py")))
 STEPS = {"bases", "curate", "carve", "tune", "combine", "check", "pack", "serve"}
-KNOWING = {"engines", "readers", "rights", "private"}  # what steps know of models, formats, rights, people's data
+KNOWING = {
+    "engines",
+    "readers",
+    "rights",
+    "private",
+}  # what steps know of models, formats, rights, people's data
 FRONT = {"__main__", "cli", "show", "talk", "targets"}  # they may import anything
 ROOT = {p.stem for p in HOUSE.glob("*.py")} - FRONT - {"loop"}
 HEAVY = {"torch", "transformers", "tokenizers", "safetensors", "gguf", "libgguf", "xllamacpp", "peft"}

@@ -146,9 +146,15 @@ def test_progress_is_told_under_the_steps_label_and_ends_once(store):
     told = []
     local = Local(store, lambda title, progress: told.append((title, progress.fraction, progress.text)))
     made = local.run(shout, Params(), label="shout at it", text=store.add_bytes(b"x"))
-    assert told == [("shout at it", 0.0, ""), ("shout at it", 0.5, "shouting"), ("shout at it", 1.0, "rank 8")]
+    assert told == [
+        ("shout at it", 0.0, ""),
+        ("shout at it", 0.5, "shouting"),
+        ("shout at it", 1.0, "rank 8"),
+    ]
     told.clear()
-    local.run(count, None, loud=made["loud.txt"])  # which says itself that it is done, before its files are kept
+    local.run(
+        count, None, loud=made["loud.txt"]
+    )  # which says itself that it is done, before its files are kept
     assert told == [("count", 0.0, ""), ("count", 0.99, ""), ("count", 1.0, "")]
     told.clear()
     local.run(count, None, loud=made["loud.txt"])

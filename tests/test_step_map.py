@@ -107,7 +107,9 @@ def test_together_is_all_or_nothing(store, monkeypatch):
         raise RuntimeError
     assert {path for path in store.root.rglob("*") if path.is_file()} == before
     synced = []
-    monkeypatch.setattr(os, "sync", lambda: synced.append([p for p in store.root.rglob("*") if p.name == ref]))
+    monkeypatch.setattr(
+        os, "sync", lambda: synced.append([p for p in store.root.rglob("*") if p.name == ref])
+    )
     with store.together():
         store.add_bytes(b"one")
     assert [len(found) for found in synced] == [0, 1]  # the bytes are on the disk before the name is
@@ -140,7 +142,9 @@ print(len(local.ran))
 def test_killed_in_the_middle_it_goes_on(store):
     env = os.environ | {"NETSUKE_HOME": str(store.root)}
     for left, at in ((7, signal.SIGKILL), (99, None)):
-        done = subprocess.run([sys.executable, "-c", KILLED, str(left)], env=env, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, str(left)], env=env, capture_output=True, text=True
+        )
         assert done.returncode == (-at if at else 0), done.stderr
     assert done.stdout.strip() == "8"  # the chunk of four that was stored is not run again
     assert verify(store) == []

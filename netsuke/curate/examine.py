@@ -10,8 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .. import private
 from ..rights import licences, signals
-from . import duplicates, examples, language, private, profiles, rules
+from . import duplicates, examples, language, profiles, rules
 from .lines import normalise
 
 LAYOUT = frozenset((".html", ".htm", ".xhtml", ".pdf"))  # text that comes off a page
@@ -24,7 +25,10 @@ def examine(raw: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any
     about["signals"] = [asdict(signal) for signal in _signals(raw)]
     if options["profile"] in ("auto", "examples") and raw["suffix"] in TABLES:
         if found := examples.parse(raw["text"], raw["suffix"]):
-            finds = [[private.find(text, options["countries"]) for text in examples.texts(row)] for row in found.rows]
+            finds = [
+                [private.find(text, options["countries"]) for text in examples.texts(row)]
+                for row in found.rows
+            ]
             return about | found.to_dict() | {"private": finds}
     text, places = normalise(raw["text"])
     tongue, _ = language.of(text)

@@ -80,7 +80,9 @@ class _Place:
         agreement = agreements.read(source.agreement, source.signers, folder) if source.agreement else None
         around = root if root.is_dir() else root.parent
         names = list(all_names(around))
-        return cls(number, source, root, agreement, sites.around(around, names), licences.around(around, names))
+        return cls(
+            number, source, root, agreement, sites.around(around, names), licences.around(around, names)
+        )
 
     def row(self, name: str, others: Sequence[Source]) -> Row:
         """What is known of a file before it is opened."""

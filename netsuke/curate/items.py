@@ -20,14 +20,18 @@ class Item:
     owner: str
     licence: str
     text: str
-    origin: str = ""  # hash of the text before anything was cut: where it is held out depends on no other document
+    origin: str = (
+        ""  # hash of the text before anything was cut: where it is held out depends on no other document
+    )
     places: Places = ((1, 1),)
     pages: Pages = ()
     profile: str = "prose"
     language: str = "und"
     signature: tuple[int, ...] = ()
     private: tuple[tuple[int, int, str], ...] = ()  # (start, end, type) of private things in the text
-    fails: tuple[tuple[str, float, float], ...] = ()  # (rule, value, limit) of the quality rules that it breaks
+    fails: tuple[
+        tuple[str, float, float], ...
+    ] = ()  # (rule, value, limit) of the quality rules that it breaks
     rank: int = 0  # of the right to use it: the lowest is the best
     part: int = 0  # from 1; 0 is the whole file
     split: str = ""  # "train", "valid" or "test", once it is known

@@ -111,5 +111,5 @@ def _at(line: int, why: str) -> str:
 
 
 def _told(counts: Mapping[str, int]) -> str:
-    """"2 EMAIL, 1 PHONE"."""
+    """ "2 EMAIL, 1 PHONE"."""
     return ", ".join(f"{count} {kind}" for kind, count in counts.items())

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..private import Placeholders
 from .examples import replaced, texts
 from .items import Item
-from .private import Placeholders
 
 
 def masked(
@@ -17,7 +17,9 @@ def masked(
     """(items, examples) without the private things that were found in them."""
     names = Placeholders()
     clean = [
-        replace(item, text=names.mask(item.text, item.private, item.owner), private=()) if item.private else item
+        replace(item, text=names.mask(item.text, item.private, item.owner), private=())
+        if item.private
+        else item
         for item in items
     ]
     return clean, [_masked_row(row, names) for row in examples]

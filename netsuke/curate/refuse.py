@@ -30,7 +30,9 @@ def _is_refused(item: Item, params: Params, drops: Drops) -> bool:
     longest = max(map(len, item.text.split("\n")))
     if _is_empty(item, params, drops):
         return True
-    if longest > params.max_line_chars and drops.add(item, "one long line", f"{longest:,} characters on a line"):
+    if longest > params.max_line_chars and drops.add(
+        item, "one long line", f"{longest:,} characters on a line"
+    ):
         return True
     if params.languages and item.language not in (*params.languages, "und"):
         if drops.add(item, "language", item.language):

@@ -116,7 +116,9 @@ def _facts(summary: dict[str, Any]) -> list[str]:
     if private:
         facts.append(f"- private things found, and treated as the recipe says: {private}")
     if summary.get("widened"):
-        facts.append(f"- licences that the recipe allows besides the open ones: {', '.join(summary['widened'])}")
+        facts.append(
+            f"- licences that the recipe allows besides the open ones: {', '.join(summary['widened'])}"
+        )
     return facts
 
 

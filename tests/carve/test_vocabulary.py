@@ -36,10 +36,16 @@ def rich(document):
 
     import netsuke
 
-    texts = [p.read_text() for p in sorted((Path(netsuke.__file__).parent / "general" / "valid").glob("*.txt"))]
+    texts = [
+        p.read_text() for p in sorted((Path(netsuke.__file__).parent / "general" / "valid").glob("*.txt"))
+    ]
     learner.train_from_iterator(texts, trainer)
     learned = json.loads(learner.to_str())
-    return {**document, "added_tokens": learned["added_tokens"], "model": {**document["model"], **learned["model"]}}
+    return {
+        **document,
+        "added_tokens": learned["added_tokens"],
+        "model": {**document["model"], **learned["model"]},
+    }
 
 
 def cut(document, text, floor):
@@ -77,7 +83,9 @@ def test_merges_are_closed_and_keep_their_order(rich, floor):
     assert all(a in vocab and b in vocab and a + b in vocab for a, b in model["merges"])
     single = {t for t in vocab if len(t) == 1} | {t["content"] for t in rich["added_tokens"]}
     assert set(vocab) - single <= made
-    order = [tuple(m) for m in words.merges_of(rich["model"]) if tuple(m) in {tuple(x) for x in model["merges"]}]
+    order = [
+        tuple(m) for m in words.merges_of(rich["model"]) if tuple(m) in {tuple(x) for x in model["merges"]}
+    ]
     assert [tuple(m) for m in model["merges"]] == order
 
 
@@ -109,7 +117,9 @@ def test_a_budget_that_no_gate_survives_is_refused_with_the_size_that_holds():
     from netsuke.carve.choose import Choice, Cost, require_holds
     from netsuke.errors import BudgetError
 
-    small, big = (Choice(0, 9, "Q8_0", size, Cost(cost, 1.0), True) for size, cost in ((6e7, 1.55), (7.5e7, 1.05)))
+    small, big = (
+        Choice(0, 9, "Q8_0", size, Cost(cost, 1.0), True) for size, cost in ((6e7, 1.55), (7.5e7, 1.05))
+    )
     bench = SimpleNamespace(base=Cost(1.0, 1.0), expected=[small, big])
     with pytest.raises(BudgetError, match=r"\+55% on general text") as caught:
         require_holds(bench, small, Cost(1.06, 1.08), 0.1, 61_000_000)

@@ -39,7 +39,9 @@ def test_windows_make_every_token_a_target_once(place):
         for numbers, ids in hf.windows(texts, context):
             for number, row in zip(numbers, ids.tolist(), strict=True):
                 targets.setdefault(number, []).extend(t for t in row[1:] if t >= 0)
-        assert {n: sorted(t) for n, t in targets.items()} == {n: sorted(t.ids[1:]) for n, t in enumerate(texts)}
+        assert {n: sorted(t) for n, t in targets.items()} == {
+            n: sorted(t.ids[1:]) for n, t in enumerate(texts)
+        }
 
 
 def test_bits_are_those_of_the_plain_model(place):
@@ -63,7 +65,9 @@ def test_documents_in_one_window_do_not_see_each_other(place):
     joined = torch.tensor([one + two])
     starts = torch.zeros_like(joined, dtype=torch.bool)
     starts[0, 0] = starts[0, len(one)] = True
-    together = model(joined, attention_mask=hf.document_bias(starts, torch.float32), use_cache=False).logits[0]
+    together = model(joined, attention_mask=hf.document_bias(starts, torch.float32), use_cache=False).logits[
+        0
+    ]
     alone = model(torch.tensor([two]), use_cache=False).logits[0]
     assert torch.allclose(together[len(one) :], alone, atol=1e-4)
 
@@ -85,7 +89,11 @@ def test_the_whole_check(place, store):
 
 
 def test_gates_say_which_and_by_how_much():
-    rows = [{"name": "domain", "change": 0.02}, {"name": "general", "change": 0.05}, {"name": "size", "ours": 5e6}]
+    rows = [
+        {"name": "domain", "change": 0.02},
+        {"name": "general", "change": 0.05},
+        {"name": "size", "ours": 5e6},
+    ]
     found = {g.name: g for g in report.gates(check.Params(0.0, 0.1, 4_000_000, 0, 1), rows)}
     assert [found[n].passed for n in ("domain", "general", "size")] == [False, True, False]
     assert "+2.0%" in found["domain"].sentence and "5.00 MB" in found["size"].sentence

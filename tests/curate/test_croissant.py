@@ -35,7 +35,9 @@ def test_mlcroissant_reads_the_dataset_by_its_card(tmp_path):
     assert card["conformsTo"][1].endswith("RAI/1.0") and card["rai:personalSensitiveInformation"]
     names = {f"{name}.jsonl" for name in ("train", "valid", "test", "documents", "drops")}
     names |= {"summary.json", "croissant.json"}
-    written = {p.relative_to(tmp_path / "data").as_posix() for p in (tmp_path / "data").rglob("*") if p.is_file()}
+    written = {
+        p.relative_to(tmp_path / "data").as_posix() for p in (tmp_path / "data").rglob("*") if p.is_file()
+    }
     assert written == names | {f"examples/{split}.jsonl" for split in ("train", "valid", "test")}
 
 
@@ -46,7 +48,13 @@ def test_what_was_left_out_is_told(tmp_path):
     done = netsuke(tmp_path / "home", "curate", str(recipe.parent))
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
-    for told in ("exact duplicate", "copy.md", "tickets.csv: 2 of text + label, 1 bad", "languages", "own work"):
+    for told in (
+        "exact duplicate",
+        "copy.md",
+        "tickets.csv: 2 of text + label, 1 bad",
+        "languages",
+        "own work",
+    ):
         assert told in done.stdout, told
     again = (tmp_path / "home", "curate", str(recipe.parent))
     assert "note-03.md: of copy.md" in netsuke(*again, "--drops", "exact duplicate").stdout

@@ -219,7 +219,9 @@ def test_the_better_licensed_copy_stays_and_knows_the_others(tmp_path: Path, man
         {"source": 2, "path": "c.md", "owner": "Bo"}, {"source": 1, "path": "a.md", "owner": "Ann"}]  # fmt: skip
 
 
-def test_without_the_copy_that_stood_for_it_a_dropped_one_is_back(tmp_path: Path, many: dict[str, Any]) -> None:
+def test_without_the_copy_that_stood_for_it_a_dropped_one_is_back(
+    tmp_path: Path, many: dict[str, Any]
+) -> None:
     text = prose(100)
     both = Made(tmp_path / "a", {**many, "a.md": text, "b.md": text + " more"})
     assert both.dropped_by == {"a.md": "near duplicate"}
@@ -227,7 +229,9 @@ def test_without_the_copy_that_stood_for_it_a_dropped_one_is_back(tmp_path: Path
 
 
 # -- rules, languages, private things --------------------------------------------------------------------
-def test_only_prose_goes_by_the_quality_rules_and_keep_takes_it_back(tmp_path: Path, many: dict[str, Any]) -> None:
+def test_only_prose_goes_by_the_quality_rules_and_keep_takes_it_back(
+    tmp_path: Path, many: dict[str, Any]
+) -> None:
     fails = [["gopher: stop words", 1, 2], ["c4: sentences", 2, 5]]
     more = {
         "a.md": read_of(prose(100), profile="prose", fails=fails),
@@ -288,7 +292,8 @@ def test_examples_are_split_and_masked_and_bad_rows_named(tmp_path: Path, many: 
         [row["line"] for row in found].index(5)
     ].items()
     assert made.rows("drops") == [{
-        "path": "tickets.csv", "source": 0, "rule": "bad row", "detail": "line 17: no label", "hash": "", "bytes": 0}]  # fmt: skip
+        "path": "tickets.csv", "source": 0, "rule": "bad row", "detail": "line 17: no label",
+        "hash": "", "bytes": 0}]  # fmt: skip
     assert made.summary["examples"]["files"] == [
         {"path": "tickets.csv", "source": 0, "shape": "text + label", "rows": 40, "bad_rows": 1}]  # fmt: skip
     assert made.documents["tickets.csv"]["profile"] == "examples"
@@ -318,7 +323,9 @@ def test_what_train_shares_with_what_is_held_out_is_cut(tmp_path: Path, many: di
 
 def test_an_examples_answer_is_cut_from_train(tmp_path: Path, many: dict[str, Any]) -> None:
     answer = " ".join(many["notes/11.md"].split()[70:90])
-    rows = [{"line": n, "input": f"Question {n}", "output": answer if not n else f"Answer {n}"} for n in range(9)]
+    rows = [
+        {"line": n, "input": f"Question {n}", "output": answer if not n else f"Answer {n}"} for n in range(9)
+    ]
     made = Made(tmp_path, {**many, "q.jsonl": examples_of(*rows, shape="input + output")})
     if made.split_of["notes/11.md"] == "train":
         paragraphs = many["notes/11.md"].split("\n\n")
@@ -414,7 +421,10 @@ def test_no_file_is_said(tmp_path: Path) -> None:
 def test_too_few_documents_say_what_was_found(tmp_path: Path) -> None:
     bad = {f"{n}.pdf": {"drop": {"rule": "unreadable", "detail": "x"}} for n in range(4)}
     texts: dict[str, Any] = {"a.txt": prose(1, 1), "b.txt": prose(2, 1), "c.txt": "", "d.txt": "", **bad}
-    texts |= {"f.txt": (None, {"consent": "out", "drop": {"rule": "consent", "detail": ""}}), "g.txt": prose(1, 1)}
+    texts |= {
+        "f.txt": (None, {"consent": "out", "drop": {"rule": "consent", "detail": ""}}),
+        "g.txt": prose(1, 1),
+    }
     with pytest.raises(RecipeError) as caught:
         enough(Made(tmp_path, texts))
     assert "10 files found, 2 distinct documents left" in caught.value.what

@@ -140,6 +140,10 @@ def test_very_short_texts_are_alike_only_if_equal() -> None:
     assert [item.path for item in kept] == ["00.txt", "02.txt", "03.txt"]
 
 
-@given(st.text(st.characters(max_codepoint=127), max_size=80) | st.text("aé1_’“ —漢", max_size=40) | st.text(max_size=40))
+@given(
+    st.text(st.characters(max_codepoint=127), max_size=80)
+    | st.text("aé1_’“ —漢", max_size=40)
+    | st.text(max_size=40)
+)
 def test_the_short_way_gives_the_same_words(text: str) -> None:
     assert duplicates.words(text) == duplicates._WORD.findall(text.casefold())

@@ -150,7 +150,9 @@ def test_signals_around_and_in_a_file(folder, store):
     site.mkdir()
     (site / "robots.txt").write_text("User-agent: *\nContent-Usage: /drafts/ train-ai=n\nAllow: /\n")
     (site / "drafts").mkdir()
-    page = "<html><head>{}</head><body><p>A page of {} words that are long enough to be kept.</p></body></html>"
+    page = (
+        "<html><head>{}</head><body><p>A page of {} words that are long enough to be kept.</p></body></html>"
+    )
     (site / "drafts" / "a.html").write_text(page.format("", "some"))
     (site / "b.html").write_text(page.format('<meta name="robots" content="noai">', "more"))
     (site / "c.html").write_text(page.format("", "other"))
@@ -161,7 +163,9 @@ def test_signals_around_and_in_a_file(folder, store):
         "site/drafts/a.html": "out", "site/b.html": "out", "site/c.html": "in", "site/d.html": "out"}  # fmt: skip
     assert "noai" in json.dumps(rows["site/b.html"]["signals"])
     assert rows["site/drafts/a.html"]["reason"].startswith("A signal says no: ")
-    assert not {"site/robots.txt", "site/d.html.headers"} & {p for p, r in rows.items() if r["split"] != "dropped"}
+    assert not {"site/robots.txt", "site/d.html.headers"} & {
+        p for p, r in rows.items() if r["split"] != "dropped"
+    }
 
 
 def test_a_person_can_take_an_owner_a_path_or_a_content_out(folder, store):
@@ -199,4 +203,6 @@ def test_a_signed_agreement_overrides_a_signal(folder, store):
     row = made(folder, store, Source("."), signed)[0]["a.md"]
     assert row["decision"] == "in" and "signed an agreement" in row["reason"] and row["split"] != "dropped"
     out = replace(signed, consent="out")
-    assert made(folder, store, Source("."), out)[0]["a.md"]["decision"] == "out"  # one way: it overrides no "out"
+    assert (
+        made(folder, store, Source("."), out)[0]["a.md"]["decision"] == "out"
+    )  # one way: it overrides no "out"

@@ -68,16 +68,16 @@ def test_no_long_paragraph_is_left_twice_and_no_short_one_is_lost(documents: lis
 # -- frames ----------------------------------------------------------------------------------------------
 def page_of(n: int) -> str:
     word = "abcdefghijklmnopqrst"[n]
-    return f"Home | Shop | Contact\n\nArticle {word}\n\nIts {word} text.\n\nAnn Lee, Sales\nCopyright 20{n:02}"
+    return (
+        f"Home | Shop | Contact\n\nArticle {word}\n\nIts {word} text.\n\nAnn Lee, Sales\nCopyright 20{n:02}"
+    )
 
 
 def test_menus_and_signatures_stay_in_the_first_document_only() -> None:
     drops = Drops()
     made = repeats.without_frames(items(**{f"{n:02}.html": page_of(n) for n in range(10, 20)}), drops)
     assert made[0].text == page_of(10)
-    assert [item.text for item in made[1:]] == [
-        f"Article {word}\n\nIts {word} text." for word in "lmnopqrst"
-    ]
+    assert [item.text for item in made[1:]] == [f"Article {word}\n\nIts {word} text." for word in "lmnopqrst"]
     assert {d.rule for d in drops.rows} == {"boilerplate"}
 
 
@@ -88,16 +88,24 @@ def test_few_documents_have_no_frames() -> None:
 
 
 def test_code_has_no_frames() -> None:
-    code = [Item(f"{n}.py", 0, "me", "MIT", f"import os\nimport sys\nprint({n})", profile="code") for n in range(9)]
+    code = [
+        Item(f"{n}.py", 0, "me", "MIT", f"import os\nimport sys\nprint({n})", profile="code")
+        for n in range(9)
+    ]
     assert repeats.without_frames(code, Drops()) == code
 
 
 def test_running_headers_and_page_numbers_of_one_document_go() -> None:
-    pages = [f"The Annual Report 2025\n\nText of part {'abcdefgh'[n]}, as long as it is.\n\n{n + 1}" for n in range(8)]
+    pages = [
+        f"The Annual Report 2025\n\nText of part {'abcdefgh'[n]}, as long as it is.\n\n{n + 1}"
+        for n in range(8)
+    ]
     text = "\n\n".join(pages)
     starts = tuple((1 + n * 6, f"page {n + 1}") for n in range(8))
     drops = Drops()
     [made] = repeats.without_frames([Item("r.pdf", 0, "me", "unknown", text, pages=starts)], drops)
-    assert made.text.count("Annual Report") == 1 and made.text.startswith("The Annual Report 2025\n\nText of part a")
+    assert made.text.count("Annual Report") == 1 and made.text.startswith(
+        "The Annual Report 2025\n\nText of part a"
+    )
     assert "\n\n8" not in made.text and all(f"part {c}," in made.text for c in "abcdefgh")
     assert len(drops.rows) == 7 + 8

@@ -81,7 +81,9 @@ def test_early_stop_keeps_the_best(place, tmp_path):
     list(work.run())
     assert work.step < work.steps
     work.with_scale(1.0)
-    assert hf.bits_per_byte(hf.score(work.model.eval(), work.valid)) == pytest.approx(work.best["valid"], rel=1e-6)
+    assert hf.bits_per_byte(hf.score(work.model.eval(), work.valid)) == pytest.approx(
+        work.best["valid"], rel=1e-6
+    )
 
 
 def test_a_training_that_diverges_is_no_model(place, tmp_path, monkeypatch):
@@ -109,7 +111,9 @@ def test_merged_adapter_computes_what_training_computed(place, tmp_path):
         assert theirs == pytest.approx(ours, rel=2e-3)
 
 
-@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")  # peft's own call
+@pytest.mark.filterwarnings(
+    "ignore:.is_gradient_checkpointing. is deprecated:FutureWarning"
+)  # peft's own call
 def test_peft_loads_the_adapter_to_the_same_logits(place, tmp_path):
     import peft
 
@@ -132,7 +136,9 @@ def test_an_adapter_of_another_body_is_refused(place, tmp_path):
     work._evaluate()
     work.save(out, 1.0)
     config = json.loads((out / "adapter_config.json").read_text())
-    tensors = {k.replace("layers.1", "layers.9"): v for k, v in load_file(out / "adapter_model.safetensors").items()}
+    tensors = {
+        k.replace("layers.1", "layers.9"): v for k, v in load_file(out / "adapter_model.safetensors").items()
+    }
     hf.save_weights(tensors, out / "adapter_model.safetensors")
     assert config["r"] == 4
     with pytest.raises(RecipeError, match="does not fit"):

@@ -7,7 +7,9 @@ import json
 
 import pytest
 
-from netsuke.curate import COUNTRIES, keys, passwords, private
+from netsuke import private
+from netsuke.curate import COUNTRIES
+from netsuke.private import keys, passwords
 
 BASE62 = "q8Zr4Tn1Xw7Lk2Vb9Hd5Yc3Mf6Jg0PsW"
 HEX = "9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c"

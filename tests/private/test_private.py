@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netsuke.curate import COUNTRIES, private
+from netsuke import private
+from netsuke.curate import COUNTRIES
 
 BASE62 = "q8Zr4Tn1Xw7Lk2Vb9Hd5Yc3Mf6Jg0PsW"
 HEX = "9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c"
@@ -212,6 +213,6 @@ def test_blocks_of_a_long_text_are_all_searched() -> None:
 
 
 def test_the_libraries_are_loaded_late() -> None:
-    code = "import json, sys, netsuke.curate.private; print(json.dumps(sorted(sys.modules)))"
+    code = "import json, sys, netsuke.private; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {"phonenumbers", "stdnum", "detect_secrets", "requests"} & set(json.loads(done.stdout)) == set()

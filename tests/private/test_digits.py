@@ -7,7 +7,9 @@ import inspect
 
 import pytest
 
-from netsuke.curate import COUNTRIES, digits, national, phones, private
+from netsuke import private
+from netsuke.curate import COUNTRIES
+from netsuke.private import digits, national, phones
 
 
 def found(text: str, countries: tuple[str, ...] = COUNTRIES) -> list[tuple[str, str]]:
