@@ -97,3 +97,11 @@ def full_disk():
             yield disk
 
     return filled
+
+
+LONGEST = ("test_loop.py", "test_cli.py", "test_step_map.py")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, so that no core waits for the other at the end."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
