@@ -133,14 +133,12 @@ class Engine:
 
     def _await_health(self) -> None:
         deadline = time.monotonic() + START_SECONDS
-        with self.client(timeout_seconds=5) as client:
-            while self.alive:
-                with contextlib.suppress(httpx.TransportError):
-                    if _listens(self.socket) and client.get("/health").status_code == 200:
-                        return
-                if time.monotonic() > deadline:
-                    raise self._failure(f"the engine did not answer within {START_SECONDS:.0f} s")
-                time.sleep(0.01)
+        while self.alive:
+            if _is_healthy(self.socket):
+                return
+            if time.monotonic() > deadline:
+                raise self._failure(f"the engine did not answer within {START_SECONDS:.0f} s")
+            time.sleep(0.01)
         raise self._failure("the engine did not start")
 
     def _failure(self, what: str) -> EngineError:
@@ -253,10 +251,14 @@ def _log(place: Path) -> Path:
     return place.with_name("engine.log")
 
 
-def _listens(place: Path) -> bool:
-    """Whether somebody accepts there; httpx, asked too early, would leave an open socket behind."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(str(place)) == 0
+def _is_healthy(place: Path) -> bool:
+    """Whether the engine there answers /health with 200; httpx would leave a socket open where it is refused."""
+    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+        probe.settimeout(5)
+        probe.connect(str(place))
+        probe.sendall(b"GET /health HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n")
+        return b" 200 " in probe.recv(1024).partition(b"\r\n")[0]
+    return False
 
 
 def _fresh_folder() -> Path:

@@ -168,8 +168,6 @@ def test_garbage_is_an_engine_error(tmp_path: Path, content: bytes) -> None:
     assert not engine.alive
 
 
-# httpcore 1.0 leaves a socket to the collector when it is refused, as by an engine that dies while it is asked.
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_half_a_model_and_no_model(model: Path, tmp_path: Path) -> None:
     half = tmp_path / "half.gguf"
     half.write_bytes(model.read_bytes()[:-1000])
