@@ -10,6 +10,7 @@ same session, in turns. Also: the near-duplicates of planted copies, and how a f
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import pydoc_data.topics
@@ -64,8 +65,10 @@ def ours(texts: list[str]) -> dict[str, Any]:
         "private things": lambda text: private.find(text, COUNTRIES),
         "MinHash": duplicates.signature,
     }
-    for part in parts.values():
-        part(texts[0])  # libraries loaded, tables built
+    for text in texts[:20]:
+        for part in parts.values():
+            part(text)  # libraries loaded, tables built, as in a child that reads
+    gc.freeze()  # as curate.worker does
     seconds, results = {}, {}
     for name, part in parts.items():
         seconds[name], results[name] = timed(lambda part=part: [part(text) for text in texts])
