@@ -26,7 +26,7 @@ from netsuke.curate import language, profiles
 
 from .rules import debian, general, on_one_core
 
-FLOORS = {"profiles": 0.9, "language": 0.95, "as_whole": 0.99}
+FLOORS = {"profiles": 0.9, "language": 0.95, "as_whole": 0.97}
 MAX_TAKEN_FOR_PROSE = 0.05
 ORDER = ("prose", "notes", "code", "catalogue")
 

@@ -28,7 +28,7 @@ from netsuke.curate.words import split_words
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path("/usr/share")
-FLOORS = {"mb_per_second": 20.0, "ratio": 10.0, "same_words": 0.995, "spacy_words": 0.97}
+FLOORS = {"mb_per_second": 20.0, "ratio": 10.0, "same_words": 0.995, "spacy_words": 0.96}
 
 
 def main() -> None:
