@@ -148,7 +148,8 @@ def name_pack(store: Store, name: str, recipe_path: Path, outcome: Outcome, runs
 def record(recipe: Recipe, store: Store, data: Made) -> int:
     """Write the decision about each document to the ledger; how many rows were new."""
     rows = read_rows(store.path(data["documents.jsonl"] or ""))
-    entries = [replace(Entry.of(row), path=f"{recipe.name}/{row['path']}") for row in rows]
+    places = [source.named for source in recipe.sources]
+    entries = [replace(Entry.of(row), path=f"{recipe.name}/{places[row['source']](row['path'])}") for row in rows]
     return Ledger(store.root / "ledger.db").record(entries)
 
 

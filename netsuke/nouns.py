@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -47,6 +48,13 @@ class Source:
     private: Private = "mask"  # what becomes of e-mail addresses, phone numbers, keys and their like
     agreement: str = ""  # a signed agreement of the owner, relative to the recipe
     signers: str = ""  # the public keys that may have signed it: an allowed-signers file, or one key
+
+    def named(self, path: str) -> str:
+        """A path in this source as the ledger has it: from the recipe's folder, or from what the source is called."""
+        place = PurePosixPath(self.path)
+        folder = place.parent if place.name == path else place  # a source may be one file
+        away = folder.is_absolute() or folder.parts[:1] in (("..",), ("~",))
+        return (PurePosixPath(folder.name if away else folder) / path).as_posix()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -219,8 +220,11 @@ def _facts(summary: dict[str, Any]) -> list[str]:
         name: ", ".join(f"{value} {count['files']:,}" for value, count in summary[name].items())
         for name in ("languages", "licences", "owners", "profiles")
     }
-    for name in ("private", "signals", "labels"):
-        facts[name] = ", ".join(f"{value} {count:,}" for value, count in summary[name].items())
+    families = Counter[str]()
+    for rule, count in summary["labels"].items():
+        families[rule.partition(":")[0]] += count
+    for name, counts in {"private": summary["private"], "signals": summary["signals"], "labels": families}.items():
+        facts[name] = ", ".join(f"{value} {count:,}" for value, count in counts.items())
     files = summary["examples"]["files"]
     facts["examples"] = ", ".join(
         f"{f['path']}: {f['rows']:,} of {f['shape']}" + (f", {f['bad_rows']:,} bad" if f["bad_rows"] else "")

@@ -39,7 +39,8 @@ def gather(recipe: Recipe, path: Path, store: Store, executor: Executor) -> Ref 
     waiting: list[tuple[Row, Path]] = []
 
     def said(row: Row) -> Stand | None:
-        stand = standing.of(row["owner"], f"{recipe.name}/{row['path']}", row["file"])
+        path = recipe.sources[row["source"]].named(row["path"])
+        stand = standing.of(row["owner"], f"{recipe.name}/{path}", row["file"])
         return stand if stand.decision else None
 
     for place in places:

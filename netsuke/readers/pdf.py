@@ -17,6 +17,8 @@ def read(file: BinaryIO, suffix: str) -> Found:
     except Exception as error:
         if "password" in str(error).lower():
             raise Refused("unreadable", "it needs a password") from None
+        if "FormatError" in str(error):
+            raise ValueError("it is damaged: no reader finds a page in it") from None
         raise
     # \x02 is PDFium's mark for a hyphen at the end of a line.
     texts = (re.sub(r"\x02\s*", "", page["content"]) for page in result.pages or ())

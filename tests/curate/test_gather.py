@@ -100,6 +100,15 @@ def test_a_closed_folder_is_a_row(folder, store):
     assert made(folder, store)[0]["closed"]["dropped_by"] == "unreadable"
 
 
+@pytest.mark.parametrize(
+    ("place", "path", "named"),
+    [(".", "a/b.md", "a/b.md"), ("hers", "a.md", "hers/a.md"), ("./x/", "a.md", "x/a.md"), ("../x", "a.md", "x/a.md"),
+     ("~/x", "a.md", "x/a.md"), ("/y/x", "a.md", "x/a.md"), ("book.txt", "book.txt", "book.txt")],
+)  # fmt: skip
+def test_the_ledger_names_a_file_by_its_source(place, path, named):
+    assert Source(place).named(path) == named
+
+
 # -- consent ---------------------------------------------------------------------------------------------
 def test_any_no_wins_and_the_innermost_source_decides(folder, store):
     for name in ("clients", "clients/mine", "open"):
@@ -176,6 +185,7 @@ def test_a_person_can_take_an_owner_a_path_or_a_content_out(folder, store):
     assert rows["a.md"]["decision"] == "in"
     ledger = Ledger(store.root / "ledger.db")
     for scope, value, path in (("owner", "Ann", "a.md"), ("path", "notes/7.md", "7.md"),
+                               ("path", "notes/hers/**", "a.md"),
                                ("document", rows["3.md"]["file"], "3.md")):  # fmt: skip
         ledger.decide_standing(scope, value, "out", "she asked", "me")
         rows, _ = made(folder, store, *sources)
