@@ -43,7 +43,8 @@ class Outcome:
 def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace) -> Outcome:
     """Make a pack of a recipe that lies at `path`. `make` names it if the gates hold."""
     run, params, gates, budget_bytes = execute.run, recipe.params, recipe.gates, recipe.budget_bytes
-    threads, seed = pace.threads, recipe.seed
+    compute, seed = pace.compute, recipe.seed
+    general_gate = carve.FREE if params["carve"].general == "off" else gates.general
     general_valid, general_test = general_text(store, "valid"), general_text(store, "test")
 
     # curate: files to documents, split before anything looks at them
@@ -56,26 +57,27 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     base = bases.resolve(recipe, store, path.parent)
     opened = run(bases.unpack, base.about, base=base.ref)
     base_model, base_file = opened.folder("model"), opened["base.gguf"]
-    carving = carve.sections(params["carve"], budget_bytes, gates.general, threads)
+    carving = carve.sections(params["carve"], budget_bytes, general_gate, compute)
     carved = run(carve.carve, carving, model=base_model, train=train, valid=valid, general=general_valid)
     body, choice = carved.folder("model"), carved["choice.json"]
 
     # tune: minutes become tokens by the speed in the lock
-    speed = pace.speed(params["tune"], base.ref, body, train, valid)
-    training = tune.sections(params["tune"], recipe.minutes, speed, gates.general, seed, threads)
+    carved_from = {"base": base_model, "choice": choice, "vocabulary": carved["vocabulary.json"]}
     texts = {"train": train, "valid": valid, "general": general_valid}
-    adapter = run(tune.tune, training, model=body if training else None, choice=choice, **texts)
+    speed = pace.speed(params["tune"], carve.pruned(carved), model=body, train=train, valid=valid, **carved_from)
+    training = tune.sections(params["tune"], recipe.minutes, speed, general_gate, seed, compute)
+    adapter = run(tune.tune, training, model=body if training else None, **carved_from, **texts)
 
     # combine and quantise: one file under the budget
     tuned = run(combine.combine, None, model=body, adapter=adapter.ref)
-    quantising = carve.Quantising(recipe.name, budget_bytes, threads)
-    model = run(carve.quantise, quantising, model=tuned.ref, choice=choice, train=train)["model.gguf"]
+    quantising = carve.Quantising(recipe.name, budget_bytes, compute)
+    model = run(carve.quantise, quantising, model=tuned.ref, choice=choice, **texts)["model.gguf"]
 
     # check: beside the base, on text that nothing above has seen; then both in stock llama.cpp
-    bounds = check.Params(gates.domain, gates.general, budget_bytes, seed, threads)
+    bounds = check.Params(gates.domain, general_gate, budget_bytes, seed, compute)
     both = {"model": model, "base_file": base_file, "tuned_model": tuned.ref}
     report = run(check.check, bounds, **both, base_model=base_model, test=test, general=general_test)
-    trial = run(check.trial, check.Trial(threads), **both, text=general_test)
+    trial = run(check.trial, check.Trial(compute), **both, text=general_test)
 
     # pack
     about = pack.Params(recipe.name, base.name, base.about.name, base.about.licence, base.ref, __version__)

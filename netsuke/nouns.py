@@ -84,6 +84,14 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Compute:
+    """How this machine computes with a model; the same values give the same bytes."""
+
+    threads: int
+    float_type: str = "bfloat16"  # or float32, which is faster where the processor has no bfloat16
+
+
+@dataclass(frozen=True)
 class Gate:
     """A bound that a new pack must hold to ship."""
 

@@ -39,6 +39,7 @@ class Lock:
     train_tokens_per_second: float
     score_tokens_per_second: float
     libraries: Mapping[str, str]
+    float_type: str = "bfloat16"  # what the model computes in
 
 
 class _Reader:

@@ -1,6 +1,7 @@
-"""Carve: fewer words of the base, at fewer bits, as far as the gates allow; and at the end, writing the file.
+"""Carve: a smaller shape of the base, as far as the gates allow; and at the end, the file.
 
-carve     base model -> model/ (the same body, fewer rows of the embedding), vocabulary.json, choice.json
+carve     base model -> model/ (fewer words; where the budget asks for it fewer channels and layers), vocabulary.json,
+          choice.json
 quantise  tuned model -> model.gguf under the byte budget
 """
 
@@ -9,20 +10,34 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from ..nouns import Measure, knob
-from ..step import Progress, Work, step
+from ..nouns import Compute, Measure, knob
+from ..step import Made, Progress, Work, step
 
 
 @dataclass(frozen=True)
 class Params:
     """[carve]"""
 
+    general: Literal["gate", "off"] = knob(
+        "gate", "whether general language counts: off makes a model of your domain alone, much smaller"
+    )
+    general_weight: float = knob(
+        0.5, "what a loss on general text counts beside the same loss on yours, while carving", "", 0, 100
+    )
     margin: float = knob(
         0.6, "share of the general gate that carving may use up; the rest is left to tuning", "fraction", 0, 1
     )
     domain_cost: float = knob(
         0.08, "most that carving may cost on the valid documents before tuning", "fraction", 0, 100
+    )
+    knee: float = knob(
+        0.25,
+        "without mb: most bits that carving may lose for the bytes it saves, fraction by fraction",
+        "",
+        0,
+        100,
     )
     words: str = knob("auto", "auto, all, or how many of the most general words to keep besides your own")
 
@@ -31,12 +46,15 @@ class Params:
 class Carving:
     """Params with what the rest of the recipe decides."""
 
+    general: str
+    general_weight: float
     margin: float
     domain_cost: float
+    knee: float
     words: str
     budget_bytes: int
     general_gate: float
-    threads: int
+    compute: Compute
 
 
 @dataclass(frozen=True)
@@ -45,62 +63,76 @@ class Quantising:
 
     name: str
     budget_bytes: int
-    threads: int
+    compute: Compute
 
 
-ROUNDING_BYTES = 24_000  # of training text that tells which columns matter while choosing
+FREE = 100.0  # a gate that nothing reaches
 VALID_BYTES = 10_000  # as much as the general text has
 
 
-@step(version=1, libraries=("torch", "transformers", "tokenizers", "libgguf"))
+@step(version=2, libraries=("torch", "transformers", "tokenizers", "libgguf"))
 def carve(params: Carving, out: Path, model: Path, train: Path, valid: Path, general: Path) -> Work:
-    """Choose the vocabulary and the embedding's type by measurement; write the smaller model."""
-    from ..engines.hf import use_threads
+    """Choose a shape by measurement; write the smaller model."""
+    from ..engines import hf
     from . import choose, write
+    from .prices import Prices
+    from .shape import Choice, Words
 
-    use_threads(params.threads)
+    hf.use(params.compute)
     yield Progress(0.02, "reading the base")
-    words = choose.Words(model, write.read(train))
-    sizes = choose.sizes(words, params.budget_bytes, params.words)
-    bench = choose.Bench(words, write.read(general), write.read(valid, limit_bytes=VALID_BYTES))
-    yield Progress(0.1, "rounding the body")
-    bench.round_body(write.read(train, limit_bytes=ROUNDING_BYTES))
-    most = choose.Cost(1 + params.general_gate * params.margin, 1 + params.domain_cost)
-    limit = bench.base.times(most)
-    shown: list[choose.Choice] = []
-    for item in choose.choose(bench, sizes, params.budget_bytes, limit):
+    texts = write.read(train)
+    words = Words(model, texts)
+    yield Progress(0.04, "the base on your text and on general text")
+    prices = Prices(words, texts, write.read(general), write.read(valid, limit_bytes=VALID_BYTES))
+    found: list[Choice] = []
+    for item in choose.choose(prices, choose.wish(params, words, prices.base)):
         if isinstance(item, Progress):
-            yield Progress(0.3 + 0.6 * item.fraction, item.text)
+            yield Progress(0.06 + 0.85 * item.fraction, item.text)
         else:
-            shown.append(item)
-    taken = shown[-1]
-    choose.require_holds(bench, taken, limit, params.general_gate, params.budget_bytes)
-    yield Progress(0.95, f"keeping {taken.tokens:,} words in {taken.embedding}")
-    write.model(bench, taken, shown, limit, out)
+            found.append(item)
+    taken = found[-1]
+    yield Progress(0.95, f"writing {taken.tokens:,} words")
+    write.model(prices, found, out)
     return [
         Measure("words kept", taken.tokens, "words", better=""),
+        Measure("layers", words.config["num_hidden_layers"] - len(taken.shape.dropped), "layers", better=""),
+        Measure("channels", taken.shape.channels, "channels", better=""),
+        Measure("pruned", float(taken.shape.pruned(words.channels)), "", better=""),
         Measure("general after carving", taken.cost.general, "bits per byte", better="lower"),
-        Measure("general before carving", bench.base.general, "bits per byte", better="lower"),
+        Measure("general before carving", prices.base.general, "bits per byte", better="lower"),
         Measure("valid after carving", taken.cost.domain, "bits per byte", better="lower"),
-        Measure("valid before carving", bench.base.domain, "bits per byte", better="lower"),
+        Measure("valid before carving", prices.base.domain, "bits per byte", better="lower"),
         Measure("expected size", taken.bytes, "bytes", better="lower"),
     ]
 
 
-@step(version=1, libraries=("torch", "transformers", "tokenizers", "libgguf", "gguf"))
-def quantise(params: Quantising, out: Path, model: Path, choice: Path, train: Path) -> Work:
-    """Write the tuned model as GGUF, weighted by what its own layers see on the training text."""
+@step(version=2, libraries=("torch", "transformers", "tokenizers", "libgguf", "gguf"))
+def quantise(
+    params: Quantising, out: Path, model: Path, choice: Path, train: Path, valid: Path, general: Path
+) -> Work:
+    """Write the tuned model as GGUF, each matrix in the type and rounded in the way that changes its answers least."""
+    from ..engines import hf
     from . import write
 
-    yield Progress(0.02, "importance of each column, on your text")
-    energy = write.importance(model, write.read(train, limit_bytes=48_000), params.threads)
-    yield Progress(0.3, "rounding")
-    size = write.file(model, choice, energy, out / "model.gguf", params.name, params.budget_bytes)
-    return [Measure("size", size, "bytes", better="lower")]
+    hf.use(params.compute)
+    file = write.File(model, choice, params)
+    texts = {"train": train, "valid": valid, "general": general}
+    yield from file.make(out / "model.gguf", {name: write.read(path) for name, path in texts.items()})
+    return [
+        Measure("size", file.size, "bytes", better="lower"),
+        Measure("bits a weight", file.bits_a_weight, "bits", better="lower"),
+    ]
 
 
-def sections(params: Params, budget_bytes: int, general_gate: float, threads: int) -> Carving:
+def sections(params: Params, budget_bytes: int, general_gate: float, compute: Compute) -> Carving:
     """The carve step's params from the recipe's section and the rest of the recipe."""
     return Carving(
-        **dataclasses.asdict(params), budget_bytes=budget_bytes, general_gate=general_gate, threads=threads
+        **dataclasses.asdict(params), budget_bytes=budget_bytes, general_gate=general_gate, compute=compute
     )
+
+
+def pruned(carved: Made) -> str:
+    """The shape of the body's layers in words, "" where they are the base's or not known."""
+    if not (carved.run and carved.value("pruned")):
+        return ""
+    return f"{carved.value('layers'):.0f} layers of {carved.value('channels'):.0f}"

@@ -1,241 +1,152 @@
-"""Choosing how many words to keep and at how many bits, by measuring what each choice costs.
+"""Choosing a shape: down from the whole base, each time by what costs least for the bytes that it saves.
 
-The cost of dropping words and the cost of rounding their rows nearly add up, in bits per byte on a log scale (1.2941
-expected, 1.2937 measured; docs/log.md). So each is measured alone, on the body as it will be rounded; the sums rank all
-pairs by size; the smallest pair that should hold is measured itself before it is taken.
+Words, channels, layers and the bits of either are paid in one currency: bits per byte, of the domain and of general
+text, for each byte of the file. Channels and layers are looked at only where words and rows do not reach.
 """
 
 from __future__ import annotations
 
-import functools
-import json
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-import torch
-
-from ..engines import gguf, hf, tokenizer
-from ..errors import BudgetError, RecipeError
+from ..errors import BudgetError
 from ..step import Progress
-from . import vocabulary
+from . import FREE, Carving
+from .prices import FEWEST, Prices
+from .prune import CHANNELS
+from .shape import KINDS, Choice, Cost, Shape, Words
 
-KINDS = ("IQ4_NL", "Q5_0", "Q8_0")  # smallest first
-FLOORS = (4096, 8192, 16384, 24576, 32768, 40960)
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Bits per byte on the general text and on the domain's valid text; or ratios, or limits, of both."""
-
-    general: float
-    domain: float
-
-    def times(self, other: Cost) -> Cost:
-        return Cost(self.general * other.general, self.domain * other.domain)
-
-    def over(self, other: Cost) -> Cost:
-        return Cost(self.general / other.general, self.domain / other.domain)
-
-    def within(self, limit: Cost) -> bool:
-        return self.general <= limit.general and self.domain <= limit.domain
+BODIES = (1.0, 0.97, 0.94, 0.91)  # bytes of the layers' matrices, as fractions of those in 4.5 bits
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One vocabulary at one precision: its size and what it was measured, or expected, to cost."""
+class Wish:
+    """What is asked of a shape."""
 
-    floor: int  # 0: the whole vocabulary
-    tokens: int
-    embedding: str
-    bytes: int
-    cost: Cost
-    measured: bool
-
-    @property
-    def row(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-class Words:
-    """The base's vocabulary, and which of its words the training text uses."""
-
-    def __init__(self, folder: Path, train: list[str]) -> None:
-        self.folder = folder
-        self.document: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text())
-        self.start = tokenizer.document_start(folder)
-        self.used = {token for text in hf.open_texts(folder, train) for token in text.ids}
-        self.total: int = json.loads((folder / "config.json").read_text())["vocab_size"]
-
-    @functools.lru_cache(None)  # noqa: B019 (the words live as long as their step)
-    def keep(self, floor: int) -> list[int]:
-        """Ids that a floor keeps; 0 keeps all."""
-        if not floor:
-            return list(range(self.total))
-        return vocabulary.closed(self.document, self.used | set(vocabulary.floor_ids(self.document, floor)))
-
-    def kept(self, keep: list[int]) -> dict[str, Any]:
-        """tokenizer.json with these ids only."""
-        return self.document if len(keep) == self.total else vocabulary.trimmed(self.document, keep)
-
-    def size(self, floor: int, kind: str) -> tuple[int, int]:
-        """(tokens, bytes of the file) of a choice."""
-        keep = self.keep(floor)
-        return len(keep), file_bytes(self.folder, self.kept(keep), len(keep), kind)
-
-    def floors(self, words: str) -> list[int]:
-        """The floors to try, from the whole vocabulary (0) down. Raises RecipeError for a setting that is none."""
-        if words == "auto":
-            return [0] + [f for f in reversed(FLOORS) if len(self.keep(f)) < 0.97 * self.total]
-        if words == "all":
-            return [0]
-        if not words.isdecimal() or int(words) < 1:
-            raise RecipeError(f"carve.words is {words!r}", hint='use "auto", "all" or a number from 1')
-        return [int(words)] if len(self.keep(int(words))) < self.total else [0]
-
-
-class Bench:
-    """A base whose body is already rounded, to try vocabularies and embedding types on."""
-
-    def __init__(self, words: Words, general: list[str], domain: list[str]) -> None:
-        self.words, self.texts = words, (general, domain)
-        self.model = hf.load_model(words.folder)
-        self.rows: torch.Tensor = self.model.model.embed_tokens.weight.detach()
-        self.head: torch.Tensor = self.model.lm_head.weight.detach()
-        self.base = self.measure(words.keep(0), None)
-        self.rounding: dict[str, Cost] = {}  # by embedding type: what rounding the whole file costs
-        self.expected: list[Choice] = []  # every choice, also those over the budget, by size
-
-    def round_body(self, texts: list[str]) -> None:
-        """Replace the body's weights by what they will be in the file; learn the rows' importance on the way."""
-        energy = hf.input_energy(self.model, hf.open_texts(self.words.folder, texts))
-        self.energy = energy.get("model.embed_tokens.weight", energy.get("lm_head.weight"))
-        for name, module in self.model.model.named_modules():
-            if isinstance(module, torch.nn.Linear):
-                key = f"model.{name}.weight"
-                module.weight.data = gguf.rounded(module.weight, gguf.BODY_TYPE, energy[key])
-
-    def measure(self, keep: list[int], kind: str | None) -> Cost:
-        """Bits per byte with these ids kept and their rows rounded (None: not)."""
-        rows, head = self.rows[keep], self.head[keep]
-        if kind:
-            tied = self.model.config.tie_word_embeddings
-            rows = gguf.rounded(rows, kind, self.energy if tied else None)
-            head = rows if tied else gguf.rounded(head, kind, self.energy)
-        self.model.model.embed_tokens.weight.data, self.model.lm_head.weight.data = rows, head
-        words = tokenizer.from_document(json.dumps(self.words.kept(keep)))
-        start = keep.index(self.words.start)
-        scores = (hf.score(self.model, hf.encode(words, texts, start)) for texts in self.texts)
-        return Cost(*map(hf.bits_per_byte, scores))
-
-
-def file_bytes(folder: Path, document: Mapping[str, Any], tokens: int, kind: str) -> int:
-    """Bytes of the GGUF that a model folder will become with this vocabulary, to within a few kilobytes."""
-    config = json.loads((folder / "config.json").read_text())
-    width, inner, layers = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
-    head = config.get("head_dim") or width // config["num_attention_heads"]
-    q, kv = head * config["num_attention_heads"], head * config["num_key_value_heads"]
-
-    def matrix(rows: int, columns: int, wanted: str) -> int:
-        return gguf.tensor_bytes((rows, columns), gguf.fitting(wanted, columns))
-
-    shapes = (
-        (q, width),
-        (kv, width),
-        (kv, width),
-        (width, q),
-        (inner, width),
-        (inner, width),
-        (width, inner),
+    budget_bytes: int  # 0: as small as it is worth
+    limit: Cost  # the most that it may be expected to cost
+    gate: Cost  # the most that it may be measured to cost, unless tuning has pruning to heal
+    general_weight: float  # of a loss on the general text beside the same on the domain's
+    knee: (
+        float  # where there is no budget: the most bits that a move may cost for bytes, fraction by fraction
     )
-    layer = sum(matrix(rows, columns, gguf.BODY_TYPE) for rows, columns in shapes) + 2 * 4 * width
-    tables = matrix(tokens, width, kind) * (1 if config.get("tie_word_embeddings") else 2)
-    vocab, template = document["model"]["vocab"], folder / "chat_template.jinja"
-    words = sum(len(word.encode()) + 12 for word in vocab) + 32 * max(0, tokens - len(vocab))
-    words += template.stat().st_size if template.exists() else 0
-    merges = sum(len(a.encode()) + len(b.encode()) + 9 for a, b in tokenizer.merges_of(document["model"]))
-    return layers * layer + tables + 4 * width + words + merges + layers * 9 * 110 + 12_000
+    floors: tuple[int, ...]  # from the whole vocabulary (0) down
+
+    def rate(self, before: Choice, after: Choice) -> float:
+        """Fraction of bits lost for each fraction of bytes saved."""
+        saved = math.log(before.bytes / after.bytes)
+        return after.cost.over(before.cost).loss(self.general_weight) / saved if saved > 0 else math.inf
 
 
-def sizes(words: Words, budget_bytes: int, setting: str) -> dict[tuple[int, str], tuple[int, int]]:
-    """(tokens, bytes) of every (floor, type) to consider. Raises BudgetError where none fits `budget_bytes`."""
-    found = {(floor, kind): words.size(floor, kind) for floor in words.floors(setting) for kind in KINDS}
-    smallest = min(size for _, size in found.values())
-    if budget_bytes and smallest > budget_bytes:
-        raise BudgetError(
-            f"{budget_bytes / 1e6:.2f} MB cannot be reached: the smallest that this base and material can be is "
-            f"{smallest / 1e6:.2f} MB",
-            hint=f"use --mb {math.ceil(smallest / 1e4) / 100:.2f} or more",
-        )
-    return found
+def choose(prices: Prices, wish: Wish) -> Iterator[Progress | Choice]:
+    """Yields progress, then the choices on the way down, then the one to take, measured. Raises BudgetError."""
+    path: list[Choice] = []
+    for structural in (False, True):
+        path = []
+        for item in descend(prices, wish, structural):
+            if isinstance(item, Progress):
+                yield item
+            else:
+                path.append(item)
+        if not wish.budget_bytes or path[-1].bytes <= wish.budget_bytes:
+            break
+    else:
+        raise out_of_reach(path, wish, prices.base)
+    yield from path
+    last = path[-1]
+    if wish.budget_bytes and len(path) > 1:
+        last = refined(prices, wish, path[-2], last)
+    yield Progress(0.9, "measuring the choice")
+    taken = prices.measured(last.shape)
+    if (
+        wish.budget_bytes
+        and not taken.shape.pruned(prices.words.channels)
+        and not taken.cost.within(wish.gate)
+    ):
+        raise out_of_reach([*path[:-1], taken], wish, prices.base)
+    yield taken
 
 
-def choose(
-    bench: Bench, sizes: Mapping[tuple[int, str], tuple[int, int]], budget_bytes: int, limit: Cost
-) -> Iterator[Progress | Choice]:
-    """Yields progress, then every Choice worth showing; the last one is taken. `limit`: the most it may cost."""
-    floors = list(dict.fromkeys(floor for floor, _ in sizes))
-    parts = len(floors) + len(KINDS) + 1
-    whole = bench.measure(bench.words.keep(0), None)
-    trim: dict[int, Cost] = {}
-    for floor in floors:
-        keep = bench.words.keep(floor)
-        yield Progress((1 + len(trim)) / parts, f"keeping {len(keep):,} words")
-        trim[floor] = bench.measure(keep, None) if floor else whole
-        if not trim[floor].within(limit) and _any_fits(sizes, trim, budget_bytes):
-            break  # fewer words cost more still
-    bits: dict[str, Cost] = {}
-    for kind in KINDS:
-        yield Progress((1 + len(floors) + len(bits)) / parts, f"all words in {kind}")
-        bits[kind] = bench.measure(bench.words.keep(0), kind)
-    bench.rounding = {kind: cost.over(bench.base) for kind, cost in bits.items()}
-    bench.expected = sorted(
-        (
-            Choice(floor, tokens, kind, size, trim[floor].times(bits[kind]).over(whole), False)
-            for (floor, kind), (tokens, size) in sizes.items()
-            if floor in trim
-        ),
-        key=lambda choice: choice.bytes,
-    )
-    expected = [choice for choice in bench.expected if not budget_bytes or choice.bytes <= budget_bytes]
-    yield from expected
-    yield from _measured(bench, expected, limit)
-
-
-def require_holds(bench: Bench, taken: Choice, limit: Cost, gate: float, budget_bytes: int) -> None:
-    """Raise BudgetError if what fits the budget costs so much general language that the gate cannot hold."""
-    cost = taken.cost.general / bench.base.general - 1
-    if not budget_bytes or cost <= gate:
-        return
-    holding = [choice.bytes for choice in bench.expected if choice.cost.within(limit)]
-    size = f"use --mb {math.ceil(min(holding) / 1e5) / 10:.1f} or more, or " if holding else ""
-    alone = f"allow it for a model of your domain alone: --set gates.general={math.ceil(cost * 10) / 10 + 0.2:.1f}"
-    raise BudgetError(
-        f"{budget_bytes / 1e6:.2f} MB would cost {cost:+.0%} on general text, at most {gate:+.0%} is allowed",
-        hint=size + alone,
-    )
-
-
-def _any_fits(
-    sizes: Mapping[tuple[int, str], tuple[int, int]], trim: Mapping[int, Cost], budget_bytes: int
-) -> bool:
-    return not budget_bytes or any(size <= budget_bytes for (f, _), (_, size) in sizes.items() if f in trim)
-
-
-def _measured(bench: Bench, expected: list[Choice], limit: Cost) -> Iterator[Choice]:
-    """Measure the smallest choices that should hold until one does; else what costs least on the general text."""
-    tried: list[Choice] = []
-    for choice in [c for c in expected if c.cost.within(limit)]:
-        tried.append(_try(bench, choice))
-        yield tried[-1]
-        if tried[-1].cost.within(limit):
+def descend(prices: Prices, wish: Wish, structural: bool) -> Iterator[Progress | Choice]:
+    """Yields progress and the choices from the whole base down, until the budget is met or nothing is worth it."""
+    start = Shape(wish.floors[0], KINDS[-1], prices.words.channels)
+    yield from prices.price(start)
+    now = prices.expected(start)
+    yield now
+    while not (wish.budget_bytes and now.bytes <= wish.budget_bytes):
+        best: Choice | None = None
+        for shape in _moves(prices, wish, now.shape, structural):
+            if isinstance(shape, Progress):
+                yield shape
+                continue
+            yield from prices.price(shape)
+            choice = prices.expected(shape)
+            if choice.cost.within(wish.limit) and (
+                best is None or wish.rate(now, choice) < wish.rate(now, best)
+            ):
+                best = choice
+        if best is None or not wish.budget_bytes and wish.rate(now, best) > wish.knee:
             return
-    tried.append(_try(bench, min(expected, key=lambda c: c.cost.general)))
-    yield min(tried, key=lambda c: c.cost.general)
+        now = best
+        yield now
 
 
-def _try(bench: Bench, choice: Choice) -> Choice:
-    cost = bench.measure(bench.words.keep(choice.floor), choice.embedding)
-    return replace(choice, cost=cost, measured=True)
+def _moves(prices: Prices, wish: Wish, shape: Shape, structural: bool) -> Iterator[Progress | Shape]:
+    """The shapes that are one step smaller."""
+    if smaller := KINDS[: KINDS.index(shape.embedding)]:
+        yield replace(shape, embedding=smaller[-1])
+    if lower := wish.floors[wish.floors.index(shape.floor) + 1 :]:
+        yield replace(shape, floor=lower[0])
+    if not structural:
+        return
+    if lighter := BODIES[BODIES.index(shape.body) + 1 :]:
+        yield replace(shape, body=lighter[0])
+    if shape.channels - CHANNELS >= FEWEST * prices.words.channels:
+        yield replace(shape, channels=shape.channels - CHANNELS)
+    layers = prices.words.config["num_hidden_layers"]
+    if layers - len(shape.dropped) - 1 >= FEWEST * layers:
+        for item in prices.least_needed(shape):
+            if isinstance(item, Progress):
+                yield item
+            else:
+                yield replace(shape, dropped=tuple(sorted((*shape.dropped, item))))
+
+
+def refined(prices: Prices, wish: Wish, before: Choice, last: Choice) -> Choice:
+    """`last` with as many words as the budget holds, where its last step took words away."""
+    low, high = last.shape.floor, before.shape.floor or prices.words.total
+    if last.shape.floor == before.shape.floor:
+        return last
+    while high - low > 256:
+        middle = (low + high) // 2
+        fits = prices.words.size(replace(last.shape, floor=middle))[1] <= wish.budget_bytes
+        low, high = (middle, high) if fits else (low, middle)
+    shape = replace(last.shape, floor=low)
+    return replace(last, shape=shape, tokens=prices.words.size(shape)[0], bytes=prices.words.size(shape)[1])
+
+
+def out_of_reach(path: list[Choice], wish: Wish, base: Cost) -> BudgetError:
+    """The error for a budget that nothing within the limits reaches."""
+    smallest, cost = path[-1], path[-1].cost.over(base)
+    return BudgetError(
+        f"{wish.budget_bytes / 1e6:.2f} MB cannot be reached within the limits: the smallest that holds them is "
+        f"{smallest.bytes / 1e6:.2f} MB, at {cost.general - 1:+.0%} on general text and {cost.domain - 1:+.0%} on "
+        "your valid documents before tuning",
+        hint=f"use --mb {math.ceil(smallest.bytes / 1e5) / 10:.1f} or more, or give up general language for a "
+        "smaller model of your domain alone: --set carve.general=off",
+    )
+
+
+def wish(params: Carving, words: Words, base: Cost) -> Wish:
+    """What a recipe asks for of this base."""
+    off = params.general == "off"
+    general, domain = FREE if off else params.general_gate, 1 + params.domain_cost
+    return Wish(
+        params.budget_bytes,
+        limit=base.times(Cost(1 + general * params.margin, domain)),
+        gate=base.times(Cost(1 + general, domain)),
+        general_weight=0.0 if off else params.general_weight,
+        knee=params.knee,
+        floors=tuple(words.floors(params.words)),
+    )

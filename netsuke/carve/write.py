@@ -1,20 +1,28 @@
-"""Writing what was carved: the trimmed model folder, and at the end of the loop the GGUF."""
+"""Writing what was carved: the smaller model folder, and at the end of the loop the GGUF."""
 
 from __future__ import annotations
 
 import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
+from torch import Tensor
+from transformers import LlamaForCausalLM
 
 from ..documents import read_texts, sample
-from ..engines import gguf, hf
+from ..engines import gguf, hf, strict
+from ..engines.layers import GROUPS
 from ..errors import BudgetError
-from .choose import Bench, Choice, Cost
+from ..step import Progress
+from . import Quantising, bits, rounding
+from .prices import BODY, Prices, windows_of
+from .shape import Choice
+
+CALIBRATION_BYTES = 48_000  # of training text that the file is rounded for
+WORTH = 0.01  # of the body's bytes that are too many or too few: less is not worth a look at each matrix
 
 
 def read(path: Path, limit_bytes: int = 0) -> list[str]:
@@ -23,31 +31,36 @@ def read(path: Path, limit_bytes: int = 0) -> list[str]:
     return sample(texts, limit_bytes) if limit_bytes else texts
 
 
-def model(bench: Bench, choice: Choice, shown: list[Choice], limit: Cost, out: Path) -> None:
+def model(prices: Prices, found: list[Choice], out: Path) -> None:
     """Write model/, vocabulary.json (ids of the base that were kept) and choice.json."""
-    folder = out / "model"
-    shutil.copytree(bench.words.folder, folder, copy_function=shutil.copyfile)
-    keep = bench.words.keep(choice.floor)
-    if choice.floor:
-        document = bench.words.kept(keep)
-        (folder / "tokenizer.json").write_text(json.dumps(document, ensure_ascii=False))
+    folder, words, choice = out / "model", prices.words, found[-1]
+    shutil.copytree(words.folder, folder, copy_function=shutil.copyfile)
+    keep, shape = words.keep(choice.shape.floor), choice.shape
+    if shape.pruned(words.channels):
+        body = prices.pruned(shape.channels, shape.dropped)
+        weights = hf.in_bfloat16(hf.weights_of(body))
+    else:
         weights = hf.load_weights(folder / "model.safetensors")
+    if shape.floor:
+        (folder / "tokenizer.json").write_text(json.dumps(words.kept(keep), ensure_ascii=False))
         for name in ("model.embed_tokens.weight", "lm_head.weight"):
             if name in weights:
                 weights[name] = weights[name][keep]
-        hf.save_weights(weights, folder / "model.safetensors")
-        _renumber(folder, {old: new for new, old in enumerate(keep)})
-    gguf.write_json(out / "vocabulary.json", {"floor": choice.floor, "kept": keep if choice.floor else "all"})
+    hf.save_weights(weights, folder / "model.safetensors")
+    layers = words.config["num_hidden_layers"] - len(shape.dropped)
+    _write_config(folder, {old: new for new, old in enumerate(keep)}, shape.channels, layers)
+    gguf.write_json(out / "vocabulary.json", {"floor": shape.floor, "kept": keep if shape.floor else "all"})
     gguf.write_json(out / "choice.json", {
-        "embedding": choice.embedding, "tokens": choice.tokens, "base": asdict(bench.base), "limit": asdict(limit),
-        "rounding": asdict(bench.rounding[choice.embedding]), "considered": [c.row for c in shown],
+        **choice.row, "pruned": shape.pruned(words.channels), "base": asdict(prices.base),
+        "rounding": asdict(BODY.times(prices.ratios["embedding", shape.embedding])),
+        "considered": [c.row for c in found],
     })  # fmt: skip
 
 
-def _renumber(folder: Path, renumber: Mapping[int, int]) -> None:
+def _write_config(folder: Path, renumber: Mapping[int, int], channels: int, layers: int) -> None:
     path = folder / "config.json"
     config = json.loads(path.read_text())
-    config["vocab_size"] = len(renumber)
+    config |= {"vocab_size": len(renumber), "intermediate_size": channels, "num_hidden_layers": layers}
     for role in ("bos_token_id", "eos_token_id", "pad_token_id"):
         if isinstance(config.get(role), int):
             config[role] = renumber.get(config[role])
@@ -56,22 +69,72 @@ def _renumber(folder: Path, renumber: Mapping[int, int]) -> None:
     gguf.write_json(path, config)
 
 
-def importance(folder: Path, texts: list[str], threads: int) -> dict[str, np.ndarray]:
-    """Mean square of each column's input on these texts, by weight name."""
-    hf.use_threads(threads)
-    return hf.input_energy(hf.load_model(folder), hf.open_texts(folder, texts))
+class File:
+    """A GGUF to be: the types of its matrices, then their codes, then the bytes."""
+
+    def __init__(self, folder: Path, choice: Path, params: Quantising) -> None:
+        self.folder, self.params = folder, params
+        self.choice = json.loads(choice.read_text())
+        self.size, self.bits_a_weight = 0, 0.0
+
+    def make(self, path: Path, texts: Mapping[str, list[str]]) -> Iterator[Progress]:
+        """Write it to `path`; `texts` are train, valid and general. Raises BudgetError if it is over the budget."""
+        yield Progress(0.02, "importance of each column, on your text")
+        network = hf.load_model(self.folder)
+        calibration = hf.open_texts(self.folder, sample(texts["train"], CALIBRATION_BYTES))
+        energy = hf.input_energy(network, calibration)
+        types: dict[str, str] = {}
+        for item in self._types(network, energy, texts):
+            if isinstance(item, Progress):
+                yield item
+            else:
+                types = item
+        outer = gguf.plan_types(self.choice["embedding"])
+
+        def type_of(name: str, shape: tuple[int, ...]) -> str:
+            return types.get(name) or outer(name, shape)
+
+        encoded: rounding.Encoded = {}
+        for number, (name, rounded) in enumerate(rounding.body(network, calibration, type_of)):
+            encoded[name] = rounded.data
+            yield Progress(0.4 + 0.55 * number / len(types), "rounding", number, "matrices")
+        gguf.write(self.folder, path, type_of, energy, self.params.name, encoded)
+        strict.require_sound(path)
+        self._weigh(path, encoded)
+
+    def _types(
+        self, network: LlamaForCausalLM, energy: bits.Energy, texts: Mapping[str, list[str]]
+    ) -> Iterator[Progress | dict[str, str]]:
+        """Yields progress, then a type for each matrix of the layers, within what the budget leaves for them."""
+        sizes = {name: tuple(weight.shape) for name, weight in matrices(network).items()}
+        plain = {name: gguf.fitting(gguf.BODY_TYPE, size[-1]) for name, size in sizes.items()}
+        plain_bytes = sum(gguf.tensor_bytes(sizes[name], kind) for name, kind in plain.items())
+        allowed = plain_bytes * self.choice["body"]
+        if self.params.budget_bytes:
+            allowed += self.params.budget_bytes - self.choice["bytes"]
+        if abs(allowed / plain_bytes - 1) < WORTH:
+            yield plain
+            return
+        groups: list[bits.Group] = []
+        ids = windows_of(self.folder, [texts["general"], texts["valid"]])
+        total = len(GROUPS) * network.config.num_hidden_layers
+        for group in bits.measure(network, ids, energy):
+            groups.append(group)
+            yield Progress(0.05 + 0.35 * len(groups) / total, "what each matrix may lose", len(groups), "groups")
+        yield bits.assign(groups, int(allowed))
+
+    def _weigh(self, path: Path, encoded: rounding.Encoded) -> None:
+        self.size = path.stat().st_size
+        weights = hf.load_weights(self.folder / "model.safetensors")
+        held = sum(weights[name].numel() for name in encoded)
+        self.bits_a_weight = 8 * sum(data.nbytes for data in encoded.values()) / held
+        if 0 < self.params.budget_bytes < self.size:
+            raise BudgetError(
+                f"the file has {self.size / 1e6:.2f} MB, the budget is {self.params.budget_bytes / 1e6:.2f} MB",
+                hint=f"use --mb {math.ceil(self.size / 1e5) / 10:.1f}",
+            )
 
 
-def file(
-    folder: Path, choice: Path, energy: Mapping[str, np.ndarray], path: Path, name: str, budget_bytes: int
-) -> int:
-    """Write the GGUF; its size in bytes. Raises BudgetError if that is over the budget."""
-    kind = json.loads(choice.read_text())["embedding"]
-    gguf.write(folder, path, gguf.plan_types(kind), energy, name)
-    size = path.stat().st_size
-    if budget_bytes and size > budget_bytes:
-        raise BudgetError(
-            f"the file has {size / 1e6:.2f} MB, the budget is {budget_bytes / 1e6:.2f} MB",
-            hint=f"use --mb {math.ceil(size / 1e5) / 10:.1f}",
-        )
-    return size
+def matrices(network: LlamaForCausalLM) -> dict[str, Tensor]:
+    """The weights of the layers' matrices, by name."""
+    return {name: w for name, w in network.state_dict().items() if name.startswith("model.layers.") and w.dim() == 2}

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..nouns import Measure
+from ..nouns import Compute, Measure
 from ..step import Work, step
 
 
@@ -24,14 +24,14 @@ class Params:
     general_gate: float
     budget_bytes: int
     seed: int
-    threads: int
+    compute: Compute
 
 
 @dataclass(frozen=True)
 class Trial:
     """How the engine is tried."""
 
-    threads: int
+    compute: Compute
     rounds: int = 3
 
 

@@ -1,6 +1,6 @@
 """Bits per byte of two GGUF files on the same texts, read back from the files themselves.
 
-The weights are dequantised exactly and run in bfloat16; `trial` shows that llama.cpp computes the same from the file.
+The weights are dequantised exactly and run in the lock's float type; `trial` shows that llama.cpp computes the same.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def compare(
     general: Path,
 ) -> Generator[Progress, None, dict[str, Pair]]:
     """Yields progress; returns {"domain": Pair, "general": Pair}."""
-    hf.use_threads(params.threads)
+    hf.use(params.compute)
     texts = {"domain": within(read_texts(test), TEST_BYTES), "general": read_texts(general)}
     found: dict[str, dict[str, list[hf.Score]]] = {}
     for part, (who, file, folder) in enumerate(
         (("base", base_file, base_folder), ("ours", ours_file, ours_folder))
     ):
         yield Progress(part / 2, f"reading {who}")
-        model = hf.model_of(folder, gguf.state_dict(file))
+        model = hf.model_of(folder, gguf.state_dict(file, hf.compute_type()))
         for place, (name, some) in enumerate(texts.items()):
             tokens = hf.open_texts(folder, some)
             total = sum(len(t.ids) - 1 for t in tokens)

@@ -25,7 +25,8 @@ def trial(
 ) -> Generator[Progress, None, list[Measure]]:
     """Yields progress; returns the Measures. Raises EngineError if llama.cpp reads our file in another way."""
     text = "\n\n".join(read_texts(sample))[:20_000]
-    with Engine(base_file, threads=params.threads) as base, Engine(model, threads=params.threads) as ours:
+    threads = params.compute.threads
+    with Engine(base_file, threads=threads) as base, Engine(model, threads=threads) as ours:
         yield Progress(0.1, "loaded in llama.cpp")
         gaps = agreement(ours, model, tuned, text)
         gap = statistics.mean(gaps)
@@ -58,7 +59,7 @@ def timing(engine: Engine, text: str, n: int) -> tuple[float, float]:
 
 def agreement(engine: Engine, file: Path, folder: Path, text: str) -> list[float]:
     """|Difference| in nats between llama.cpp's and our log-probability of the token that the engine takes next."""
-    model = hf.model_of(folder, gguf.state_dict(file, exact=True))
+    model = hf.model_of(folder, gguf.state_dict(file, hf.EXACT))
     ids = engine.tokenize(text)[: COMPARED * 4]
     ours = hf.log_probabilities(model, ids)
     gaps = []

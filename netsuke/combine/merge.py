@@ -15,7 +15,7 @@ def write(model: Path, adapter: Path, out: Path) -> None:
     shutil.copytree(model, out, dirs_exist_ok=True, copy_function=shutil.copyfile)
     weights = hf.load_weights(model / "model.safetensors")
     if (adapter / "weights.safetensors").exists():
-        weights.update(hf.load_weights(adapter / "weights.safetensors"))
+        weights |= hf.in_bfloat16(hf.load_weights(adapter / "weights.safetensors"))
     else:
         config = json.loads((adapter / "adapter_config.json").read_text())
         pairs = hf.load_weights(adapter / "adapter_model.safetensors")

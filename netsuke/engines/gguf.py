@@ -91,9 +91,8 @@ def read_fields(path: Path) -> tuple[gguf.GGUFReader, dict[str, Any]]:
     return reader, fields
 
 
-def state_dict(path: Path, *, exact: bool = False) -> dict[str, torch.Tensor]:
-    """All weights of a GGUF, dequantised, by Hugging Face names: in bfloat16, or with `exact` in float32."""
-    dtype = torch.float32 if exact else torch.bfloat16
+def state_dict(path: Path, dtype: torch.dtype = torch.bfloat16) -> dict[str, torch.Tensor]:
+    """All weights of a GGUF, dequantised, by Hugging Face names."""
     reader, fields = read_fields(path)
     heads = {
         "attn_q": fields["llama.attention.head_count"],
@@ -150,10 +149,15 @@ def tensor_bytes(shape: tuple[int, ...], kind: str) -> int:
     return int(np.prod(shape)) // block * size
 
 
+def block_columns(kind: str) -> int:
+    """How many columns one block of a GGUF type holds."""
+    return int(gguf.GGML_QUANT_SIZES[type_of(kind)][0])
+
+
 def fitting(kind: str, columns: int) -> str:
     """`kind`, or the nearest bigger type whose block fits this many columns, as llama-quantize falls back."""
     for candidate in (kind, "Q8_0", "F16"):
-        if columns % gguf.GGML_QUANT_SIZES[type_of(candidate)][0] == 0:
+        if columns % block_columns(candidate) == 0:
             return candidate
     return "F32"
 
@@ -165,6 +169,47 @@ def quantise(weight: np.ndarray, kind: str, importance: np.ndarray | None = None
     return np.asarray(
         libgguf.quantize_rows(np.ascontiguousarray(weight, np.float32), type_of(kind), imatrix=importance)
     )
+
+
+_IQ4_NL = (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113)  # ggml-common.h
+
+_MXFP4 = (0, 1, 2, 3, 4, 6, 8, 12)  # twice the numbers of FP4, as ggml-common.h has them; then the same below zero
+
+# The numbers that a code can stand for, times its block's scale, in types of blocks of 32 with one scale.
+GRIDS: dict[str, tuple[float, ...]] = {
+    "MXFP4": tuple(sorted({*_MXFP4, *(-n for n in _MXFP4)})),
+    "IQ4_NL": _IQ4_NL,
+    "Q4_0": tuple(range(-8, 8)),
+    "Q5_0": tuple(range(-16, 16)),
+    "Q8_0": tuple(range(-127, 128)),
+}
+_MXFP4_CODES = np.array([_MXFP4.index(abs(n)) + 8 * (n < 0) for n in GRIDS["MXFP4"]], np.uint8)
+
+
+def block_scales(data: np.ndarray, kind: str) -> np.ndarray:
+    """[R, C / 32] float32 scales in the bytes [R, bytes a row] of a type in GRIDS."""
+    blocks = data.reshape(len(data), -1, gguf.GGML_QUANT_SIZES[type_of(kind)][1])
+    if kind == "MXFP4":
+        return np.exp2(blocks[..., 0].astype(np.float32) - 128)
+    return blocks[..., :2].copy().view(np.float16)[..., 0].astype(np.float32)
+
+
+def packed(codes: np.ndarray, scales: np.ndarray, kind: str) -> np.ndarray:
+    """Bytes [R, bytes a row] of codes [R, C] (places in GRIDS) and scales [R, C / 32] in one of these types."""
+    rows, blocks = scales.shape
+    codes = codes.reshape(rows, blocks, 32)
+    if kind == "MXFP4":
+        codes = _MXFP4_CODES[codes]
+        parts = [(np.log2(scales) + 128).round().astype(np.uint8)[..., None]]
+    else:
+        parts = [scales.astype(np.float16)[..., None].view(np.uint8)]
+    if kind == "Q8_0":
+        parts.append((codes.astype(np.int16) - 127).astype(np.int8).view(np.uint8))
+    else:
+        if kind == "Q5_0":
+            parts.append(np.packbits(codes >> 4, axis=-1, bitorder="little"))
+        parts.append((codes[..., :16] & 15) | ((codes[..., 16:] & 15) << 4))
+    return np.concatenate(parts, axis=-1).reshape(rows, -1)
 
 
 def dequantised(data: np.ndarray, kind: gguf.GGMLQuantizationType) -> np.ndarray:
@@ -202,10 +247,11 @@ def write(
     choose: Choose,
     importance: Mapping[str, np.ndarray] | None = None,
     name: str | None = None,
+    encoded: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write a model folder as GGUF, each tensor in the type that `choose` gives it; same inputs, same bytes.
 
-    `name` is what other programs show; by default the base's.
+    `name` is what other programs show; by default the base's. `encoded` holds tensors whose bytes are chosen already.
     """
     config = json.loads((folder / "config.json").read_text())
     about = json.loads((folder / "about.json").read_text())
@@ -216,12 +262,14 @@ def write(
     heads = {"q_proj": config["num_attention_heads"], "k_proj": config["num_key_value_heads"]}
 
     for name in sorted(weights):
-        weight = weights[name].float().numpy()
+        kind = choose(name, tuple(weights[name].shape))
+        if encoded and name in encoded:
+            data = encoded[name]
+        else:
+            data = quantise(weights[name].float().numpy(), kind, (importance or {}).get(name))
         for part, count in heads.items():
             if f".{part}." in name:
-                weight = _interleave(weight, count)
-        kind = choose(name, weight.shape)
-        data = quantise(weight, kind, (importance or {}).get(name))
+                data = _interleave(data, count)
         writer.add_tensor(gguf_name(name), data, raw_dtype=None if kind in ("F32", "F16") else type_of(kind))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

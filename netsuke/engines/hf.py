@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from tokenizers import Tokenizer
 from transformers import AttentionInterface, LlamaConfig, LlamaForCausalLM
 
 from ..errors import RecipeError, StoreError
+from ..nouns import Compute
 from .tokenizer import document_start, load_tokenizer
 
 transformers.utils.logging.disable_progress_bar()
@@ -32,9 +34,40 @@ transformers.utils.logging.set_verbosity_error()
 Weights = dict[str, torch.Tensor]  # by Hugging Face name
 
 
-def use_threads(count: int) -> None:
-    """Fix the number of threads; the same number gives the same bytes."""
-    torch.set_num_threads(count)
+FASTER = 0.8  # of float32's time that bfloat16 may take to be worth its rounding
+EXACT = torch.float32
+_computing = torch.bfloat16
+
+
+def use(compute: Compute) -> None:
+    """Fix the threads and the type that models compute in; the same ones give the same bytes."""
+    global _computing
+    torch.set_num_threads(compute.threads)
+    _computing = getattr(torch, compute.float_type)
+
+
+def compute_type() -> torch.dtype:
+    """The type that models are loaded in."""
+    return _computing
+
+
+def fastest_float(threads: int) -> str:
+    """The type to compute in: bfloat16, or float32 where that is faster (without AVX-512, 8 times).
+
+    Measured on one matrix product, since a processor's list of features does not tell.
+    """
+    torch.set_num_threads(threads)
+
+    def seconds(kind: torch.dtype) -> float:
+        left, right = torch.ones(256, 576, dtype=kind), torch.ones(576, 1536, dtype=kind)
+        times = []
+        for _ in range(6):
+            started = time.perf_counter()
+            left @ right
+            times.append(time.perf_counter() - started)
+        return min(times)
+
+    return "bfloat16" if seconds(torch.bfloat16) < FASTER * seconds(torch.float32) else "float32"
 
 
 @functools.lru_cache(8)
@@ -76,9 +109,9 @@ def _attention(
 AttentionInterface.register("netsuke", _attention)
 
 
-def load_model(folder: Path, dtype: torch.dtype = torch.bfloat16) -> LlamaForCausalLM:
-    """The model of a folder, in evaluation mode, nothing requiring gradients."""
-    model = LlamaForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="netsuke")
+def load_model(folder: Path, dtype: torch.dtype | None = None) -> LlamaForCausalLM:
+    """The model of a folder, ready to score, nothing requiring gradients; in `dtype`, or the type that `use` chose."""
+    model = LlamaForCausalLM.from_pretrained(folder, dtype=dtype or compute_type(), attn_implementation="netsuke")
     return model.eval().requires_grad_(False)
 
 
@@ -104,6 +137,12 @@ def model_of(folder: Path, weights: Weights) -> LlamaForCausalLM:
     if unexpected or set(missing) - spare:
         raise RecipeError(f"weights do not fit the model: {[*unexpected, *missing][:3]}", where=str(folder))
     return model.eval().requires_grad_(False)
+
+
+def weights_of(model: LlamaForCausalLM) -> Weights:
+    """A model's weights by name; a tied head is not among them."""
+    tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set[str]()
+    return {name: weight for name, weight in model.state_dict().items() if name not in tied}
 
 
 def in_bfloat16(weights: Weights) -> Weights:

@@ -74,9 +74,11 @@ def report(facts: dict[str, Any]) -> str:
         *([f"- {r['name']}: {r['change']:+.1%}" for r in worse] or ["- nothing that was measured"]), "",
         "## What went in", "", *_splits(summary), "", *_facts(summary), "",
         "What was left out, and why:", "", *_drops(summary), "",
-        "## The vocabulary", "",
-        f"{choice['tokens']:,} words kept, their rows in {choice['embedding']}. Considered, by size:", "",
-        "| words | rows in | MB | general text | valid documents | |", "|---:|---|---:|---:|---:|---|",
+        "## Carving", "",
+        f"{choice['tokens']:,} words kept, their rows in {choice['embedding']}; {choice['channels']:,} channels a "
+        f"layer, {len(choice['dropped'])} layers left out. On the way down, before tuning:", "",
+        "| words | rows in | channels | layers out | MB | general text | valid documents | |",
+        "|---:|---|---:|---:|---:|---:|---:|---|",
         *map(_considered, choice["considered"]), "",
         "## Learning", "", f"{curve['steps']} steps, {curve['epochs']:.2f} passes over the training text, "
         f"adapter scale {curve['scale']:g}.", "",
@@ -87,7 +89,8 @@ def report(facts: dict[str, Any]) -> str:
 
 
 def _considered(choice: dict[str, Any]) -> str:
-    cells = [f"{choice['tokens']:,}", choice["embedding"], f"{choice['bytes'] / 1e6:.1f}",
+    cells = [f"{choice['tokens']:,}", choice["embedding"], f"{choice['channels']:,}", str(len(choice["dropped"])),
+             f"{choice['bytes'] / 1e6:.1f}",
              f"{choice['cost']['general']:.4f}", f"{choice['cost']['domain']:.4f}",
              "measured" if choice["measured"] else "expected"]  # fmt: skip
     return f"| {' | '.join(cells)} |"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..nouns import Measure, knob
+from ..nouns import Compute, Measure, knob
 from ..step import Progress, Work, step
 
 
@@ -23,6 +23,9 @@ class Params:
     learning_rate: float = knob(3e-3, "peak learning rate", "", 1e-7, 1)
     window_tokens: int = knob(512, "length of a packed window", "tokens", 16, 4096)
     windows_per_step: int = knob(1, "windows in one optimiser step", "windows", 1, 256)
+    distil: float = knob(
+        0.5, "share of the target that the unpruned base gives, where carving pruned the body", "fraction", 0, 1
+    )
     max_epochs: float = knob(4.0, "most passes over the training text", "epochs", 0.01, 1000)
     patience: int = knob(3, "stop after this many looks at valid without a new best", "looks", 1, 1000)
 
@@ -36,6 +39,7 @@ class Training:
     learning_rate: float
     window_tokens: int
     windows_per_step: int
+    distil: float
     max_epochs: float
     patience: int
     budget_tokens: int  # of training: minutes times the speed in netsuke.lock
@@ -43,16 +47,18 @@ class Training:
     evaluations: int
     general_gate: float
     seed: int
-    threads: int
+    compute: Compute
 
 
-@step(version=1, libraries=("torch", "transformers", "tokenizers", "safetensors"))
+@step(version=2, libraries=("torch", "transformers", "tokenizers", "safetensors"))
 def tune(
     params: Training,
     out: Path,
     scratch: Path,
     model: Path,
     choice: Path,
+    base: Path,
+    vocabulary: Path,
     train: Path,
     valid: Path,
     general: Path,
@@ -60,9 +66,12 @@ def tune(
     """Train; keep the best state on valid; shrink the change until the general text is within its gate."""
     from . import guard
     from . import train as training
+    from .teacher import teacher
 
     yield Progress(0.0, "reading")
-    job = training.Job(params, model, train, valid, scratch)
+    job = training.Job(
+        params, model, train, valid, scratch, teacher(choice, base, vocabulary, params.distil)
+    )
     yield from job.run()
     yield Progress(0.97, "checking the general text")
     scale, general_bits = guard.scale_within(job, choice, general, params.general_gate)
@@ -101,7 +110,7 @@ def budget(minutes: float, speed: Speed) -> tuple[int, int]:
 
 
 def sections(
-    params: Params, minutes: float, speed: Speed | None, general_gate: float, seed: int, threads: int
+    params: Params, minutes: float, speed: Speed | None, general_gate: float, seed: int, compute: Compute
 ) -> Training | None:
     """The tune step's params from the recipe's section, the lock and the rest of the recipe; None without a speed."""
     if speed is None:
@@ -114,5 +123,5 @@ def sections(
         evaluations=EVALUATIONS,
         general_gate=general_gate,
         seed=seed,
-        threads=threads,
+        compute=compute,
     )

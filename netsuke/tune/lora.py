@@ -1,6 +1,6 @@
 """What is trained: low-rank adapters of every linear layer of the body, or the body itself.
 
-`attach` prepares a model and returns the tensors to train, by name, in the model's own dtype (bfloat16).
+`attach` prepares a model and returns the tensors to train, by name, in the model's own dtype.
 """
 
 from __future__ import annotations

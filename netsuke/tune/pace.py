@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..machine import cores, free_threads
-from ..nouns import Ref
+from ..nouns import Compute, Ref
 from ..recipe import Lock, load_lock, save_lock
 from ..store import Store
 from . import Params, Speed, tune
@@ -28,39 +28,46 @@ class Pace:
     def __post_init__(self) -> None:
         self.lock: Lock | None = None if self.relock else load_lock(self.path)
         if self.lock is None and self.measures:
-            self._fix_threads()
-        self.threads = self.lock.threads if self.lock else cores()
+            self._fix_compute()
+        self.compute = Compute(self.lock.threads, self.lock.float_type) if self.lock else Compute(cores())
 
-    def _fix_threads(self) -> None:
-        """Write a lock that holds the number of threads alone, so that a killed make goes on with the same."""
+    def _fix_compute(self) -> None:
+        """Write a lock that holds this alone, so that a killed make goes on with the same."""
+        from ..engines import hf
+
         threads = free_threads(LOOK_SECONDS)
         if threads < cores():
             self.note(f"using {threads} of {cores()} cores: the rest are busy; --relock when they are free")
-        self.lock = Lock("", threads, "", 0.0, 0.0, {})
+        float_type = hf.fastest_float(threads)
+        if float_type != Compute.float_type:
+            self.note(f"computing in {float_type}: this processor has no fast bfloat16")
+        self.lock = Lock("", threads, "", 0.0, 0.0, {}, float_type)
         save_lock(self.lock, self.path)
 
-    def speed(
-        self, params: Params, base: Ref, body: Ref | None, train: Ref | None, valid: Ref | None
-    ) -> Speed | None:
-        """The speed in the lock; else measured on the carved body and written; None if a plan cannot know it."""
-        training = f"{params.method} r{params.rank} {params.window_tokens}x{params.windows_per_step}"
+    def speed(self, params: Params, pruned: str, **inputs: Ref | None) -> Speed | None:
+        """The speed in the lock; else measured on the carved body and written; None if a plan cannot know it.
+
+        `pruned` names the body's shape where it is not the base's; `inputs` are those of speed.measure.
+        """
+        training = f"{params.method} r{params.rank} {params.window_tokens}x{params.windows_per_step} {pruned}"
+        base, training = inputs["base"] or "", training.strip()
         if self.lock and self.lock.base == base and self.lock.training == training:
             return Speed(self.lock.train_tokens_per_second, self.lock.score_tokens_per_second)
-        if not self.measures or not (body and train and valid):
+        if not self.measures or not all(inputs.values()):
             return None
         from . import speed
 
         self.note("measuring how fast this machine trains this model")
-        found = speed.measure(
-            params, self.store.path(body), self.store.path(train), self.store.path(valid), self.threads
-        )
+        paths = {name: self.store.path(ref or "") for name, ref in inputs.items()}
+        found = speed.measure(params, self.compute, **paths)
         self.lock = Lock(
             base,
-            self.threads,
+            self.compute.threads,
             training,
             found.train_tokens_per_second,
             found.score_tokens_per_second,
             tune.library_versions(),
+            self.compute.float_type,
         )
         save_lock(self.lock, self.path)
         return found

@@ -8,13 +8,24 @@ import time
 from pathlib import Path
 
 from ..engines import hf
+from ..nouns import Compute
 from . import Params, Speed, Training
+from .teacher import teacher
 from .train import Job
 
 STEPS = 6
 
 
-def measure(params: Params, model: Path, train: Path, valid: Path, threads: int) -> Speed:
+def measure(
+    params: Params,
+    compute: Compute,
+    model: Path,
+    train: Path,
+    valid: Path,
+    base: Path,
+    choice: Path,
+    vocabulary: Path,
+) -> Speed:
     """Tokens a second of training and of scoring, the best of a few steps after a warm-up. Cost: about 15 s."""
     training = Training(
         **dataclasses.asdict(params),
@@ -23,10 +34,12 @@ def measure(params: Params, model: Path, train: Path, valid: Path, threads: int)
         valid_bytes=4000,
         general_gate=0.0,
         seed=0,
-        threads=threads,
+        compute=compute,
     )
+    hf.use(compute)
+    teaching = teacher(choice, base, vocabulary, params.distil)
     with tempfile.TemporaryDirectory() as scratch:
-        job = Job(training, model, train, valid, Path(scratch))
+        job = Job(training, model, train, valid, Path(scratch), teaching)
         rows = job.rows[: max(1, params.windows_per_step)]
         tokens = rows[:, 1:].numel()
         seconds = []

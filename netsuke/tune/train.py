@@ -1,4 +1,4 @@
-"""The training loop: bfloat16 compute, float32 masters of what is trained, checkpoints that resume to the same bits."""
+"""The training loop: float32 masters of what is trained, checkpoints that resume to the same bits."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ..errors import RecipeError
 from ..step import Progress
 from . import Training, batches, lora
 from .loss import head_loss
+from .teacher import Teacher
 
 CHECKPOINT_TOKENS = 16_384  # between checkpoints: under a minute of work on two cores
 
@@ -34,13 +35,21 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
 class Job:
     """One training: its model, masters and history. `run` trains; `save` writes what it learnt."""
 
-    def __init__(self, params: Training, folder: Path, train: Path, valid: Path, scratch: Path) -> None:
-        hf.use_threads(params.threads)
+    def __init__(
+        self,
+        params: Training,
+        folder: Path,
+        train: Path,
+        valid: Path,
+        scratch: Path,
+        teacher: Teacher | None = None,
+    ) -> None:
+        hf.use(params.compute)
         if params.method not in lora.METHODS:
             raise RecipeError(
                 f"tune.method is {params.method!r}", hint=f"use one of {', '.join(lora.METHODS)}"
             )
-        self.params, self.folder, self.scratch = params, folder, scratch
+        self.params, self.folder, self.scratch, self.teacher = params, folder, scratch, teacher
         words, self.start = tokenizer.load_tokenizer(folder), tokenizer.document_start(folder)
         self.texts = hf.encode(words, read_texts(train), self.start)
         self.valid = hf.encode(words, sample(read_texts(valid), params.valid_bytes), self.start)
@@ -105,7 +114,8 @@ class Job:
         targets = targets.masked_fill(targets == self.start, -1)
         bias = hf.document_bias(ids == self.start, self.model.dtype)
         hidden = self.model.model(ids, attention_mask=bias, use_cache=False).last_hidden_state
-        loss = head_loss(hidden.flatten(0, 1), self.model.lm_head.weight, targets.flatten())
+        taught = self.teacher.taught(ids, bias) if self.teacher else None
+        loss = head_loss(hidden.flatten(0, 1), self.model.lm_head.weight, targets.flatten(), taught)
         loss.backward()
         for name, parameter in self.live.items():
             self.masters[name].grad = parameter.grad.float() if parameter.grad is not None else None

@@ -93,36 +93,3 @@ def test_special_tokens_and_bytes_are_always_kept(document):
     keep = vocabulary.closed(document, [])
     assert {t["id"] for t in document["added_tokens"]} <= set(keep)
     assert sum(len(t) == 1 for t, i in document["model"]["vocab"].items() if i in keep) == 256
-
-
-@pytest.mark.parametrize("kind", ["IQ4_NL", "Q5_0", "Q8_0"])
-@pytest.mark.parametrize("template", ["", "x" * 40_000])
-def test_the_expected_size_is_at_least_the_real_one_and_close(tmp_path, kind, template):
-    from netsuke.carve.choose import file_bytes
-
-    folder = tmp_path / "model"
-    folder.mkdir()
-    gguf.unpack(tiny_gguf(tmp_path / "tiny.gguf"), folder)
-    (folder / "about.json").write_text('{"name": "tiny", "licence": "MIT"}')
-    (folder / "chat_template.jinja").write_text(template)
-    gguf.write(folder, tmp_path / "out.gguf", gguf.plan_types(kind))
-    document = json.loads((folder / "tokenizer.json").read_text())
-    real = (tmp_path / "out.gguf").stat().st_size
-    assert real <= file_bytes(folder, document, 264, kind) <= real + 20_000
-
-
-def test_a_budget_that_no_gate_survives_is_refused_with_the_size_that_holds():
-    from types import SimpleNamespace
-
-    from netsuke.carve.choose import Choice, Cost, require_holds
-    from netsuke.errors import BudgetError
-
-    small, big = (
-        Choice(0, 9, "Q8_0", size, Cost(cost, 1.0), True) for size, cost in ((6e7, 1.55), (7.5e7, 1.05))
-    )
-    bench = SimpleNamespace(base=Cost(1.0, 1.0), expected=[small, big])
-    with pytest.raises(BudgetError, match=r"\+55% on general text") as caught:
-        require_holds(bench, small, Cost(1.06, 1.08), 0.1, 61_000_000)
-    assert "--mb 75.0" in caught.value.hint and "gates.general=0.8" in caught.value.hint
-    require_holds(bench, small, Cost(1.06, 1.08), 0.7, 61_000_000)
-    require_holds(bench, big, Cost(1.06, 1.08), 0.1, 80_000_000)

@@ -15,11 +15,12 @@ from netsuke.combine import merge
 from netsuke.documents import write_rows
 from netsuke.engines import gguf, hf
 from netsuke.errors import RecipeError
+from netsuke.nouns import Compute
 from netsuke.tune import batches, lora, train
-from netsuke.tune.loss import head_loss
+from netsuke.tune.loss import Taught, head_loss
 
-PARAMS = tune.Training("lora", 4, 1e-2, 32, 2, 50.0, 3, budget_tokens=32 * 2 * 24, valid_bytes=2000, evaluations=6,
-                       general_gate=0.1, seed=7, threads=1)  # fmt: skip
+PARAMS = tune.Training("lora", 4, 1e-2, 32, 2, 0.0, 50.0, 3, budget_tokens=32 * 2 * 24, valid_bytes=2000, evaluations=6,
+                       general_gate=0.1, seed=7, compute=Compute(1))  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +162,24 @@ def test_head_loss_is_cross_entropy_and_so_is_its_gradient():
     expected = torch.nn.functional.cross_entropy(hidden @ head.t(), targets, ignore_index=-1)
     (wanted,) = torch.autograd.grad(expected, hidden)
     loss = head_loss(hidden, head, targets)
+    (found,) = torch.autograd.grad(loss, hidden)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert torch.allclose(found, wanted, atol=1e-7)
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_with_a_teacher_the_target_is_the_mixture(share):
+    torch.manual_seed(1)
+    hidden = torch.randn(300, 16, requires_grad=True)
+    head, targets, thinks = torch.randn(50, 16), torch.randint(0, 50, (300,)), torch.randn(300, 24)
+    targets[5] = -1
+    taught = Taught(thinks, torch.randn(50, 24), share)
+    soft = torch.softmax(thinks @ taught.head.t(), -1)
+    mixture = share * soft + (1 - share) * torch.nn.functional.one_hot(targets.clamp(min=0), 50)
+    used = targets >= 0
+    expected = torch.nn.functional.cross_entropy((hidden @ head.t())[used], mixture[used])
+    (wanted,) = torch.autograd.grad(expected, hidden)
+    loss = head_loss(hidden, head, targets, taught)
     (found,) = torch.autograd.grad(loss, hidden)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     assert torch.allclose(found, wanted, atol=1e-7)

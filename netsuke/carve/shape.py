@@ -1,0 +1,141 @@
+"""What a carved model can be: its shape, the bytes that it will take, and what it costs."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..engines import gguf, hf, tokenizer
+from ..errors import RecipeError
+from . import vocabulary
+
+KINDS = ("IQ4_NL", "Q5_0", "Q8_0")  # of the embedding's rows, smallest first
+FLOORS = (4096, 8192, 16384, 24576, 32768, 40960)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Bits per byte on the general text and on the domain's valid text; or ratios, or limits, of both."""
+
+    general: float
+    domain: float
+
+    def times(self, other: Cost) -> Cost:
+        return Cost(self.general * other.general, self.domain * other.domain)
+
+    def over(self, other: Cost) -> Cost:
+        return Cost(self.general / other.general, self.domain / other.domain)
+
+    def power(self, exponent: float) -> Cost:
+        return Cost(self.general**exponent, self.domain**exponent)
+
+    def within(self, limit: Cost) -> bool:
+        return self.general <= limit.general and self.domain <= limit.domain
+
+    def loss(self, general_weight: float) -> float:
+        """Of a ratio: the one currency, a fraction of the domain's bits plus so much of the general text's."""
+        return math.log(self.domain) + general_weight * math.log(self.general)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a base is carved: words, the type of their rows, channels, layers, and bytes of the body."""
+
+    floor: int  # the most general words kept besides the owner's; 0: the whole vocabulary
+    embedding: str
+    channels: int  # in each layer's feed-forward part
+    dropped: tuple[int, ...] = ()  # layers of the base
+    body: float = 1.0  # bytes of the layers' matrices, as a fraction of those in 4.5 bits
+
+    def pruned(self, base_channels: int) -> bool:
+        return bool(self.dropped) or self.channels < base_channels
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A shape with its size and what it was measured, or is expected, to cost."""
+
+    shape: Shape
+    tokens: int
+    bytes: int
+    cost: Cost
+    measured: bool
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """As plain values."""
+        plain = asdict(self)
+        return {**plain.pop("shape"), **plain}
+
+
+class Words:
+    """The base's vocabulary, and which of its words the training text uses."""
+
+    def __init__(self, folder: Path, train: list[str]) -> None:
+        self.folder = folder
+        self.document: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text())
+        self.config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+        self.start = tokenizer.document_start(folder)
+        self.used = {token for text in hf.open_texts(folder, train) for token in text.ids}
+        self.total: int = self.config["vocab_size"]
+        self.channels: int = self.config["intermediate_size"]
+
+    @functools.lru_cache(None)  # noqa: B019 (the words live as long as their step)
+    def keep(self, floor: int) -> list[int]:
+        """Ids that a floor keeps; 0 keeps all."""
+        if not floor:
+            return list(range(self.total))
+        return vocabulary.closed(self.document, self.used | set(vocabulary.floor_ids(self.document, floor)))
+
+    def kept(self, keep: list[int]) -> dict[str, Any]:
+        """tokenizer.json with these ids only."""
+        return self.document if len(keep) == self.total else vocabulary.trimmed(self.document, keep)
+
+    @functools.lru_cache(None)  # noqa: B019
+    def size(self, shape: Shape) -> tuple[int, int]:
+        """(tokens, bytes of the file) of a shape."""
+        keep = self.keep(shape.floor)
+        return len(keep), file_bytes(self.folder, self.config, self.kept(keep), len(keep), shape)
+
+    def floors(self, setting: str) -> list[int]:
+        """The floors to try, from the whole vocabulary (0) down. Raises RecipeError for a setting that is none."""
+        if setting == "auto":
+            return [0] + [f for f in reversed(FLOORS) if len(self.keep(f)) < 0.97 * self.total]
+        if setting == "all":
+            return [0]
+        if not setting.isdecimal() or int(setting) < 1:
+            raise RecipeError(f"carve.words is {setting!r}", hint='use "auto", "all" or a number from 1')
+        return [int(setting)] if len(self.keep(int(setting))) < self.total else [0]
+
+
+def body_shapes(config: Mapping[str, Any], channels: int) -> list[tuple[int, int]]:
+    """(rows, columns) of the matrices of one layer."""
+    width = config["hidden_size"]
+    head = config.get("head_dim") or width // config["num_attention_heads"]
+    q, kv = head * config["num_attention_heads"], head * config["num_key_value_heads"]
+    attention = [(q, width), (kv, width), (kv, width), (width, q)]
+    return [*attention, (channels, width), (channels, width), (width, channels)]
+
+
+def file_bytes(
+    folder: Path, config: Mapping[str, Any], document: Mapping[str, Any], tokens: int, shape: Shape
+) -> int:
+    """Bytes of the GGUF that a model folder will become in this shape, to within a few kilobytes."""
+    width, layers = config["hidden_size"], config["num_hidden_layers"] - len(shape.dropped)
+
+    def matrix(rows: int, columns: int, wanted: str) -> int:
+        return gguf.tensor_bytes((rows, columns), gguf.fitting(wanted, columns))
+
+    body = sum(matrix(*size, gguf.BODY_TYPE) for size in body_shapes(config, shape.channels))
+    layer = body * shape.body + 2 * 4 * width
+    tables = matrix(tokens, width, shape.embedding) * (1 if config.get("tie_word_embeddings") else 2)
+    vocab, template = document["model"]["vocab"], folder / "chat_template.jinja"
+    words = sum(len(word.encode()) + 12 for word in vocab) + 32 * max(0, tokens - len(vocab))
+    words += template.stat().st_size if template.exists() else 0
+    merges = sum(len(a.encode()) + len(b.encode()) + 9 for a, b in tokenizer.merges_of(document["model"]))
+    return int(layers * layer) + tables + 4 * width + words + merges + layers * 9 * 110 + 12_000
