@@ -20,7 +20,7 @@ from transformers import LlamaForCausalLM
 from ..engines import gguf
 from ..engines.layers import GROUPS, first_input
 
-TYPES = ("Q3_K", "MXFP4", "IQ4_NL", "Q6_K", "Q8_0")  # all but Q3_K have fast kernels in llama.cpp
+TYPES = ("Q3_K", "IQ4_NL", "Q6_K", "Q8_0")  # all but Q3_K have fast kernels in llama.cpp
 ROWS = 64  # of each matrix: enough to tell how types compare
 
 

@@ -173,36 +173,20 @@ def quantise(weight: np.ndarray, kind: str, importance: np.ndarray | None = None
 
 _IQ4_NL = (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113)  # ggml-common.h
 
-_MXFP4 = (0, 1, 2, 3, 4, 6, 8, 12)  # twice the numbers of FP4, as ggml-common.h has them; then the same below zero
-
-# The numbers that a code can stand for, times its block's scale, in types of blocks of 32 with one scale.
+# The numbers that a code can stand for, times its block's scale, in types of blocks of 32 with one float16 scale.
 GRIDS: dict[str, tuple[float, ...]] = {
-    "MXFP4": tuple(sorted({*_MXFP4, *(-n for n in _MXFP4)})),
     "IQ4_NL": _IQ4_NL,
     "Q4_0": tuple(range(-8, 8)),
     "Q5_0": tuple(range(-16, 16)),
     "Q8_0": tuple(range(-127, 128)),
 }
-_MXFP4_CODES = np.array([_MXFP4.index(abs(n)) + 8 * (n < 0) for n in GRIDS["MXFP4"]], np.uint8)
-
-
-def block_scales(data: np.ndarray, kind: str) -> np.ndarray:
-    """[R, C / 32] float32 scales in the bytes [R, bytes a row] of a type in GRIDS."""
-    blocks = data.reshape(len(data), -1, gguf.GGML_QUANT_SIZES[type_of(kind)][1])
-    if kind == "MXFP4":
-        return np.exp2(blocks[..., 0].astype(np.float32) - 128)
-    return blocks[..., :2].copy().view(np.float16)[..., 0].astype(np.float32)
 
 
 def packed(codes: np.ndarray, scales: np.ndarray, kind: str) -> np.ndarray:
     """Bytes [R, bytes a row] of codes [R, C] (places in GRIDS) and scales [R, C / 32] in one of these types."""
     rows, blocks = scales.shape
     codes = codes.reshape(rows, blocks, 32)
-    if kind == "MXFP4":
-        codes = _MXFP4_CODES[codes]
-        parts = [(np.log2(scales) + 128).round().astype(np.uint8)[..., None]]
-    else:
-        parts = [scales.astype(np.float16)[..., None].view(np.uint8)]
+    parts: list[np.ndarray] = [scales.astype(np.float16)[..., None].view(np.uint8)]
     if kind == "Q8_0":
         parts.append((codes.astype(np.int16) - 127).astype(np.int8).view(np.uint8))
     else:

@@ -44,7 +44,7 @@ class Prices:
     def expected(self, shape):
         words, rows, channels, layer, body = self.prices
         lost = words * (1000 - (shape.floor or 1000)) / 100 + rows * (len(KINDS) - 1 - KINDS.index(shape.embedding))
-        lost += channels * (1024 - shape.channels) / 256 + layer * len(shape.dropped) + body * (1 - shape.body) / 0.03
+        lost += channels * (1024 - shape.channels) / 256 + layer * len(shape.dropped) + body * (1 - shape.body) / 0.02
         return Choice(shape, *self.words.size(shape), self.base.times(Cost(math.exp(2 * lost), math.exp(lost))), False)
 
     def measured(self, shape):
