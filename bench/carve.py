@@ -206,7 +206,6 @@ def scores(bench: Bench, file: Path, folder: Path) -> dict[str, float]:
 
 def rates(files: dict[str, Path], text: Path, threads: int) -> dict[str, float]:
     """Tokens a second of generation in stock llama.cpp: medians of five rounds, the files in turn."""
-    from netsuke.check.speed import timing
     from netsuke.documents import read_texts
     from netsuke.engines.llama import Engine
 
@@ -215,7 +214,7 @@ def rates(files: dict[str, Path], text: Path, threads: int) -> dict[str, float]:
     for number in range(5):
         for arm, file in files.items():
             with Engine(file, threads=threads) as engine:
-                found[arm].append(timing(engine, sample, number)[1])
+                found[arm].append(engine.rates(sample[number * 1500 :])[1])
     return {arm: statistics.median(values) for arm, values in found.items()}
 
 

@@ -43,28 +43,22 @@ class Outcome:
 def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace) -> Outcome:
     """Make a pack of a recipe that lies at `path`. `make` names it if the gates hold."""
     run, params, gates, budget_bytes = execute.run, recipe.params, recipe.gates, recipe.budget_bytes
-    compute, seed = pace.compute, recipe.seed
-    general_gate = carve.FREE if params["carve"].general == "off" else gates.general
-    general_valid, general_test = general_text(store, "valid"), general_text(store, "test")
+    compute, seed, general_gate = pace.compute, recipe.seed, general_gate_of(recipe)
+    general_test = general_text(store, "test")
 
-    # curate: files to documents, split before anything looks at them
-    data = documents(recipe, path, store, execute)
-    if data.run:
-        require_enough(summary_of(store, data), params["curate"].min_train_chars)
-    train, valid, test = data["train.jsonl"], data["valid.jsonl"], data["test.jsonl"]
+    # curate: files to documents, split before anything looks at them; and the base
+    start = begin(recipe, path, store, execute)
+    data, base, texts = start.data, start.base, start.texts
 
-    # carve: the base, with fewer words
-    base = bases.resolve(recipe, store, path.parent)
-    opened = run(bases.unpack, base.about, base=base.ref)
-    base_model, base_file = opened.folder("model"), opened["base.gguf"]
+    # carve: the base, with fewer words, channels, layers
     carving = carve.sections(params["carve"], budget_bytes, general_gate, compute)
-    carved = run(carve.carve, carving, model=base_model, train=train, valid=valid, general=general_valid)
+    carved = run(carve.carve, carving, model=start.base_model, **texts)
     body, choice = carved.folder("model"), carved["choice.json"]
 
     # tune: minutes become tokens by the speed in the lock
-    carved_from = {"base": base_model, "choice": choice, "vocabulary": carved["vocabulary.json"]}
-    texts = {"train": train, "valid": valid, "general": general_valid}
-    speed = pace.speed(params["tune"], carve.pruned(carved), model=body, train=train, valid=valid, **carved_from)
+    carved_from = {"base": start.base_model, "choice": choice, "vocabulary": carved["vocabulary.json"]}
+    material = {"train": texts["train"], "valid": texts["valid"]}
+    speed = pace.speed(params["tune"], carve.pruned(carved), model=body, **material, **carved_from)
     training = tune.sections(params["tune"], recipe.minutes, speed, general_gate, seed, compute)
     adapter = run(tune.tune, training, model=body if training else None, **carved_from, **texts)
 
@@ -75,8 +69,10 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
 
     # check: beside the base, on text that nothing above has seen; then both in stock llama.cpp
     bounds = check.Params(gates.domain, general_gate, budget_bytes, seed, compute)
-    both = {"model": model, "base_file": base_file, "tuned_model": tuned.ref}
-    report = run(check.check, bounds, **both, base_model=base_model, test=test, general=general_test)
+    both = {"model": model, "base_file": start.base_file, "tuned_model": tuned.ref}
+    report = run(
+        check.check, bounds, **both, base_model=start.base_model, test=data["test.jsonl"], general=general_test
+    )
     trial = run(check.trial, check.Trial(compute), **both, text=general_test)
 
     # pack
@@ -88,6 +84,52 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
         lineage=lineage(store, data=data, carve=carved, tune=adapter, combine=tuned, check=report),
     )  # fmt: skip
     return Outcome(made, report, trial, data)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What everything rests on: the dataset, the base, and the texts that may be looked at."""
+
+    data: Made
+    base: bases.Opened
+    base_model: Ref | None
+    base_file: Ref | None
+    texts: dict[str, Ref | None]
+
+
+def begin(recipe: Recipe, path: Path, store: Store, execute: Executor) -> Start:
+    """Files to documents, split before anything looks at them; and the base, unpacked."""
+    data = documents(recipe, path, store, execute)
+    if data.run:
+        require_enough(summary_of(store, data), recipe.params["curate"].min_train_chars)
+    base = bases.resolve(recipe, store, path.parent)
+    opened = execute.run(bases.unpack, base.about, base=base.ref)
+    texts = {"train": data["train.jsonl"], "valid": data["valid.jsonl"], "general": general_text(store, "valid")}
+    return Start(data, base, opened.folder("model"), opened["base.gguf"], texts)
+
+
+def general_gate_of(recipe: Recipe) -> float:
+    """What the general text may cost: the gate, or no bound where general language does not count."""
+    return carve.FREE if recipe.params["carve"].general == "off" else recipe.gates.general
+
+
+def untuned(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace) -> tuple[Made, Made]:
+    """(what was carved, its file) without any training."""
+    start = begin(recipe, path, store, execute)
+    wanted = carve.sections(
+        recipe.params["carve"], recipe.budget_bytes, general_gate_of(recipe), pace.compute
+    )
+    carved = execute.run(carve.carve, wanted, model=start.base_model, **start.texts)
+    quantising = carve.Quantising(recipe.name, recipe.budget_bytes, pace.compute)
+    inputs = {"model": carved.folder("model"), "choice": carved["choice.json"]}
+    return carved, execute.run(carve.quantise, quantising, **inputs, **start.texts)
+
+
+def frontier(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace) -> Made:
+    """What each size costs, measured: frontier.json and frontier.svg."""
+    start = begin(recipe, path, store, execute)
+    wanted = carve.sections(recipe.params["carve"], 0, general_gate_of(recipe), pace.compute)
+    return execute.run(carve.frontier, wanted, model=start.base_model, **start.texts)
 
 
 def documents(recipe: Recipe, path: Path, store: Store, execute: Executor) -> Made:

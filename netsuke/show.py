@@ -290,3 +290,31 @@ def bases(rows: list[dict[str, Any]]) -> str:
 
 def next_steps(name: str, recipe: Path, ref: Ref | None) -> str:
     return f"\nmade {name} ({ref.short if ref else ''}), recipe {recipe}\n  netsuke chat {name}\n  netsuke serve {name}"
+
+
+def frontier(rows: Sequence[dict[str, Any]]) -> str:
+    """What each size costs, a line a point; the knee is marked."""
+    head = ("", "MB", "words", "rows", "channels", "layers out", "yours", "general", "tokens/s")
+    lines = [head]
+    for row in sorted(rows, key=lambda row: -row["bytes"]):
+        cost, about = row["cost"], "" if row["measured"] else "~"
+        lines.append((
+            row["name"] + (" (knee)" if row["knee"] else ""), f"{row['bytes'] / 1e6:.1f}", f"{row['tokens']:,}",
+            row["embedding"], f"{row['channels']:,}", str(len(row["dropped"])), f"{about}{cost['domain']:.3f}",
+            f"{about}{cost['general']:.3f}", f"{row['tokens_per_second']:.0f}",
+        ))  # fmt: skip
+    words = "Bits per byte on your valid documents and on general text, before tuning; ~ is expected, not measured."
+    return f"{grid(lines, right=range(1, len(head)))}\n\n{textwrap.fill(words, 78)}"
+
+
+def carved(choice: dict[str, Any], size: int) -> str:
+    """What was carved, in a few lines."""
+    base, cost = choice["base"], choice["cost"]
+    changes = [f"{where} {base[key]:.3f} to {cost[key]:.3f} ({cost[key] / base[key] - 1:+.1%})"
+               for where, key in (("your valid documents", "domain"), ("general text", "general"))]  # fmt: skip
+    return "\n".join([
+        f"{size / 1e6:.1f} MB: {choice['tokens']:,} words in {choice['embedding']}, {choice['channels']:,} channels, "
+        f"{len(choice['dropped'])} layers left out",
+        *(f"  bits per byte, {change}" for change in changes),
+        "Nothing was trained: `netsuke make` tunes it too.",
+    ])  # fmt: skip

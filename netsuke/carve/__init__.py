@@ -124,6 +124,33 @@ def quantise(
     ]
 
 
+@step(version=1, libraries=("torch", "transformers", "tokenizers", "libgguf", "gguf", "matplotlib", "xllamacpp"))
+def frontier(params: Carving, out: Path, model: Path, train: Path, valid: Path, general: Path) -> Work:
+    """Measure what each size costs and how fast it is, beside llama.cpp's presets: frontier.json, frontier.svg."""
+    from ..engines import gguf, hf
+    from . import choose, write
+    from .trace import picture, trace
+    from .prices import Prices
+    from .shape import Words
+
+    hf.use(params.compute)
+    yield Progress(0.01, "the base on your text and on general text")
+    texts, spoken = write.read(train), write.read(general)
+    words = Words(model, texts)
+    prices = Prices(words, texts, spoken, write.read(valid, limit_bytes=VALID_BYTES))
+    rows = []
+    work = trace(prices, choose.wish(params, words, prices.base), "\n\n".join(spoken), params.compute.threads)
+    for item in work:
+        if isinstance(item, Progress):
+            yield item
+        else:
+            rows.append(item)
+    gguf.write_json(out / "frontier.json", rows)
+    (out / "frontier.svg").write_text(picture(rows))
+    knee = next(row for row in rows if row["knee"])
+    return [Measure("knee", knee["bytes"], "bytes", better="")]
+
+
 def sections(params: Params, budget_bytes: int, general_gate: float, compute: Compute) -> Carving:
     """The carve step's params from the recipe's section and the rest of the recipe."""
     return Carving(

@@ -128,10 +128,13 @@ class Prices:
         return math.prod(hf.bits_per_byte(hf.score(model, texts)) for texts in short)
 
     # -- wholes -------------------------------------------------------------------------------------
-    def measure(self, shape: Shape) -> Cost:
-        """Bits per byte in this shape, but for the rounding of its body; "" as embedding: rows as they are."""
+    def measure(self, shape: Shape, model: LlamaForCausalLM | None = None) -> Cost:
+        """Bits per byte in this shape, but for the rounding of its body; "" as embedding: rows as they are.
+
+        `model` stands for the body, where it is not to be that of the shape.
+        """
         keep = self.words.keep(shape.floor)
-        model = self.whole if shape == self.full else self.pruned(shape.channels, shape.dropped)
+        model = model or (self.whole if shape == self.full else self.pruned(shape.channels, shape.dropped))
         rows, head = self.rows[keep], self.head[keep]
         tied = self.whole.config.tie_word_embeddings
         if shape.embedding:

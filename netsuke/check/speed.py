@@ -16,7 +16,7 @@ from ..step import Progress
 from . import Trial
 
 PRINTABLE = r"root ::= [ -~\n]*"  # llama.cpp shows no probability of half a character
-PROMPT_TOKENS, ANSWER_TOKENS, COMPARED = 256, 64, 24
+COMPARED = 24
 LARGEST_GAP = 0.15  # nats between the two log-probabilities of one token, mean over the places compared
 
 
@@ -39,22 +39,13 @@ def trial(
         for n in range(params.rounds):
             for name, engine in (("base", base), ("ours", ours)):
                 yield Progress(0.2 + 0.8 * n / params.rounds, f"tokens a second, {name}")
-                rates[name].append(timing(engine, text, n))
+                rates[name].append(engine.rates(text[n * 1500 :]))
     found = [Measure("engine gap", gap, "nats", n=len(gaps), better="lower")]
     for name, pairs in rates.items():
         for place, part in enumerate(("prompt", "generation")):
             value = statistics.median(pair[place] for pair in pairs)
             found.append(Measure(f"{part} {name}", value, "tokens per second", n=len(pairs), better="higher"))
     return found
-
-
-def timing(engine: Engine, text: str, n: int) -> tuple[float, float]:
-    """(prompt, generation) tokens a second of one request that shares no prefix with the ones before."""
-    ids = engine.tokenize(text[n * 1500 :])[:PROMPT_TOKENS]
-    answer = engine.complete(
-        ids, n_predict=ANSWER_TOKENS, ignore_eos=True, temperature=0.0, cache_prompt=False
-    )
-    return answer["timings"]["prompt_per_second"], answer["timings"]["predicted_per_second"]
 
 
 def agreement(engine: Engine, file: Path, folder: Path, text: str) -> list[float]:

@@ -104,10 +104,10 @@ def netsuke(debug: bool) -> None:
 
 
 def _verbs() -> list[click.Command]:
-    from . import consent, curating, fetching, looking, making, using  # they need what stands above
+    from . import carving, consent, curating, fetching, looking, making, using  # they need what stands above
 
     return [
-        making.make, making.plan, making.why, curating.curate, looking.list_packs, looking.report,
+        making.make, making.plan, making.why, curating.curate, carving.carve, looking.list_packs, looking.report,
         looking.verify, looking.gc, consent.consent, fetching.bases, using.chat, using.complete, using.serve,
     ]  # fmt: skip
 

@@ -38,6 +38,8 @@ SOCKET_BYTES = 100  # a Unix socket's address holds 108 bytes on Linux, 104 on m
 JSON = {"Content-Type": "application/json"}
 PROMPT_CACHE_MIB = 64  # the engine's own default, 8 GiB, is not pocket-sized
 
+TIMED_PROMPT, TIMED_ANSWER = 256, 64  # tokens
+
 
 class Engine:
     """llama.cpp on one GGUF, supervised: `start`, ask, `stop`, or a `with` block.
@@ -172,6 +174,14 @@ class Engine:
         `n_predict` is 256 unless given; every other field is as in llama.cpp's server README.
         """
         return self._post("/completion", {"n_predict": 256, **fields, "prompt": prompt, "stream": False})
+
+    def rates(self, text: str) -> tuple[float, float]:
+        """(prompt, generation) tokens a second for the front of a text that shares none with those before."""
+        ids = self.tokenize(text)[:TIMED_PROMPT]
+        answer = self.complete(
+            ids, n_predict=TIMED_ANSWER, ignore_eos=True, temperature=0.0, cache_prompt=False
+        )
+        return answer["timings"]["prompt_per_second"], answer["timings"]["predicted_per_second"]
 
     def stream(self, path: str, body: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
         """Yields the events of a streaming route as they come; closing it early frees the slot.

@@ -1,0 +1,65 @@
+"""Carving alone: a smaller file without training, or a look at what each size would cost."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import click
+
+from ..terminal import say
+from . import AS_JSON, open_store, result
+
+
+@click.command()
+@click.argument("target")
+@click.option("--mb", type=click.FloatRange(0), help="Size of the file in megabytes [default: at the knee].")
+@click.option("--frontier", is_flag=True, help="Measure and draw what each size costs, beside stock presets.")
+@click.option("--to", "place", type=click.Path(path_type=Path), help="Write the GGUF, or the picture, here.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Any setting of the recipe."
+)
+@AS_JSON
+def carve(
+    target: str,
+    mb: float | None,
+    frontier: bool,
+    place: Path | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Carve the base for TARGET's documents without training it; or see what each size would cost."""
+    from .. import loop, recipe, show, targets
+    from ..step import Local
+    from ..tune.pace import Pace
+
+    store = open_store()
+    wanted, path, _ = targets.find_recipe(target, store)
+    if mb is not None:
+        wanted = dataclasses.replace(wanted, mb=mb)
+    recipe.check_top(wanted, "the command line")
+    wanted = recipe.with_settings(wanted, targets.settings(settings), loop.SECTIONS)
+    with store.lock("gc", exclusive=False), show.Watcher() as watcher:
+        local = Local(store, watcher)
+        pace = Pace(path.with_suffix(".lock"), store, say)
+        if frontier:
+            made = loop.frontier(wanted, path, store, local, pace)
+            file = made["frontier.svg"]
+        else:
+            carved, made = loop.untuned(wanted, path, store, local, pace)
+            file = made["model.gguf"]
+        if place:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(store.path(file or ""), place)
+    if frontier:
+        rows = json.loads(store.path(made["frontier.json"] or "").read_text())
+        result(rows, as_json, lambda: show.frontier(rows))
+    else:
+        choice = json.loads(store.path(carved["choice.json"] or "").read_text())
+        result(choice, as_json, lambda: show.carved(choice, int(made.value("size"))))
+    if place:
+        say(f"written to {place}")
+    elif frontier:
+        say("--to FILE.svg writes the picture; `netsuke make --mb N` makes a model of that size")

@@ -1,0 +1,69 @@
+"""The frontier on the tiny base: real files, real speeds, a picture that asks for nothing from outside."""
+
+import json
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+from material import netsuke, write_material
+
+from netsuke.carve import trace
+from netsuke.carve.choose import Wish
+from netsuke.carve.shape import Choice, Cost, Shape
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory):
+    """(folder, home, the rows that `carve --frontier --json` printed, the picture)."""
+    room = tmp_path_factory.mktemp("frontier")
+    folder, home = room / "notes", room / "home"
+    write_material(folder)
+    done = netsuke(home, "carve", str(folder), "--frontier", "--json", "--to", str(room / "picture.svg"))
+    assert done.returncode == 0, done.stderr
+    return folder, home, json.loads(done.stdout), (room / "picture.svg").read_text()
+
+
+def test_ours_get_smaller_and_the_presets_stand_beside(traced):
+    _, _, rows, _ = traced
+    ours = [row for row in rows if row["name"] == "ours"]
+    assert [row["bytes"] for row in ours] == sorted((row["bytes"] for row in ours), reverse=True)
+    assert {row["name"] for row in rows} == {"ours", *trace.PRESETS}
+    assert sum(row["knee"] for row in rows) == 1
+    assert all(row["tokens_per_second"] > 0 and row["cost"]["domain"] > 0 for row in rows)
+
+
+def test_the_picture_is_whole_and_asks_for_nothing(traced):
+    _, _, _, picture = traced
+    words = " ".join(ET.fromstring(picture).itertext())
+    assert "What a size costs" in words and "Q4_K_M" in words and "knee" in words
+    assert "<script" not in picture
+    assert not [a for a in re.findall(r'(?:href|src)="([^"]*)"', picture) if not a.startswith("#")]
+
+
+def test_a_second_look_costs_nothing_and_the_table_fits_a_terminal(traced):
+    folder, home, _, _ = traced
+    done = netsuke(home, "carve", str(folder), "--frontier")
+    assert done.returncode == 0, done.stderr
+    assert "(knee)" in done.stdout and max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_carve_alone_writes_a_file_that_was_not_trained(traced, tmp_path):
+    folder, home, _, _ = traced
+    done = netsuke(home, "carve", str(folder), "--to", str(tmp_path / "model.gguf"))
+    assert done.returncode == 0, done.stderr
+    assert "Nothing was trained" in done.stdout
+    assert (tmp_path / "model.gguf").read_bytes()[:4] == b"GGUF"
+
+
+def test_the_knee_is_where_bytes_get_dear_or_general_language_leaves_its_limit():
+    def choice(size, domain, general):
+        return Choice(Shape(0, "Q8_0", 1), 1, size, Cost(general, domain), True)
+
+    def wish(knee, general):
+        return Wish(0, Cost(general, 9.0), Cost(9.0, 9.0), 0.5, knee, (0,))
+
+    path = [choice(100, 1.0, 1.0), choice(80, 1.01, 1.01), choice(60, 1.02, 1.3), choice(50, 1.5, 1.5)]
+    assert trace.knee_of(path, wish(0.25, 9.0)) == 1
+    assert trace.knee_of(path, wish(0.9, 9.0)) == 2
+    assert trace.knee_of(path, wish(9.0, 1.2)) == 1
+    assert trace.knee_of(path, wish(9.0, 9.0)) == 3
