@@ -24,21 +24,29 @@ def byte_symbols() -> list[str]:
     return [symbol[byte] for byte in range(256)]
 
 
-def tiny_gguf(path: Path, seed: int = 0, *, context_tokens: int = 65536) -> Path:
+def tiny_gguf(
+    path: Path,
+    seed: int = 0,
+    *,
+    context_tokens: int = 65536,
+    layers: int = LAYERS,
+    feed_forward: int = FEED_FORWARD,
+    tied: bool = True,
+) -> Path:
     """Writes the model to `path`; returns `path`. Same seed, same bytes."""
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("tiny")
     writer.add_context_length(context_tokens)
     writer.add_embedding_length(HIDDEN)
-    writer.add_block_count(LAYERS)
-    writer.add_feed_forward_length(FEED_FORWARD)
+    writer.add_block_count(layers)
+    writer.add_feed_forward_length(feed_forward)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(KV_HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(HIDDEN // HEADS)
     words = _add_tokenizer(writer)
     random = np.random.default_rng(seed)
-    for name, shape in _shapes(words).items():
+    for name, shape in _shapes(words, layers, feed_forward, tied).items():
         norm = name.endswith("norm.weight")
         values = np.ones(shape) if norm else random.normal(0.0, 0.3, shape)
         writer.add_tensor(name, values.astype(np.float32 if norm else np.float16))
@@ -67,10 +75,12 @@ def _add_tokenizer(writer: gguf.GGUFWriter) -> int:
     return len(tokens)
 
 
-def _shapes(words: int) -> dict[str, tuple[int, ...]]:
+def _shapes(words: int, layers: int, feed_forward: int, tied: bool) -> dict[str, tuple[int, ...]]:
     kv = HIDDEN // HEADS * KV_HEADS
     shapes: dict[str, tuple[int, ...]] = {"token_embd.weight": (words, HIDDEN)}
     shapes["output_norm.weight"] = (HIDDEN,)
+    if not tied:
+        shapes["output.weight"] = (words, HIDDEN)
     block: dict[str, tuple[int, ...]] = {
         "attn_norm": (HIDDEN,),
         "attn_q": (HIDDEN, HIDDEN),
@@ -78,10 +88,10 @@ def _shapes(words: int) -> dict[str, tuple[int, ...]]:
         "attn_v": (kv, HIDDEN),
         "attn_output": (HIDDEN, HIDDEN),
         "ffn_norm": (HIDDEN,),
-        "ffn_gate": (FEED_FORWARD, HIDDEN),
-        "ffn_up": (FEED_FORWARD, HIDDEN),
-        "ffn_down": (HIDDEN, FEED_FORWARD),
+        "ffn_gate": (feed_forward, HIDDEN),
+        "ffn_up": (feed_forward, HIDDEN),
+        "ffn_down": (HIDDEN, feed_forward),
     }
-    for layer in range(LAYERS):
+    for layer in range(layers):
         shapes |= {f"blk.{layer}.{name}.weight": shape for name, shape in block.items()}
     return shapes
