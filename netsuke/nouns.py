@@ -134,7 +134,7 @@ class Recipe:
     name: str
     base: str
     sources: tuple[Source, ...]
-    mb: float = 0.0  # size in megabytes (10^6 bytes); 0: the smallest that holds the gates
+    mb: float = 0.0  # size in megabytes (10^6 bytes); 0: at the knee, where smaller gets dear
     minutes: float = 10.0  # of tuning
     seed: int = 0
     params: Mapping[str, Any] = field(default_factory=dict)  # one Params dataclass a step, by section

@@ -316,5 +316,6 @@ def carved(choice: dict[str, Any], size: int) -> str:
         f"{size / 1e6:.1f} MB: {choice['tokens']:,} words in {choice['embedding']}, {choice['channels']:,} channels, "
         f"{len(choice['dropped'])} layers left out",
         *(f"  bits per byte, {change}" for change in changes),
+        *(["The base hardly knows the script of this material: expect weak and slow writing."] * choice["foreign"]),
         "Nothing was trained: `netsuke make` tunes it too.",
     ])  # fmt: skip

@@ -16,7 +16,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "recipe.md"
 TOP = {
     "name": "what the model is called",
     "base": "a known base (`netsuke bases`), or the path of a GGUF file or a Hugging Face folder",
-    "mb": "most megabytes (10^6 bytes) of the model; 0: the smallest that the gates allow",
+    "mb": "most megabytes (10^6 bytes) of the model; 0: at the knee, where a smaller one costs too much",
     "minutes": "of training",
     "seed": "of everything that is drawn",
 }

@@ -129,9 +129,9 @@ def frontier(params: Carving, out: Path, model: Path, train: Path, valid: Path, 
     """Measure what each size costs and how fast it is, beside llama.cpp's presets: frontier.json, frontier.svg."""
     from ..engines import gguf, hf
     from . import choose, write
-    from .trace import picture, trace
     from .prices import Prices
     from .shape import Words
+    from .trace import picture, trace
 
     hf.use(params.compute)
     yield Progress(0.01, "the base on your text and on general text")

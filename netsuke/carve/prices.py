@@ -104,8 +104,9 @@ class Prices:
         """[2, WINDOW + 1] ids: some of the general and of the domain's text."""
         return windows_of(self.words.folder, self.texts)
 
-    def bytes_a_token(self) -> float:
-        texts = hf.open_texts(self.words.folder, self.texts[1])
+    def bytes_a_token(self, place: int = 1) -> float:
+        """Of the domain's valid text, or (0) of the general text, in the base's own words."""
+        texts = hf.open_texts(self.words.folder, self.texts[place])
         return sum(text.bytes for text in texts) / sum(len(text.ids) - 1 for text in texts)
 
     def least_needed(self, shape: Shape) -> Iterator[Progress | int]:

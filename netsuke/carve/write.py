@@ -22,6 +22,7 @@ from .prices import BODY, Prices, windows_of
 from .shape import Choice
 
 CALIBRATION_BYTES = 48_000  # of training text that the file is rounded for
+FOREIGN = 0.5  # of the bytes a token that general text has: below, the base hardly knows the script
 WORTH = 0.01  # of the body's bytes that are too many or too few: less is not worth a look at each matrix
 
 
@@ -53,7 +54,7 @@ def model(prices: Prices, found: list[Choice], out: Path) -> None:
     gguf.write_json(out / "choice.json", {
         **choice.row, "pruned": shape.pruned(words.channels), "base": asdict(prices.base),
         "rounding": asdict(BODY.times(prices.ratios["embedding", shape.embedding])),
-        "considered": [c.row for c in found],
+        "considered": [c.row for c in found], "foreign": prices.bytes_a_token(1) < FOREIGN * prices.bytes_a_token(0),
     })  # fmt: skip
 
 
@@ -120,7 +121,9 @@ class File:
         total = len(GROUPS) * network.config.num_hidden_layers
         for group in bits.measure(network, ids, energy):
             groups.append(group)
-            yield Progress(0.05 + 0.35 * len(groups) / total, "what each matrix may lose", len(groups), "groups")
+            yield Progress(
+                0.05 + 0.35 * len(groups) / total, "what each matrix may lose", len(groups), "groups"
+            )
         yield bits.assign(groups, int(allowed))
 
     def _weigh(self, path: Path, encoded: rounding.Encoded) -> None:
@@ -137,4 +140,8 @@ class File:
 
 def matrices(network: LlamaForCausalLM) -> dict[str, Tensor]:
     """The weights of the layers' matrices, by name."""
-    return {name: w for name, w in network.state_dict().items() if name.startswith("model.layers.") and w.dim() == 2}
+    return {
+        name: w
+        for name, w in network.state_dict().items()
+        if name.startswith("model.layers.") and w.dim() == 2
+    }

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "--mb",
     type=click.FloatRange(0),
-    help="Size of the model in megabytes [default: the smallest that holds].",
+    help="Size of the model in megabytes [default: at the knee, where smaller gets dear].",
 )
 @click.option("--minutes", type=click.FloatRange(0.05), help="Minutes of training [default: 10].")
 @click.option("--base", help="The base to carve from: a known one, a GGUF file or a Hugging Face folder.")

@@ -12,6 +12,11 @@ LIMITS = """\
 """
 
 
+FOREIGN = """\
+The base hardly knows the script of this material: it spells it out in twice as many tokens as English, or more. Expect
+weak and slow writing, or make it from a base that was taught the language."""
+
+
 def table(measures: list[dict[str, Any]]) -> str:
     """Base against ours, one row a measure, in Markdown."""
     names = {"domain": "your held-out documents, bits per byte", "general": "general text, bits per byte",
@@ -74,7 +79,7 @@ def report(facts: dict[str, Any]) -> str:
         *([f"- {r['name']}: {r['change']:+.1%}" for r in worse] or ["- nothing that was measured"]), "",
         "## What went in", "", *_splits(summary), "", *_facts(summary), "",
         "What was left out, and why:", "", *_drops(summary), "",
-        "## Carving", "",
+        "## Carving", "", *([FOREIGN, ""] if choice["foreign"] else []),
         f"{choice['tokens']:,} words kept, their rows in {choice['embedding']}; {choice['channels']:,} channels a "
         f"layer, {len(choice['dropped'])} layers left out. On the way down, before tuning:", "",
         "| words | rows in | channels | layers out | MB | general text | valid documents | |",

@@ -1,4 +1,4 @@
-"""A budget that words do not reach: fewer channels and layers, healed by the base, in a file that stock llama.cpp runs."""
+"""A budget that words do not reach: fewer channels and layers, healed by the base, in a file that llama.cpp runs."""
 
 import json
 from dataclasses import replace

@@ -35,8 +35,9 @@ def made(tmp_path):
         "split_by": "document"}))  # fmt: skip
     (parts / "curve.json").write_text(json.dumps({"steps": 2, "epochs": 1.0, "scale": 1.0, "history": [
         {"step": 0, "tokens": 0, "valid": 1.0}]}))  # fmt: skip
-    considered = {"tokens": 10, "embedding": "Q8_0", "bytes": 7e7, "cost": {"general": 1.0, "domain": 1.0}}
-    choice = {"tokens": 10, "embedding": "Q8_0", "considered": [considered | {"measured": True}]}
+    considered = {"tokens": 10, "embedding": "Q8_0", "channels": 128, "dropped": [], "bytes": 7e7,
+                  "cost": {"general": 1.0, "domain": 1.0}, "measured": True}  # fmt: skip
+    choice = considered | {"foreign": True, "considered": [considered]}
     (parts / "choice.json").write_text(json.dumps(choice))
     (parts / "lineage.json").write_text("{}")
     write_rows(parts / "documents.jsonl", [
@@ -58,6 +59,7 @@ def test_a_pack_is_whole_and_says_what_it_is(made):
     assert set(record["files"]) == {p.name for p in made.iterdir()} - {"netsuke.json"}
     card, text = (made / "card.md").read_text(), (made / "report.md").read_text()
     assert "license: mit" in card and "-10.0%" in card
+    assert "hardly knows the script" in text
     assert "general: +5.0%" in text  # what got worse is said
     assert "love-letter" not in (made / "ledger.jsonl").read_text()
 
