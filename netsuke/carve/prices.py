@@ -48,6 +48,7 @@ class Prices:
         self.base = self.measure(self.full)
         self._pruned: dict[Plan, LlamaForCausalLM] = {(words.channels, ()): self.whole}
         self._groups: list[bits.Group] = []
+        self._next: dict[tuple[int, ...], int] = {}  # by layers that are gone, the one that is least needed then
 
     # -- parts --------------------------------------------------------------------------------------
     def parts(self, shape: Shape) -> dict[tuple[str, object], str]:
@@ -111,6 +112,9 @@ class Prices:
 
     def least_needed(self, shape: Shape) -> Iterator[Progress | int]:
         """Yields progress, then the layer whose loss costs least when these are gone already."""
+        if (known := self._next.get(shape.dropped)) is not None:
+            yield known
+            return
         model = self.pruned(self.words.channels, shape.dropped)
         left = [n for n in range(len(self.whole.model.layers)) if n not in shape.dropped]
         scores = dict(zip(left, prune.influence(model, self.windows()[:, :-1]), strict=True))
@@ -120,6 +124,7 @@ class Prices:
             cost = self._short(tuple(sorted((*shape.dropped, layer))))
             best = min(best, (cost, layer)) if best else (cost, layer)
         assert best
+        self._next[shape.dropped] = best[1]
         yield best[1]
 
     def _short(self, dropped: tuple[int, ...]) -> float:

@@ -27,7 +27,7 @@ from .prices import Prices
 from .shape import Choice, Cost
 
 PRESETS = ("Q8_0", "Q4_K_M", "Q4_0")
-FURTHEST = Cost(general=1.6, domain=1.25)  # of the base's: further down it is another model
+FURTHEST = Cost(general=1.45, domain=1.2)  # of the base's: further down it is another model
 ROUNDS = 3
 
 Row = dict[str, Any]
