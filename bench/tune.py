@@ -10,14 +10,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = {
     "lora 3e-3": {"method": "lora", "learning_rate": 3e-3},
     "lora 1e-3": {"method": "lora", "learning_rate": 1e-3},
@@ -41,7 +39,7 @@ def main() -> None:
         rows = []
         for seed in range(options.seeds):
             for name in options.only or SETTINGS:
-                rows.append({"setting": name, "seed": seed} | measure(SETTINGS[name], minutes, seed, *inputs))
+                rows.append({"setting": name, "seed": seed} | measure(SETTINGS[name], minutes, seed, inputs))
                 if not options.json:
                     row = rows[-1]
                     print(f"{name:10} seed {seed}  {row['seconds']:5.0f} s  {row['tokens']:7,} tokens  "
@@ -52,49 +50,48 @@ def main() -> None:
     sys.exit(1 if options.check and best.startswith("full") else 0)
 
 
-def prepare(room: Path) -> tuple[Path, Path, Path, Path]:
-    """(carved model, train, valid, general text) of the Python documents, as the loop makes them."""
-    from netsuke import bases, carve, curate, loop, recipe
-    from netsuke.bases.fetch import fetch
-    from netsuke.curate.gather import gather
-    from netsuke.documents import general_text
+def prepare(room: Path) -> dict[str, Path]:
+    """The carved model, the base, and the texts of the Python documents, as the loop makes them."""
+    from netsuke import carve
+    from netsuke.nouns import Gates
+
+    from .carve import prepare as begin
+
+    bench, compute = begin(room), computing()
+    carving = carve.sections(carve.Params(), 80_000_000, Gates().general, compute)
+    carved = bench.local.run(carve.carve, carving, model=bench.base, train=bench.train, valid=bench.valid,
+                             general=bench.general_valid)  # fmt: skip
+    refs = {
+        "model": carved.folder("model"), "base": bench.base, "choice": carved["choice.json"],
+        "vocabulary": carved["vocabulary.json"], "train": bench.train, "valid": bench.valid,
+        "general": bench.general_valid,
+    }  # fmt: skip
+    return {name: bench.path(ref or "") for name, ref in refs.items()}
+
+
+def computing() -> Any:
+    """All cores, in the type that is fastest here."""
+    from netsuke.engines import hf
     from netsuke.machine import cores
-    from netsuke.step import Local
-    from netsuke.store import Store
+    from netsuke.nouns import Compute
 
-    folder = room / "python-docs"
-    subprocess.run(
-        [sys.executable, ROOT / "examples/python-docs", folder], check=True, stdout=subprocess.DEVNULL
-    )
-    wanted, store = recipe.load(folder / "netsuke.toml", loop.SECTIONS), Store(room / "home")
-    fetch(bases.find(wanted.base), store, lambda done, total: None)
-    local = Local(store)
-    files = gather(wanted.sources, folder / "netsuke.toml", wanted.params["curate"], store, local)
-    data = local.run(curate.curate, wanted.params["curate"], files=files)
-    base = bases.resolve(wanted, store, folder)
-    opened = local.run(bases.unpack, base.about, base=base.ref)
-    general = general_text(store, "valid")
-    carving = carve.sections(wanted.params["carve"], 80_000_000, wanted.gates.general, cores())
-    carved = local.run(carve.carve, carving, model=opened.folder("model"), train=data["train.jsonl"],
-                       valid=data["valid.jsonl"], general=general)  # fmt: skip
-    refs = (carved.folder("model"), data["train.jsonl"], data["valid.jsonl"], general)
-    return tuple(store.path(ref or "") for ref in refs)  # type: ignore[return-value]
+    return Compute(cores(), hf.fastest_float(cores()))
 
 
-def measure(setting: dict[str, Any], minutes: float, seed: int, model: Path, train: Path, valid: Path,
-            general: Path) -> dict[str, Any]:  # fmt: skip
+def measure(setting: dict[str, Any], minutes: float, seed: int, inputs: dict[str, Path]) -> dict[str, Any]:
     """What one setting came to after these minutes, its speed measured first as the loop does."""
     from netsuke import tune
     from netsuke.documents import read_texts
     from netsuke.engines import hf
-    from netsuke.machine import cores
     from netsuke.tune import speed
     from netsuke.tune.train import Job
 
-    params = tune.Params(**setting)
-    pace = speed.measure(params, model, train, valid, cores())
-    training = tune.sections(params, minutes, pace, 0.1, seed, cores())
+    compute, params = computing(), tune.Params(**setting)
+    needed = {name: path for name, path in inputs.items() if name != "general"}
+    pace = speed.measure(params, compute, **needed)
+    training = tune.sections(params, minutes, pace, 0.1, seed, compute)
     assert training
+    model, train, valid, general = (inputs[name] for name in ("model", "train", "valid", "general"))
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         job = Job(training, model, train, valid, Path(scratch))
