@@ -39,7 +39,7 @@ class Params:
         0,
         100,
     )
-    words: str = knob("auto", "auto, all, or how many of the most general words to keep besides your own")
+    words: str = knob("auto", "auto, all, or how many of the most wanted words to keep besides your own")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,6 @@ class Quantising:
 
 
 FREE = 100.0  # a gate that nothing reaches
-VALID_BYTES = 10_000  # as much as the general text has
 
 
 @step(version=2, libraries=("torch", "transformers", "tokenizers", "libgguf"))
@@ -75,15 +74,12 @@ def carve(params: Carving, out: Path, model: Path, train: Path, valid: Path, gen
     """Choose a shape by measurement; write the smaller model."""
     from ..engines import hf
     from . import choose, write
-    from .prices import Prices
-    from .shape import Choice, Words
+    from .shape import Choice
 
     hf.use(params.compute)
-    yield Progress(0.02, "reading the base")
-    texts = write.read(train)
-    words = Words(model, texts)
-    yield Progress(0.04, "the base on your text and on general text")
-    prices = Prices(words, texts, write.read(general), write.read(valid, limit_bytes=VALID_BYTES))
+    yield Progress(0.02, "the base on your text and on general text")
+    prices = write.prices(params, model, train, valid, general)
+    words = prices.words
     found: list[Choice] = []
     for item in choose.choose(prices, choose.wish(params, words, prices.base)):
         if isinstance(item, Progress):
@@ -129,17 +125,14 @@ def frontier(params: Carving, out: Path, model: Path, train: Path, valid: Path, 
     """Measure what each size costs and how fast it is, beside llama.cpp's presets: frontier.json, frontier.svg."""
     from ..engines import gguf, hf
     from . import choose, write
-    from .prices import Prices
-    from .shape import Words
     from .trace import picture, trace
 
     hf.use(params.compute)
     yield Progress(0.01, "the base on your text and on general text")
-    texts, spoken = write.read(train), write.read(general)
-    words = Words(model, texts)
-    prices = Prices(words, texts, spoken, write.read(valid, limit_bytes=VALID_BYTES))
+    prices = write.prices(params, model, train, valid, general)
+    wish, text = choose.wish(params, prices.words, prices.base), "\n\n".join(write.read(general))
     rows = []
-    work = trace(prices, choose.wish(params, words, prices.base), "\n\n".join(spoken), params.compute.threads)
+    work = trace(prices, wish, text, params.compute.threads)
     for item in work:
         if isinstance(item, Progress):
             yield item

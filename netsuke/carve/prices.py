@@ -36,17 +36,20 @@ Plan = tuple[int, tuple[int, ...]]  # channels, layers dropped
 class Prices:
     """What each part of a shape costs, and shapes as wholes."""
 
-    def __init__(self, words: Words, train: list[str], general: list[str], domain: list[str]) -> None:
-        self.words, self.texts = words, (general, domain)
-        self.calibration = hf.open_texts(words.folder, sample(train, CALIBRATION_BYTES))
-        self.whole = hf.load_model(words.folder)
+    def __init__(
+        self, folder: Path, train: list[str], general: list[str], domain: list[str], general_weight: float
+    ) -> None:
+        self.texts = (general, domain)
+        self.calibration = hf.open_texts(folder, sample(train, CALIBRATION_BYTES))
+        self.whole = hf.load_model(folder)
+        self.words = Words(folder, train, hf.expected_use(self.whole, self.calibration), general_weight)
         self.rows = self.whole.model.embed_tokens.weight.detach()
         self.head = self.whole.lm_head.weight.detach()
         self.energy = hf.input_energy(self.whole, self.calibration)
-        self.full = Shape(0, "", words.channels)
+        self.full = Shape(0, "", self.words.channels)
         self.ratios: dict[tuple[str, object], Cost] = {}
         self.base = self.measure(self.full)
-        self._pruned: dict[Plan, LlamaForCausalLM] = {(words.channels, ()): self.whole}
+        self._pruned: dict[Plan, LlamaForCausalLM] = {(self.words.channels, ()): self.whole}
         self._groups: list[bits.Group] = []
         self._next: dict[tuple[int, ...], int] = {}  # by layers that are gone, the one that is least needed then
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class Cost:
 class Shape:
     """How a base is carved: words, the type of their rows, channels, layers, and bytes of the body."""
 
-    floor: int  # the most general words kept besides the owner's; 0: the whole vocabulary
+    floor: int  # the most wanted words kept besides the owner's; 0: the whole vocabulary
     embedding: str
     channels: int  # in each layer's feed-forward part
     dropped: tuple[int, ...] = ()  # layers of the base
@@ -74,15 +74,16 @@ class Choice:
 
 
 class Words:
-    """The base's vocabulary, and which of its words the training text uses."""
+    """The base's vocabulary, which of its words the training text uses, and all of them by how much they are wanted."""
 
-    def __init__(self, folder: Path, train: list[str]) -> None:
+    def __init__(self, folder: Path, train: list[str], likely: Sequence[float], general_weight: float) -> None:
         self.folder = folder
         self.document: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text())
         self.config: dict[str, Any] = json.loads((folder / "config.json").read_text())
         self.start = tokenizer.document_start(folder)
         self.used = {token for text in hf.open_texts(folder, train) for token in text.ids}
         self.total: int = self.config["vocab_size"]
+        self.order = vocabulary.by_expected_use(self.document, likely, general_weight)
         self.channels: int = self.config["intermediate_size"]
 
     @functools.lru_cache(None)  # noqa: B019 (the words live as long as their step)
@@ -90,7 +91,7 @@ class Words:
         """Ids that a floor keeps; 0 keeps all."""
         if not floor:
             return list(range(self.total))
-        return vocabulary.closed(self.document, self.used | set(vocabulary.floor_ids(self.document, floor)))
+        return vocabulary.closed(self.document, self.used | set(self.order[:floor]))
 
     def kept(self, keep: list[int]) -> dict[str, Any]:
         """tokenizer.json with these ids only."""

@@ -7,7 +7,7 @@ other text still round-trips, in smaller pieces. After: asahi417/lm-vocab-trimme
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..engines.tokenizer import merges_of
@@ -30,9 +30,20 @@ def closed(document: Mapping[str, Any], wanted: Iterable[int]) -> list[int]:
     return sorted(keep)
 
 
-def floor_ids(document: Mapping[str, Any], floor: int) -> list[int]:
-    """The `floor` lowest ids: BPE numbers its tokens by how common they are, so these are the most general."""
-    return sorted(document["model"]["vocab"].values())[:floor]
+def by_expected_use(
+    document: Mapping[str, Any], likely: Sequence[float], general_weight: float
+) -> list[int]:
+    """All ids of the vocabulary, the most wanted first.
+
+    A token is wanted for how likely the base finds it in the training text, said there or not (`likely`, by id), and
+    for how common it is in general: BPE numbers its tokens by that, and Zipf's law makes it a probability.
+    """
+    ids = sorted(document["model"]["vocab"].values())
+    harmonic = sum(1 / (rank + 1) for rank in range(len(ids)))
+    wanted = {
+        token: likely[token] + general_weight / harmonic / (rank + 1) for rank, token in enumerate(ids)
+    }
+    return sorted(ids, key=lambda token: (-wanted[token], token))
 
 
 def trimmed(document: Mapping[str, Any], keep: list[int]) -> dict[str, Any]:

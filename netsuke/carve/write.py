@@ -17,10 +17,12 @@ from ..engines import gguf, hf, strict
 from ..engines.layers import GROUPS
 from ..errors import BudgetError
 from ..step import Progress
-from . import Quantising, bits, rounding
+from . import Carving, Quantising, bits, rounding
 from .prices import BODY, Prices, windows_of
 from .shape import Choice
 
+GENERAL_WORDS = 32  # times what Zipf's law says are general words wanted beside the likely ones (docs/log.md)
+VALID_BYTES = 10_000  # as much as the general text has
 CALIBRATION_BYTES = 48_000  # of training text that the file is rounded for
 FOREIGN = 0.5  # of the bytes a token that general text has: below, the base hardly knows the script
 WORTH = 0.01  # of the body's bytes that are too many or too few: less is not worth a look at each matrix
@@ -30,6 +32,12 @@ def read(path: Path, limit_bytes: int = 0) -> list[str]:
     """Texts of a file or folder, or about `limit_bytes` of them."""
     texts = read_texts(path)
     return sample(texts, limit_bytes) if limit_bytes else texts
+
+
+def prices(params: Carving, model: Path, train: Path, valid: Path, general: Path) -> Prices:
+    """The prices of a base for these texts."""
+    weight = 0.0 if params.general == "off" else GENERAL_WORDS * params.general_weight
+    return Prices(model, read(train), read(general), read(valid, limit_bytes=VALID_BYTES), weight)
 
 
 def model(prices: Prices, found: list[Choice], out: Path) -> None:

@@ -304,6 +304,18 @@ def input_energy(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 
     return energy
 
 
+@torch.no_grad()
+def expected_use(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 512) -> list[float]:
+    """[V] mean probability of each token over all places of these texts: what could have been said there."""
+    total, places = torch.zeros(model.config.vocab_size), 0
+    for _, ids in windows(texts, context, batch_tokens=context):
+        hidden = model.model(ids[:, :-1].clamp(min=0), use_cache=False).last_hidden_state
+        said = hidden[ids[:, 1:] >= 0]
+        total += torch.softmax(model.lm_head(said).float(), -1).sum(0)
+        places += len(said)
+    return (total / max(1, places)).tolist()
+
+
 def open_texts(folder: Path, texts: Sequence[str]) -> list[Text]:
     """Texts as tokens of a model folder's own tokenizer."""
     return encode(load_tokenizer(folder), texts, document_start(folder))

@@ -51,7 +51,7 @@ def rich(document):
 def cut(document, text, floor):
     full = Tokenizer.from_str(json.dumps(document))
     used = set(full.encode(text, add_special_tokens=False).ids)
-    keep = vocabulary.closed(document, used | set(vocabulary.floor_ids(document, floor)))
+    keep = vocabulary.closed(document, used | set(sorted(document["model"]["vocab"].values())[:floor]))
     return full, Tokenizer.from_str(json.dumps(vocabulary.trimmed(document, keep))), keep
 
 
@@ -93,3 +93,14 @@ def test_special_tokens_and_bytes_are_always_kept(document):
     keep = vocabulary.closed(document, [])
     assert {t["id"] for t in document["added_tokens"]} <= set(keep)
     assert sum(len(t) == 1 for t, i in document["model"]["vocab"].items() if i in keep) == 256
+
+
+def test_words_are_wanted_for_the_domain_and_for_being_common(rich):
+    ids = sorted(rich["model"]["vocab"].values())
+    likely = [0.0] * (max(ids) + 1)
+    likely[ids[-1]], likely[ids[-2]] = 0.5, 0.25
+    alone = vocabulary.by_expected_use(rich, likely, 0.0)
+    assert alone[:2] == [ids[-1], ids[-2]] and sorted(alone) == ids
+    both = vocabulary.by_expected_use(rich, likely, 0.5)
+    assert both[:3] == [ids[-1], ids[-2], ids[0]]
+    assert vocabulary.by_expected_use(rich, [0.0] * len(likely), 0.5) == ids
