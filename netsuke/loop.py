@@ -231,7 +231,7 @@ def plan(recipe: Recipe, recipe_path: Path, store: Store, relock: bool = False) 
 def estimate(lines: list[Planned], recipe: Recipe, folder: Path, store: Store) -> tuple[float, int]:
     """(seconds, bytes of disk) that the steps of a plan will take: as the last time, else by the base's size."""
     base = store.size(bases.resolve(recipe, store, folder).ref) / 1e8
-    typical = {"unpack": 8, "carve": 70, "combine": 3, "quantise": 25, "check": 75, "trial": 15, "pack": 2}
+    typical = {"unpack": 8, "carve": 70, "combine": 3, "quantise": 70, "check": 75, "trial": 15, "pack": 2}
     weights = {"unpack": 3.7, "carve": 2.7, "tune": 1.3, "combine": 2.7, "quantise": 0.8, "pack": 0.0}
     last = {run.step: run.seconds for run in store.runs()}
     seconds = size = 0.0

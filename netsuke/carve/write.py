@@ -23,7 +23,8 @@ from .shape import Choice
 
 GENERAL_WORDS = 32  # times what Zipf's law says are general words wanted beside the likely ones (docs/log.md)
 VALID_BYTES = 10_000  # as much as the general text has
-CALIBRATION_BYTES = 48_000  # of training text that the file is rounded for
+CALIBRATION_BYTES = 48_000  # of training text that the layers are rounded for
+ENERGY_BYTES = 16_000  # of it that tell which columns of the embedding matter
 FOREIGN = 0.5  # of the bytes a token that general text has: below, the base hardly knows the script
 WORTH = 0.01  # of the body's bytes that are too many or too few: less is not worth a look at each matrix
 
@@ -91,7 +92,7 @@ class File:
         yield Progress(0.02, "importance of each column, on your text")
         network = hf.load_model(self.folder)
         calibration = hf.open_texts(self.folder, sample(texts["train"], CALIBRATION_BYTES))
-        energy = hf.input_energy(network, calibration)
+        energy = hf.input_energy(network, hf.open_texts(self.folder, sample(texts["train"], ENERGY_BYTES)))
         types: dict[str, str] = {}
         for item in self._types(network, energy, texts):
             if isinstance(item, Progress):

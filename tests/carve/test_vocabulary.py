@@ -104,3 +104,26 @@ def test_words_are_wanted_for_the_domain_and_for_being_common(rich):
     both = vocabulary.by_expected_use(rich, likely, 0.5)
     assert both[:3] == [ids[-1], ids[-2], ids[0]]
     assert vocabulary.by_expected_use(rich, [0.0] * len(likely), 0.5) == ids
+
+
+def twice_derived(document):
+    """The same vocabulary with every token also derived in a second way, where its parts allow one."""
+    model = document["model"]
+    vocab, merges = model["vocab"], words.merges_of(model)
+    known = {tuple(merge) for merge in merges}
+    more = [
+        [token[:at], token[at:]]
+        for token in vocab
+        for at in range(1, len(token))
+        if token[:at] in vocab and token[at:] in vocab and (token[:at], token[at:]) not in known
+    ]
+    assert len(more) > 20
+    return {**document, "model": {**model, "merges": [*merges, *more]}}
+
+
+@settings(max_examples=30, deadline=None)
+@given(text=st.text(alphabet="the inr ogsw.", max_size=200), floor=st.integers(0, 700))
+def test_tokens_that_merges_derive_twice_are_kept_with_both_ways(rich, text, floor):
+    full, small, keep = cut(twice_derived(rich), text, floor)
+    before = full.encode(text, add_special_tokens=False).ids
+    assert [keep[i] for i in small.encode(text, add_special_tokens=False).ids] == before
