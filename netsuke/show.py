@@ -294,13 +294,13 @@ def next_steps(name: str, recipe: Path, ref: Ref | None) -> str:
 
 def frontier(rows: Sequence[dict[str, Any]]) -> str:
     """What each size costs, a line a point; the knee is marked."""
-    head = ("", "MB", "words", "rows", "channels", "layers out", "yours", "general", "tokens/s")
+    head = ("", "MB", "words", "rows", "channels", "layers", "yours", "general", "tokens/s")
     lines = [head]
     for row in sorted(rows, key=lambda row: -row["bytes"]):
         cost, about = row["cost"], "" if row["measured"] else "~"
         lines.append((
             row["name"] + (" (knee)" if row["knee"] else ""), f"{row['bytes'] / 1e6:.1f}", f"{row['tokens']:,}",
-            row["embedding"], f"{row['channels']:,}", str(len(row["dropped"])), f"{about}{cost['domain']:.3f}",
+            row["embedding"], f"{row['channels']:,}", f"-{len(row['dropped'])}" if row["dropped"] else "all", f"{about}{cost['domain']:.3f}",
             f"{about}{cost['general']:.3f}", f"{row['tokens_per_second']:.0f}",
         ))  # fmt: skip
     words = "Bits per byte on your valid documents and on general text, before tuning; ~ is expected, not measured."

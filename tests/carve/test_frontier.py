@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from material import netsuke, write_material
 
+from netsuke import show
 from netsuke.carve import trace
 from netsuke.carve.choose import Wish
 from netsuke.carve.shape import Choice, Cost, Shape
@@ -53,6 +54,15 @@ def test_carve_alone_writes_a_file_that_was_not_trained(traced, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Nothing was trained" in done.stdout
     assert (tmp_path / "model.gguf").read_bytes()[:4] == b"GGUF"
+
+
+def test_the_table_of_a_real_base_fits_a_terminal_too():
+    row = {"name": "ours", "knee": True, "bytes": 105_300_000, "tokens": 49_152, "embedding": "IQ4_NL",
+           "channels": 1536, "dropped": [1, 2], "cost": {"domain": 0.9111, "general": 1.2245}, "measured": False,
+           "tokens_per_second": 123.4}  # fmt: skip
+    text = show.frontier([row, row | {"name": "Q4_K_M", "knee": False, "embedding": "", "dropped": []}])
+    assert max(map(len, text.splitlines())) <= 80
+    assert "~0.911" in text and "-2" in text and "all" in text
 
 
 def test_the_knee_is_where_bytes_get_dear_or_general_language_leaves_its_limit():
