@@ -298,9 +298,10 @@ def frontier(rows: Sequence[dict[str, Any]]) -> str:
     lines = [head]
     for row in sorted(rows, key=lambda row: -row["bytes"]):
         cost, about = row["cost"], "" if row["measured"] else "~"
+        layers = f"-{len(row['dropped'])}" if row["dropped"] else "all"
         lines.append((
             row["name"] + (" (knee)" if row["knee"] else ""), f"{row['bytes'] / 1e6:.1f}", f"{row['tokens']:,}",
-            row["embedding"], f"{row['channels']:,}", f"-{len(row['dropped'])}" if row["dropped"] else "all", f"{about}{cost['domain']:.3f}",
+            row["embedding"], f"{row['channels']:,}", layers, f"{about}{cost['domain']:.3f}",
             f"{about}{cost['general']:.3f}", f"{row['tokens_per_second']:.0f}",
         ))  # fmt: skip
     words = "Bits per byte on your valid documents and on general text, before tuning; ~ is expected, not measured."
