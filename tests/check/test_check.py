@@ -15,6 +15,7 @@ from netsuke.documents import write_rows
 from netsuke.engines import gguf, hf
 from netsuke.engines.llama import Engine
 from netsuke.errors import EngineError
+from netsuke.nouns import Compute
 
 TEXTS = ["The other thing is in there. " * n for n in (1, 3, 9, 40)]
 
@@ -73,7 +74,7 @@ def test_documents_in_one_window_do_not_see_each_other(place):
 
 
 def test_the_whole_check(place, store):
-    params = check.Params(0.0, 0.1, 400_000, 0, 1)
+    params = check.Params(0.0, 0.1, 400_000, 0, Compute(1))
     out = place / "out"
     out.mkdir()
     work = check.check.function(params, out, place / "ours.gguf", place / "base.gguf", place / "model",
@@ -94,7 +95,7 @@ def test_gates_say_which_and_by_how_much():
         {"name": "general", "change": 0.05},
         {"name": "size", "ours": 5e6},
     ]
-    found = {g.name: g for g in report.gates(check.Params(0.0, 0.1, 4_000_000, 0, 1), rows)}
+    found = {g.name: g for g in report.gates(check.Params(0.0, 0.1, 4_000_000, 0, Compute(1)), rows)}
     assert [found[n].passed for n in ("domain", "general", "size")] == [False, True, False]
     assert "+2.0%" in found["domain"].sentence and "5.00 MB" in found["size"].sentence
 
@@ -120,5 +121,5 @@ def test_llama_cpp_computes_what_we_compute_and_another_model_is_noticed(place, 
 def test_a_file_that_llama_cpp_reads_otherwise_does_not_pass(place, tmp_path, monkeypatch):
     monkeypatch.setattr(speed, "LARGEST_GAP", -1.0)
     with pytest.raises(EngineError, match="something else"):
-        list(speed.trial(check.Trial(1, 1), place / "ours.gguf", place / "base.gguf", place / "model",
+        list(speed.trial(check.Trial(Compute(1), 1), place / "ours.gguf", place / "base.gguf", place / "model",
                          place / "test.jsonl"))  # fmt: skip
