@@ -55,23 +55,24 @@ def matrix(weight: Tensor, moment: Tensor, kind: str) -> Rounded:
         return Rounded(data, torch.from_numpy(gguf.dequantised(data, gguf.type_of(kind))))
     grid = torch.tensor(gguf.GRIDS[kind], dtype=torch.float32)
     between = (grid[1:] + grid[:-1]) / 2
-    rest, factor = weight.float().clone(), _inverse_factor(moment)
+    rest, factor = weight.t().float().contiguous(), _inverse_factor(moment)  # a column's weights lie side by side
     codes = torch.empty(rest.shape, dtype=torch.uint8)
-    scales = torch.empty(rest.shape[0], rest.shape[1] // BLOCK)
-    for at in range(0, rest.shape[1], BLOCK):
+    scales = torch.empty(len(rest) // BLOCK, rest.shape[1])
+    for at in range(0, len(rest), BLOCK):
         here = slice(at, at + BLOCK)
-        block, inner = rest[:, here], factor[here, here]
-        scale = _scales(block, inner.diag().square().reciprocal(), grid)
+        block, inner = rest[here], factor[here, here]
+        scale = _scales(block.t().contiguous(), inner.diag().square().reciprocal(), grid)
         safe = torch.where(scale == 0, torch.ones_like(scale), scale)
         errors = torch.empty_like(block)
         for column in range(BLOCK):
-            code = torch.bucketize(block[:, column] / safe, between)
-            error = (block[:, column] - scale * grid[code]) / inner[column, column]
-            block[:, column + 1 :] -= error[:, None] * inner[column, column + 1 :]
-            codes[:, at + column], errors[:, column] = code.to(torch.uint8), error
-        rest[:, at + BLOCK :] -= errors @ factor[here, at + BLOCK :]
-        scales[:, at // BLOCK] = scale
-    said = (grid[codes.long()].view(len(rest), -1, BLOCK) * scales[..., None]).view(rest.shape)
+            code = torch.bucketize(block[column] / safe, between)
+            errors[column] = (block[column] - scale * grid[code]) / inner[column, column]
+            block[column + 1 :] -= inner[column, column + 1 :, None] * errors[column]
+            codes[at + column] = code
+        rest[at + BLOCK :] -= factor[here, at + BLOCK :].t() @ errors
+        scales[at // BLOCK] = scale
+    codes, scales = codes.t().contiguous(), scales.t().contiguous()
+    said = (grid[codes.long()].view(len(codes), -1, BLOCK) * scales[..., None]).view(codes.shape)
     return Rounded(gguf.packed(codes.numpy(), scales.numpy(), kind), said)
 
 
