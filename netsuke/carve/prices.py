@@ -22,8 +22,8 @@ from ..step import Progress
 from . import bits, prune
 from .shape import Choice, Cost, Shape, Words
 
-BODY = Cost(1.02, 1.015)  # what rounding the layers to 4.5 bits costs (measured; docs/log.md)
-HEALED = 0.5  # of what pruning costs that tuning wins back (measured; docs/log.md)
+BODY = Cost(1.02, 1.015)  # what rounding the layers to 4.5 bits costs (docs/log.md)
+HEALED = 0.5  # of what pruning costs that tuning wins back: a guess until it is measured (docs/log.md)
 FEWEST = 0.6  # of the base's layers, or channels, that are left at least
 TRIED = 3  # layers that look least needed are measured
 SHORT_BYTES = 3_000  # of each text that tell which of them goes
