@@ -48,9 +48,8 @@ def trace(prices: Prices, wish: Wish, text: str, threads: int) -> Iterator[Progr
         if not choice.shape.pruned(prices.words.channels):
             choice = prices.measured(choice.shape)
         types = gguf.plan_types(choice.shape.embedding)
-        size, speed = tried(prices, choice, types, text, threads)
-        size = choice.bytes if choice.shape.body < 1 else size  # the file tried holds plain 4.5 bits
-        yield {"name": "ours", "knee": number == knee, **choice.row, "bytes": size, "tokens_per_second": speed}
+        _, speed = tried(prices, choice, types, text, threads)  # in plain 4.5 bits, whatever the body's share
+        yield {"name": "ours", "knee": number == knee, **choice.row, "tokens_per_second": speed}
     whole = replace(path[0], cost=prices.base)
     for number, name in enumerate(PRESETS):
         yield Progress(0.8 + 0.2 * number / len(PRESETS), name)
