@@ -94,12 +94,20 @@ def prepare(room: Path) -> Bench:
     return Bench(local, store, opened.folder("model") or "", *parts, *general)
 
 
+def computing() -> Any:
+    """All cores, in the type that is fastest here."""
+    from netsuke.engines import hf
+    from netsuke.machine import cores
+    from netsuke.nouns import Compute
+
+    return Compute(cores(), hf.fastest_float(cores()))
+
+
 def measure(bench: Bench, room: Path, minutes: float, seeds: int) -> list[dict[str, Any]]:
     """A row for the peer untuned, the peer tuned and each of ours: medians over seeds, each seed's values beside."""
     from netsuke.engines import hf
-    from netsuke.nouns import Compute
 
-    compute = Compute(os.cpu_count() or 1, hf.fastest_float(os.cpu_count() or 1))
+    compute = computing()
     hf.use(compute)
     untuned = room / "peer.gguf"
     peer_file(bench, bench.path(bench.base), untuned)
@@ -159,7 +167,6 @@ def tuned(bench: Bench, compute: Any, minutes: float, seed: int, made: Any) -> s
     """Ref of the model folder after these minutes of tuning, of what `made` carved, or of the base."""
     from netsuke import combine, tune
     from netsuke.carve import FREE
-    from netsuke.nouns import Gates
     from netsuke.tune import speed
 
     whole = {"vocabulary": {"floor": 0, "kept": "all"},
@@ -171,8 +178,8 @@ def tuned(bench: Bench, compute: Any, minutes: float, seed: int, made: Any) -> s
         inputs[name] = ref
     params = tune.Params()
     pace = speed.measure(params, compute, **{name: bench.path(ref) for name, ref in inputs.items()})
-    off = made is None or '"general": "off"' in json.dumps(dict(made.run.params))
-    training = tune.sections(params, minutes, pace, FREE if off else Gates().general, seed, compute)
+    gate = made.run.params["general_gate"] if made else FREE
+    training = tune.sections(params, minutes, pace, gate, seed, compute)
     started = time.perf_counter()
     adapter = bench.local.run(tune.tune, training, **inputs, general=bench.general_valid)
     print(f"tuned {adapter.value('training tokens'):.0f} tokens in {time.perf_counter() - started:.0f} s",

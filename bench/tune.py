@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from . import carve as carve_bench
+
 SETTINGS = {
     "lora 3e-3": {"method": "lora", "learning_rate": 3e-3},
     "lora 1e-3": {"method": "lora", "learning_rate": 1e-3},
@@ -55,9 +57,7 @@ def prepare(room: Path) -> dict[str, Path]:
     from netsuke import carve
     from netsuke.nouns import Gates
 
-    from .carve import prepare as begin
-
-    bench, compute = begin(room), computing()
+    bench, compute = carve_bench.prepare(room), carve_bench.computing()
     carving = carve.sections(carve.Params(), 80_000_000, Gates().general, compute)
     carved = bench.local.run(carve.carve, carving, model=bench.base, train=bench.train, valid=bench.valid,
                              general=bench.general_valid)  # fmt: skip
@@ -69,15 +69,6 @@ def prepare(room: Path) -> dict[str, Path]:
     return {name: bench.path(ref or "") for name, ref in refs.items()}
 
 
-def computing() -> Any:
-    """All cores, in the type that is fastest here."""
-    from netsuke.engines import hf
-    from netsuke.machine import cores
-    from netsuke.nouns import Compute
-
-    return Compute(cores(), hf.fastest_float(cores()))
-
-
 def measure(setting: dict[str, Any], minutes: float, seed: int, inputs: dict[str, Path]) -> dict[str, Any]:
     """What one setting came to after these minutes, its speed measured first as the loop does."""
     from netsuke import tune
@@ -86,7 +77,7 @@ def measure(setting: dict[str, Any], minutes: float, seed: int, inputs: dict[str
     from netsuke.tune import speed
     from netsuke.tune.train import Job
 
-    compute, params = computing(), tune.Params(**setting)
+    compute, params = carve_bench.computing(), tune.Params(**setting)
     needed = {name: path for name, path in inputs.items() if name != "general"}
     pace = speed.measure(params, compute, **needed)
     training = tune.sections(params, minutes, pace, 0.1, seed, compute)

@@ -32,13 +32,7 @@ class Params:
     domain_cost: float = knob(
         0.08, "most that carving may cost on the valid documents before tuning", "fraction", 0, 100
     )
-    knee: float = knob(
-        0.25,
-        "without mb: most bits that carving may lose for the bytes it saves, fraction by fraction",
-        "",
-        0,
-        100,
-    )
+    knee: float = knob(0.25, "without mb: most bits that may be lost, fraction by fraction of bytes", "", 0, 100)
     words: str = knob("auto", "auto, all, or how many of the most wanted words to keep besides your own")
 
 
@@ -55,6 +49,11 @@ class Carving:
     budget_bytes: int
     general_gate: float
     compute: Compute
+
+    @property
+    def weight(self) -> float:
+        """What general text counts beside the domain's; 0 where it does not."""
+        return 0.0 if self.general == "off" else self.general_weight
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,7 @@ class Wish:
     limit: Cost  # the most that it may be expected to cost
     gate: Cost  # the most that it may be measured to cost, unless tuning has pruning to heal
     general_weight: float  # of a loss on the general text beside the same on the domain's
-    knee: (
-        float  # where there is no budget: the most bits that a move may cost for bytes, fraction by fraction
-    )
+    knee: float  # where there is no budget: the most bits that a move may cost, fraction by fraction of bytes
     floors: tuple[int, ...]  # from the whole vocabulary (0) down
 
     def rate(self, before: Choice, after: Choice) -> float:
@@ -59,11 +57,8 @@ def choose(prices: Prices, wish: Wish) -> Iterator[Progress | Choice]:
         last = refined(prices, wish, path[-2], last)
     yield Progress(0.9, "measuring the choice")
     taken = prices.measured(last.shape)
-    if (
-        wish.budget_bytes
-        and not taken.shape.pruned(prices.words.channels)
-        and not taken.cost.within(wish.gate)
-    ):
+    to_heal = taken.shape.pruned(prices.words.channels)
+    if wish.budget_bytes and not (to_heal or taken.cost.within(wish.gate)):
         raise out_of_reach([*path[:-1], taken], wish, prices.base)
     yield taken
 
@@ -140,13 +135,12 @@ def out_of_reach(path: list[Choice], wish: Wish, base: Cost) -> BudgetError:
 
 def wish(params: Carving, words: Words, base: Cost) -> Wish:
     """What a recipe asks for of this base."""
-    off = params.general == "off"
-    general, domain = FREE if off else params.general_gate, 1 + params.domain_cost
+    general, domain = params.general_gate if params.weight else FREE, 1 + params.domain_cost
     return Wish(
         params.budget_bytes,
         limit=base.times(Cost(1 + general * params.margin, domain)),
         gate=base.times(Cost(1 + general, domain)),
-        general_weight=0.0 if off else params.general_weight,
+        general_weight=params.weight,
         knee=params.knee,
         floors=tuple(words.floors(params.words)),
     )

@@ -24,6 +24,7 @@ from .shape import Choice, Cost, Shape, Words
 
 BODY = Cost(1.02, 1.015)  # what rounding the layers to 4.5 bits costs (docs/log.md)
 HEALED = 0.5  # of what pruning costs that tuning wins back: a guess until it is measured (docs/log.md)
+GENERAL_WORDS = 32  # times what Zipf's law says are general words wanted beside the likely ones (docs/log.md)
 FEWEST = 0.6  # of the base's layers, or channels, that are left at least
 TRIED = 3  # layers that look least needed are measured
 SHORT_BYTES = 3_000  # of each text that tell which of them goes
@@ -39,17 +40,19 @@ class Prices:
     def __init__(
         self, folder: Path, train: list[str], general: list[str], domain: list[str], general_weight: float
     ) -> None:
-        self.texts = (general, domain)
+        self.texts, self.general_weight = (general, domain), general_weight
         self.calibration = hf.open_texts(folder, sample(train, CALIBRATION_BYTES))
         self.whole = hf.load_model(folder)
-        self.words = Words(folder, train, hf.expected_use(self.whole, self.calibration), general_weight)
+        self.words = Words(
+            folder, train, hf.expected_use(self.whole, self.calibration), GENERAL_WORDS * general_weight
+        )
         self.rows = self.whole.model.embed_tokens.weight.detach()
         self.head = self.whole.lm_head.weight.detach()
         self.energy = hf.input_energy(self.whole, self.calibration)
         self.full = Shape(0, "", self.words.channels)
         self.ratios: dict[tuple[str, object], Cost] = {}
-        self.base = self.measure(self.full)
         self._pruned: dict[Plan, LlamaForCausalLM] = {(self.words.channels, ()): self.whole}
+        self.base = self.measure(self.full)
         self._groups: list[bits.Group] = []
         self._next: dict[tuple[int, ...], int] = {}  # by layers that are gone, the one that is least needed then
 
@@ -105,8 +108,8 @@ class Prices:
         return Cost(ratio, ratio)
 
     def windows(self) -> torch.Tensor:
-        """[2, WINDOW + 1] ids: some of the general and of the domain's text."""
-        return windows_of(self.words.folder, self.texts)
+        """[1 or 2, WINDOW + 1] ids: some of the domain's text, and of the general text where that counts."""
+        return windows_of(self.words.folder, self.texts if self.general_weight else self.texts[1:])
 
     def bytes_a_token(self, place: int = 1) -> float:
         """Of the domain's valid text, or (0) of the general text, in the base's own words."""
@@ -131,10 +134,10 @@ class Prices:
         yield best[1]
 
     def _short(self, dropped: tuple[int, ...]) -> float:
-        """Bits per byte without these layers, on a little of both texts, multiplied."""
+        """What is left without these layers, on a little of both texts, in the one currency."""
         model, folder = self.pruned(self.words.channels, dropped), self.words.folder
         short = [hf.open_texts(folder, sample(list(texts), SHORT_BYTES)) for texts in self.texts]
-        return math.prod(hf.bits_per_byte(hf.score(model, texts)) for texts in short)
+        return Cost(*(hf.bits_per_byte(hf.score(model, texts)) for texts in short)).loss(self.general_weight)
 
     # -- wholes -------------------------------------------------------------------------------------
     def measure(self, shape: Shape, model: LlamaForCausalLM | None = None) -> Cost:
@@ -143,7 +146,7 @@ class Prices:
         `model` stands for the body, where it is not to be that of the shape.
         """
         keep = self.words.keep(shape.floor)
-        model = model or (self.whole if shape == self.full else self.pruned(shape.channels, shape.dropped))
+        model = model or self.pruned(shape.channels, shape.dropped)
         rows, head = self.rows[keep], self.head[keep]
         tied = self.whole.config.tie_word_embeddings
         if shape.embedding:

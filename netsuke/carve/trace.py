@@ -22,6 +22,7 @@ from ..engines import gguf, hf, plot
 from ..engines.llama import Engine
 from ..engines.presets import preset
 from ..step import Progress
+from . import write
 from .choose import Wish, descend
 from .prices import Prices
 from .shape import Choice, Cost
@@ -96,8 +97,7 @@ def _write_any(prices: Prices, choice: Choice, types: gguf.Choose, folder: Path,
     keep, layers = words.keep(shape.floor), words.config["num_hidden_layers"] - len(shape.dropped)
     shutil.copytree(words.folder, folder, copy_function=shutil.copyfile)
     (folder / "tokenizer.json").write_text(json.dumps(words.kept(keep), ensure_ascii=False))
-    changed = {"vocab_size": len(keep), "intermediate_size": shape.channels, "num_hidden_layers": layers}
-    gguf.write_json(folder / "config.json", words.config | changed)
+    write.config(folder, keep, shape.channels, layers)
     weights, encoded = {}, {}
     for name, weight in hf.load_weights(folder / "model.safetensors").items():
         if name.startswith("model.layers.") and int(name.split(".")[2]) >= layers:

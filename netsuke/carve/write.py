@@ -21,7 +21,6 @@ from . import Carving, Quantising, bits, rounding
 from .prices import BODY, Prices, windows_of
 from .shape import Choice
 
-GENERAL_WORDS = 32  # times what Zipf's law says are general words wanted beside the likely ones (docs/log.md)
 VALID_BYTES = 10_000  # as much as the general text has
 CALIBRATION_BYTES = 48_000  # of training text that the layers are rounded for
 ENERGY_BYTES = 16_000  # of it that tell which columns of the embedding matter
@@ -37,8 +36,7 @@ def read(path: Path, limit_bytes: int = 0) -> list[str]:
 
 def prices(params: Carving, model: Path, train: Path, valid: Path, general: Path) -> Prices:
     """The prices of a base for these texts."""
-    weight = 0.0 if params.general == "off" else GENERAL_WORDS * params.general_weight
-    return Prices(model, read(train), read(general), read(valid, limit_bytes=VALID_BYTES), weight)
+    return Prices(model, read(train), read(general), read(valid, limit_bytes=VALID_BYTES), params.weight)
 
 
 def model(prices: Prices, found: list[Choice], out: Path) -> None:
@@ -58,25 +56,28 @@ def model(prices: Prices, found: list[Choice], out: Path) -> None:
                 weights[name] = weights[name][keep]
     hf.save_weights(weights, folder / "model.safetensors")
     layers = words.config["num_hidden_layers"] - len(shape.dropped)
-    _write_config(folder, {old: new for new, old in enumerate(keep)}, shape.channels, layers)
+    config(folder, keep, shape.channels, layers)
     gguf.write_json(out / "vocabulary.json", {"floor": shape.floor, "kept": keep if shape.floor else "all"})
     gguf.write_json(out / "choice.json", {
         **choice.row, "pruned": shape.pruned(words.channels), "base": asdict(prices.base),
+        "general_weight": prices.general_weight,
         "rounding": asdict(BODY.times(prices.ratios["embedding", shape.embedding])),
         "considered": [c.row for c in found], "foreign": prices.bytes_a_token(1) < FOREIGN * prices.bytes_a_token(0),
     })  # fmt: skip
 
 
-def _write_config(folder: Path, renumber: Mapping[int, int], channels: int, layers: int) -> None:
+def config(folder: Path, keep: list[int], channels: int, layers: int) -> None:
+    """Change the config.json of a model folder to a smaller shape."""
+    renumber = {old: new for new, old in enumerate(keep)}
     path = folder / "config.json"
-    config = json.loads(path.read_text())
-    config |= {"vocab_size": len(renumber), "intermediate_size": channels, "num_hidden_layers": layers}
+    values = json.loads(path.read_text())
+    values |= {"vocab_size": len(renumber), "intermediate_size": channels, "num_hidden_layers": layers}
     for role in ("bos_token_id", "eos_token_id", "pad_token_id"):
-        if isinstance(config.get(role), int):
-            config[role] = renumber.get(config[role])
-        elif isinstance(config.get(role), list):
-            config[role] = [renumber[old] for old in config[role] if old in renumber]
-    gguf.write_json(path, config)
+        if isinstance(values.get(role), int):
+            values[role] = renumber.get(values[role])
+        elif isinstance(values.get(role), list):
+            values[role] = [renumber[old] for old in values[role] if old in renumber]
+    gguf.write_json(path, values)
 
 
 class File:
@@ -126,7 +127,8 @@ class File:
             yield plain
             return
         groups: list[bits.Group] = []
-        ids = windows_of(self.folder, [texts["general"], texts["valid"]])
+        told = [texts["general"], texts["valid"]] if self.choice["general_weight"] else [texts["valid"]]
+        ids = windows_of(self.folder, told)
         total = len(GROUPS) * network.config.num_hidden_layers
         for group in bits.measure(network, ids, energy):
             groups.append(group)

@@ -176,8 +176,6 @@ _IQ4_NL = (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 
 # The numbers that a code can stand for, times its block's scale, in types of blocks of 32 with one float16 scale.
 GRIDS: dict[str, tuple[float, ...]] = {
     "IQ4_NL": _IQ4_NL,
-    "Q4_0": tuple(range(-8, 8)),
-    "Q5_0": tuple(range(-16, 16)),
     "Q8_0": tuple(range(-127, 128)),
 }
 
@@ -190,9 +188,7 @@ def packed(codes: np.ndarray, scales: np.ndarray, kind: str) -> np.ndarray:
     if kind == "Q8_0":
         parts.append((codes.astype(np.int16) - 127).astype(np.int8).view(np.uint8))
     else:
-        if kind == "Q5_0":
-            parts.append(np.packbits(codes >> 4, axis=-1, bitorder="little"))
-        parts.append((codes[..., :16] & 15) | ((codes[..., 16:] & 15) << 4))
+        parts.append(codes[..., :16] | (codes[..., 16:] << 4))
     return np.concatenate(parts, axis=-1).reshape(rows, -1)
 
 

@@ -20,7 +20,7 @@ class Params:
     netsuke: str  # version
 
 
-@step(version=1, libraries=("gguf",))
+@step(version=2, libraries=("gguf",))
 def pack(
     params: Params,
     out: Path,
