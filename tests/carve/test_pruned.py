@@ -8,6 +8,7 @@ from material import document
 from tiny import tiny_gguf
 
 from netsuke import carve, combine, tune
+from netsuke.carve import write
 from netsuke.check.speed import LARGEST_GAP, agreement
 from netsuke.documents import write_rows
 from netsuke.engines import gguf, hf, strict
@@ -51,6 +52,7 @@ def test_channels_or_layers_went_and_the_folder_is_a_llama_of_that_shape(carved)
     store, _, _, made = carved
     choice, folder = choice_of(carved), store.path(made.folder("model"))
     assert choice["pruned"] and carve.pruned(made)
+    assert choice["general_weight"] == 0.0  # general = "off": nothing was chosen by general text
     model = hf.load_model(folder)
     assert model.config.intermediate_size == choice["channels"]
     assert model.config.num_hidden_layers == len(model.model.layers) == 4 - len(choice["dropped"])
@@ -84,6 +86,18 @@ def test_tuned_and_rounded_it_is_under_the_budget_sound_and_runs(carved):
     with Engine(path, threads=1) as engine:
         gaps = agreement(engine, path, store.path(tuned.ref), document(3))
     assert sum(gaps) / len(gaps) < LARGEST_GAP
+
+
+def test_where_general_language_counts_nothing_it_decides_nothing(carved, monkeypatch):
+    """The text that types and layers are chosen by is the domain's alone, and so is the price of a layer."""
+    store, _, inputs, _ = carved
+    hf.use(COMPUTE)
+    paths = [store.path(inputs[part]) for part in ("model", "train", "valid", "general")]
+    alone = write.prices(PARAMS, *paths)
+    both = write.prices(replace(PARAMS, general="gate"), *paths)
+    assert (len(alone.windows()), len(both.windows())) == (1, 2)
+    monkeypatch.setattr(alone, "texts", ([document(99)[:500]], alone.texts[1]))
+    assert alone._short((1,)) == write.prices(PARAMS, *paths)._short((1,))
 
 
 def test_out_of_reach_is_said_before_any_training(tmp_path):
