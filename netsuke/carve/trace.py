@@ -122,6 +122,7 @@ def picture(rows: list[Row]) -> str:
     ours = [row for row in rows if row["name"] == "ours"]
     presets = [row for row in rows if row["name"] != "ours"]
     knee = [row for row in ours if row["knee"]]
+    solid, expected = ([row for row in ours if row["measured"] == known] for known in (True, False))
 
     def series(name: str, some: list[Row], value: Any, **look: Any) -> plot.Series:
         return plot.Series(name, [(row["bytes"] / 1e6, value(row)) for row in some], **look)
@@ -137,8 +138,10 @@ def picture(rows: list[Row]) -> str:
 
     names, grey, blue = [row["name"] for row in presets], "#6b7280", "#2563eb"
     quality = [
-        series("yours", ours, domain, line=True),
-        series("general text", ours, general, line=True, colour=blue),
+        series("yours", solid, domain, line=True),
+        series("general text", solid, general, line=True, colour=blue),
+        series("expected, not measured", expected, domain, line=True, hollow=True),
+        series("", expected, general, line=True, hollow=True, colour=blue),
         series("presets, yours", presets, domain, labels=names, colour=grey),
         series("presets, general", presets, general, colour=grey, hollow=True),
         series("the knee", knee, domain, labels=["knee"], colour="#15803d"),

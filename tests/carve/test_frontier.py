@@ -65,6 +65,20 @@ def test_the_table_of_a_real_base_fits_a_terminal_too():
     assert "~0.911" in text and "-2" in text and "all" in text
 
 
+def test_the_picture_keeps_what_is_expected_apart_from_what_is_measured():
+    row = {"name": "ours", "knee": False, "bytes": 8e7, "cost": {"domain": 0.9, "general": 1.2}, "measured": True,
+           "tokens_per_second": 100.0}  # fmt: skip
+    expected = row | {"bytes": 6e7, "measured": False}
+    hollow = "fill-opacity: 0; stroke: #c2410c"  # ours; one is in the legend
+    assert picture_of([row, expected]).count(hollow) == picture_of([row, row]).count(hollow) + 1
+
+
+def picture_of(rows):
+    picture = trace.picture(rows)
+    assert picture == trace.picture(rows)  # the same numbers, the same bytes
+    return picture
+
+
 def test_the_knee_is_where_bytes_get_dear_or_general_language_leaves_its_limit():
     def choice(size, domain, general):
         return Choice(Shape(0, "Q8_0", 1), 1, size, Cost(general, domain), True)
