@@ -1,16 +1,31 @@
-"""Texts as the steps pass them on: one JSON object a line, or a folder of .txt files."""
+"""Texts as the steps pass them on: one JSON object a line, or a folder of .txt files.
+
+A document is learnt whole. A lesson is one example written out in the base's chat template: its special tokens are
+commands, and only its answer, the end of it, is learnt.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from .nouns import Ref
 from .store import Store
+
+
+class Lesson(str):
+    """An example as the model reads it; `answer` is the character where the answer begins."""
+
+    answer: int
+
+    def __new__(cls, text: str, answer: int) -> Lesson:
+        lesson = super().__new__(cls, text)
+        lesson.answer = answer
+        return lesson
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -28,23 +43,34 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def read_texts(path: Path) -> list[str]:
-    """The texts of a JSON Lines file of documents, or of a folder's .txt files in order of their names."""
+    """The texts of a JSON Lines file of documents and lessons, or of a folder's .txt files in order of their names."""
     if path.is_dir():
         return [file.read_text(encoding="utf-8") for file in sorted(path.glob("*.txt"))]
-    return [row["text"] for row in read_rows(path)]
+    return [Lesson(row["text"], row["answer"]) if "answer" in row else row["text"] for row in read_rows(path)]
+
+
+def evenly(rows: Sequence[Any], most: int) -> list[Any]:
+    """At most so many rows, from all over."""
+    stride = max(1.0, len(rows) / most)
+    return [rows[int(number * stride)] for number in range(min(most, len(rows)))]
 
 
 SHORTEST = 200  # characters of a text that are worth a look
 
 
 def sample(texts: list[str], limit_bytes: int) -> list[str]:
-    """A cheaper stand-in for texts: the same share of the front of each, about `limit_bytes` together."""
+    """A cheaper stand-in for texts: the same share of the front of each, about `limit_bytes` together.
+
+    Lessons stay whole; fewer of them, evenly spread, are taken.
+    """
     total = sum(len(t.encode()) for t in texts)
     if total <= limit_bytes:
         return texts
     texts = texts[:: max(1, math.ceil(SHORTEST * len(texts) / limit_bytes))]  # rather fewer than shreds
     share = limit_bytes / sum(len(t.encode()) for t in texts)
-    return [t[: max(SHORTEST, int(len(t) * share))] for t in texts]
+    lessons = [t for t in texts if isinstance(t, Lesson)]
+    fronts = (t[: max(SHORTEST, int(len(t) * share))] for t in texts if not isinstance(t, Lesson))
+    return [*fronts, *lessons[:: max(1, round(1 / share))]]
 
 
 def general_text(store: Store, part: str) -> Ref:

@@ -1,6 +1,6 @@
 """The whole loop on one page.
 
-    curate -> carve -> tune -> combine -> quantise -> check -> pack          (serve and watch read packs)
+    curate -> render -> carve -> tune -> combine -> quantise -> answer -> check -> pack    (serve and watch read packs)
 
 Each `execute.run` is a step: it runs unless it has been run with these very inputs. The same page makes a pack (with
 a Local executor) and says what making one would do (with a Plan).
@@ -15,19 +15,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import __version__, bases, carve, check, combine, curate, pack, tune
+from . import __version__, answer, bases, carve, check, combine, curate, pack, render, tune
 from .curate import croissant
 from .curate.enough import require_enough
 from .curate.gather import gather
 from .documents import general_text, read_rows
 from .errors import GateError
 from .ledger import Entry, Ledger
-from .nouns import Recipe, Ref, Run
+from .nouns import Compute, Recipe, Ref, Run
 from .step import Executor, Local, Made, Plan, Planned, Progress, Watch
 from .store import Store, canonical
 from .tune.pace import Pace
 
-SECTIONS = {"curate": curate.Params, "carve": carve.Params, "tune": tune.Params}
+SECTIONS = {"curate": curate.Params, "task": render.Params, "carve": carve.Params, "tune": tune.Params}
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Outcome:
     report: Made
     trial: Made
     data: Made
+    task: Tasked
 
 
 def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace) -> Outcome:
@@ -46,7 +47,7 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     compute, seed, general_gate = pace.compute, recipe.seed, general_gate_of(recipe)
     general_test = general_text(store, "test")
 
-    # curate: files to documents, split before anything looks at them; and the base
+    # curate and render: files to documents and lessons, split before anything looks at them; and the base
     start = begin(recipe, path, store, execute)
     data, base, texts = start.data, start.base, start.texts
 
@@ -67,12 +68,14 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     quantising = carve.Quantising(recipe.name, budget_bytes, compute)
     model = run(carve.quantise, quantising, model=tuned.ref, choice=choice, **texts)["model.gguf"]
 
+    # answer: how the file is asked its task, if examples teach one; then the check of that
+    task = tasked(recipe, execute, start, model, compute)
+
     # check: beside the base, on text that nothing above has seen; then both in stock llama.cpp
     bounds = check.Params(gates.domain, general_gate, budget_bytes, seed, compute)
     both = {"model": model, "base_file": start.base_file, "tuned_model": tuned.ref}
-    report = run(
-        check.check, bounds, **both, base_model=start.base_model, test=data["test.jsonl"], general=general_test
-    )
+    unseen = {"test": start.rendered["test.jsonl"], "general": general_test}
+    report = run(check.check, bounds, **both, base_model=start.base_model, **unseen)
     trial = run(check.trial, check.Trial(compute), **both, text=general_test)
 
     # pack
@@ -80,10 +83,42 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     made = run(
         pack.pack, about, model=model, choice=choice, vocabulary=carved["vocabulary.json"],
         report=report["report.json"], documents=data["documents.jsonl"], summary=data["summary.json"],
-        curve=adapter["curve.json"],
+        curve=adapter["curve.json"], **task.files,
         lineage=lineage(store, data=data, carve=carved, tune=adapter, combine=tuned, check=report),
     )  # fmt: skip
-    return Outcome(made, report, trial, data)
+    return Outcome(made, report, trial, data, task)
+
+
+@dataclass(frozen=True)
+class Tasked:
+    """How the file is asked the task that the examples teach, and how well it answers; nothing without examples."""
+
+    answering: Made | None = None
+    scores: Made | None = None
+
+    @property
+    def files(self) -> dict[str, Ref | None]:
+        """What of it goes into the pack."""
+        if not (self.answering and self.scores):
+            return {}
+        return {
+            "task": self.answering["task.json"],
+            "shots": self.answering["shots.jsonl"],
+            "scores": self.scores["scores.json"],
+        }
+
+
+def tasked(recipe: Recipe, execute: Executor, start: Start, model: Ref | None, compute: Compute) -> Tasked:
+    """Settle on valid how the file is asked, and score it on test beside what the base can do."""
+    if not start.has_task:
+        return Tasked()
+    task, rendered = recipe.params["task"], start.rendered.ref
+    asking = answer.Params(task.abstain, task.shots, task.items, compute)
+    answering = execute.run(answer.answer, asking, model=model, rendered=rendered)
+    examining = check.Examining(task.items, task.shots, recipe.seed, compute)
+    both = {"model": model, "base_file": start.base_file}
+    scores = execute.run(check.examine, examining, **both, answer=answering.ref, rendered=rendered)
+    return Tasked(answering, scores)
 
 
 @dataclass(frozen=True)
@@ -91,21 +126,31 @@ class Start:
     """What everything rests on: the dataset, the base, and the texts that may be looked at."""
 
     data: Made
+    rendered: Made
     base: bases.Opened
     base_model: Ref | None
     base_file: Ref | None
     texts: dict[str, Ref | None]
 
+    @property
+    def has_task(self) -> bool:
+        """Whether there are examples; yes while that is not known."""
+        return self.rendered.run is None or self.rendered.value("lessons") > 0
+
 
 def begin(recipe: Recipe, path: Path, store: Store, execute: Executor) -> Start:
-    """Files to documents, split before anything looks at them; and the base, unpacked."""
+    """Files to documents and lessons, split before anything looks at them; and the base, unpacked."""
     data = documents(recipe, path, store, execute)
     if data.run:
         require_enough(summary_of(store, data), recipe.params["curate"].min_train_chars)
     base = bases.resolve(recipe, store, path.parent)
     opened = execute.run(bases.unpack, base.about, base=base.ref)
-    texts = {"train": data["train.jsonl"], "valid": data["valid.jsonl"], "general": general_text(store, "valid")}
-    return Start(data, base, opened.folder("model"), opened["base.gguf"], texts)
+    model = opened.folder("model")
+    rendering = render.sections(recipe.params["task"], recipe.params["tune"].window_tokens)
+    rendered = execute.run(render.render, rendering, model=model, data=data.ref)
+    texts = {part: rendered[f"{part}.jsonl"] for part in ("train", "valid")}
+    texts["general"] = general_text(store, "valid")
+    return Start(data, rendered, base, model, opened["base.gguf"], texts)
 
 
 def general_gate_of(recipe: Recipe) -> float:
@@ -165,7 +210,7 @@ def make(
         outcome = loop(recipe, recipe_path, store, local, pace)
         record(recipe, store, outcome.data)
         tell(outcome)
-        failed = [gate["sentence"] for gate in report_of(store, outcome)["gates"] if not gate["passed"]]
+        failed = [gate["sentence"] for gate in gates_of(store, outcome) if not gate["passed"]]
         if failed:
             raise GateError(
                 "; ".join(failed),
@@ -218,6 +263,17 @@ def report_of(store: Store, outcome: Outcome) -> dict[str, Any]:
     """report.json of an outcome."""
     content: dict[str, Any] = json.loads(store.path(outcome.report["report.json"] or "").read_text())
     return content
+
+
+def scores_of(store: Store, outcome: Outcome) -> dict[str, Any]:
+    """scores.json of an outcome; without a task, no scores and no gates."""
+    ref = outcome.task.files.get("scores")
+    return json.loads(store.path(ref).read_text()) if ref else {"scores": [], "gates": []}
+
+
+def gates_of(store: Store, outcome: Outcome) -> list[dict[str, Any]]:
+    """The verdicts of all gates."""
+    return [*report_of(store, outcome)["gates"], *scores_of(store, outcome)["gates"]]
 
 
 def plan(recipe: Recipe, recipe_path: Path, store: Store, relock: bool = False) -> list[Planned]:

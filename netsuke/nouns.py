@@ -45,6 +45,7 @@ class Source:
     licence: str = "unknown"  # an SPDX expression
     consent: Consent = "unknown"  # one's own work (owner "me") needs none
     profile: Profile = "auto"
+    columns: tuple[str, ...] = ()  # of a table of examples: what the question's and the answer's are called
     private: Private = "mask"  # what becomes of e-mail addresses, phone numbers, keys and their like
     agreement: str = ""  # a signed agreement of the owner, relative to the recipe
     signers: str = ""  # the public keys that may have signed it: an allowed-signers file, or one key

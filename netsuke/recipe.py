@@ -194,10 +194,11 @@ def save(recipe: Recipe, path: Path) -> None:
         if key in document or value != _default(Recipe, key):
             if document.get(key) != value:
                 document[key] = int(value) if isinstance(value, float) and value.is_integer() else value
-    if tuple(Source(**row) for row in document.get("sources", ())) != recipe.sources:
+    if tuple(_source(row) for row in document.get("sources", ())) != recipe.sources:
         rows = tomlkit.aot()
         for source in recipe.sources:
-            rows.append(tomlkit.item(asdict(source)))
+            values = {key: value for key, value in asdict(source).items() if value != ()}
+            rows.append(tomlkit.item(values | ({"columns": list(source.columns)} if source.columns else {})))
         document["sources"] = rows
     for name, params in {**recipe.params, "gates": recipe.gates}.items():
         for field in dataclasses.fields(params):
@@ -210,6 +211,10 @@ def save(recipe: Recipe, path: Path) -> None:
     text = tomlkit.dumps(document)
     if text != old:
         _write(path, text, "write the recipe")
+
+
+def _source(row: Mapping[str, Any]) -> Source:
+    return Source(**{**row, "columns": tuple(row.get("columns", ()))})
 
 
 def _write(path: Path, text: str, doing: str) -> None:

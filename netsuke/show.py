@@ -125,7 +125,12 @@ def grid(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     return "\n".join(lines)
 
 
-_NAMES = {"domain": "held-out documents, bits/byte", "general": "general text, bits/byte", "size": "size, MB"}
+_NAMES = {
+    "domain": "held-out documents, bits/byte",
+    "answers": "held-out answers, bits/byte",
+    "general": "general text, bits/byte",
+    "size": "size, MB",
+}
 
 
 def table(measures: list[dict[str, Any]], trial: list[dict[str, Any]], gates: list[dict[str, Any]]) -> str:
@@ -163,8 +168,27 @@ def table(measures: list[dict[str, Any]], trial: list[dict[str, Any]], gates: li
     return f"{grid(rows, (1, 2, 3, 5))}\n\n{verdicts}"
 
 
+def scores(content: dict[str, Any]) -> str:
+    """A task's scores: a line for each who answered, a column for each score."""
+    names = list(dict.fromkeys(row["score"] for row in content["scores"]))
+    rows = [["", *(part for name in names for part in (name, "95%")), "n"]]
+    for who in dict.fromkeys(row["who"] for row in content["scores"]):
+        mine = [row for row in content["scores"] if row["who"] == who]
+        cells = [part for row in mine for part in (f"{row['value']:.1%}", f"{row['low']:.0%} to {row['high']:.0%}")]
+        rows.append([who, *cells, str(mine[0]["n"])])
+    lines = [grid(rows, range(1, len(rows[0])))]
+    if "calibration_error" in content:
+        lines.append(
+            f"its confidence is off by {content['calibration_error']:.1%} on average; it answers "
+            f"{content['answered']:.0%} of the questions (task.abstain {content['abstain']:g})"
+        )
+    return "\n".join(lines)
+
+
 def _verdict(gate: dict[str, Any]) -> list[str]:
     value, limit = gate["value"], gate["limit"]
+    if gate["name"].startswith("task"):
+        return ["held" if gate["passed"] else "FAILED", "task", f"{value:+.1%}", gate["name"].partition(": ")[2]]
     size = gate["name"] == "size"
     shown = (f"{value / 1e6:.1f} MB", f"{limit / 1e6:.1f} MB") if size else (f"{value:+.1%}", f"{limit:+.1%}")
     return ["held" if gate["passed"] else "FAILED", gate["name"], shown[0], f"at most {shown[1]}"]
@@ -274,7 +298,7 @@ def packs(rows: list[dict[str, Any]]) -> str:
                 row["name"],
                 f"{by['size']['ours'] / 1e6:.1f}",
                 row["base"],
-                f"{by['domain']['change']:+.1%}",
+                f"{by.get('domain', by.get('answers', {'change': 0}))['change']:+.1%}",
                 f"{by['general']['change']:+.1%}",
             ]
         )
@@ -288,8 +312,23 @@ def bases(rows: list[dict[str, Any]]) -> str:
     return grid(out, (1,)) + (f"\n\nnetsuke bases fetch {missing[0]}" if missing else "")
 
 
-def next_steps(name: str, recipe: Path, ref: Ref | None) -> str:
-    return f"\nmade {name} ({ref.short if ref else ''}), recipe {recipe}\n  netsuke chat {name}\n  netsuke serve {name}"
+def next_steps(name: str, recipe: Path, ref: Ref | None, has_task: bool) -> str:
+    first = f'netsuke ask {name} "..."' if has_task else f"netsuke chat {name}"
+    return f"\nmade {name} ({ref.short if ref else ''}), recipe {recipe}\n  {first}\n  netsuke serve {name}"
+
+
+def answers(rows: list[dict[str, Any]]) -> str:
+    """What was answered, a line each, with its confidence and what else was likely."""
+    lines = []
+    for row in rows:
+        others = ", ".join(f"{label} {p:.0%}" for label, p in row["likely"][0 if row["abstained"] else 1 :])
+        if row["abstained"]:
+            lines.append(f"not sure ({others})")
+        elif row["confidence"] is None:
+            lines.append(row["answer"])
+        else:
+            lines.append(f"{row['answer']}  {row['confidence']:.0%}" + (f"  ({others})" if others else ""))
+    return "\n".join(lines)
 
 
 def frontier(rows: Sequence[dict[str, Any]]) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .engines import asking
 from .engines.llama import Engine
-from .errors import EngineError
+from .errors import EngineError, RecipeError
 from .terminal import say
 
 CONTEXT_TOKENS = 4096
@@ -54,6 +56,20 @@ def chat(model: Path, name: str, max_tokens: int, temperature: float) -> None:
                 messages.pop()
                 continue
             messages.append({"role": "assistant", "content": answer})
+
+
+def ask(pack: Path, name: str, questions: Sequence[str]) -> list[dict[str, Any]]:
+    """What a pack with a task answers to each question, as plain values. Raises RecipeError for one without."""
+    task = asking.task_of(pack)
+    if not task:
+        raise RecipeError(
+            f"{name} was not taught a task: its material has no examples",
+            hint=f"talk to it: netsuke chat {name}; or add a table with the columns text and label, and make it again",
+        )
+    with Engine(pack / "model.gguf", context_tokens=CONTEXT_TOKENS) as engine:
+        asker = asking.Asker(engine, asking.Way.of(task), asking.shots_of(pack))
+        answers = [asker.ask([{"role": "user", "content": question}]) for question in questions]
+    return [{"question": q, **a.row} for q, a in zip(questions, answers, strict=True)]
 
 
 def _ask() -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import loop, recipe
 from .errors import RecipeError, StoreError
-from .nouns import Recipe
+from .nouns import Recipe, Source
 from .pack import manifest
 from .store import Store
 from .terminal import printable
@@ -78,6 +78,27 @@ def pack_folder(name: str, store: Store) -> Path:
         f"no model {name!r}",
         hint=f"models: {', '.join(known)}" if known else "make one: netsuke make ~/notes",
     )
+
+
+def with_task(wanted: Recipe, folder: Path, task: str | None, columns: str | None) -> Recipe:
+    """The recipe with a table of examples among its sources, `columns` naming its question and answer ("a,b")."""
+    named = tuple(part.strip() for part in columns.split(",")) if columns else ()
+    if named and (len(named) != 2 or not all(named)):
+        raise RecipeError(f"--columns {columns}: two names are needed", hint="write --columns body,section")
+    if task is None:
+        if named and len(wanted.sources) != 1:
+            raise RecipeError("--columns needs --task FILE", hint="or set `columns` on the source in netsuke.toml")
+        return dataclasses.replace(
+            wanted, sources=tuple(dataclasses.replace(s, columns=named or s.columns) for s in wanted.sources)
+        )
+    file = Path(task).expanduser().absolute()
+    if not file.is_file():
+        raise RecipeError("there is no such table of examples", where=task)
+    place = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
+    others = tuple(source for source in wanted.sources if source.path != place)
+    old = next((source for source in wanted.sources if source.path == place), Source(place))
+    table = dataclasses.replace(old, profile="examples", columns=named or old.columns)
+    return dataclasses.replace(wanted, sources=(*others, table))
 
 
 def settings(given: Iterable[str]) -> dict[str, str]:

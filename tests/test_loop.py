@@ -99,7 +99,7 @@ def test_a_changed_test_document_does_not_train_again(again):
     )  # an emptied split would take a document from training, which is right, and another case
     (place.parent / test[0]["path"]).unlink()
     _, ran = make(place, store)
-    assert ran == ["curate", "check", "pack"]
+    assert ran == ["curate", "render", "check", "pack"]
 
 
 def test_the_same_lock_gives_the_same_bytes_in_another_home(first, tmp_path):

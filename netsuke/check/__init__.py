@@ -1,6 +1,7 @@
 """Check: what the new file is worth beside its base, on text that nothing else has looked at.
 
     check   both GGUF files on the held-out documents and the general text; the gates
+    examine the task that the examples teach, in stock llama.cpp, beside three baselines
     trial   both in stock llama.cpp: does it compute what we computed, and how fast
 
 `trial` reads the clock, so nothing of it goes into the pack.
@@ -28,6 +29,16 @@ class Params:
 
 
 @dataclass(frozen=True)
+class Examining:
+    """How much of the held-out examples is answered, and how the baseline is asked."""
+
+    items: int
+    shots: int
+    seed: int
+    compute: Compute
+
+
+@dataclass(frozen=True)
 class Trial:
     """How the engine is tried."""
 
@@ -35,7 +46,7 @@ class Trial:
     rounds: int = 3
 
 
-@step(version=1, libraries=("torch", "transformers", "tokenizers", "gguf", "libgguf"))
+@step(version=2, libraries=("torch", "transformers", "tokenizers", "gguf", "libgguf"))
 def check(
     params: Params,
     out: Path,
@@ -55,6 +66,21 @@ def check(
     content = report.build(params, scores, sizes)
     (out / "report.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
     return report.measures(content)
+
+
+@step(version=1, libraries=("xllamacpp", "scikit-learn"))
+def examine(params: Examining, out: Path, model: Path, base_file: Path, answer: Path, rendered: Path) -> Work:
+    """Write scores.json: the task's scores of ours and of the baselines with intervals, and the gates' verdicts."""
+    from . import task
+
+    settled = json.loads((answer / "task.json").read_text())
+    content = yield from task.examine(params, settled, model, base_file, answer / "shots.jsonl", rendered)
+    task.write(content, out)
+    return [
+        Measure(row["score"], row["value"], "fraction", row["n"], row["seed"], "higher", row["low"], row["high"])
+        for row in content["scores"]
+        if row["who"] == "ours"
+    ]
 
 
 @step(version=1, libraries=("torch", "transformers", "xllamacpp", "gguf", "libgguf"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..documents import read_texts
+from ..documents import Lesson, read_texts
 from ..engines import gguf, hf
 from ..step import Progress
 from . import Params
@@ -39,9 +39,15 @@ def compare(
     test: Path,
     general: Path,
 ) -> Generator[Progress, None, dict[str, Pair]]:
-    """Yields progress; returns {"domain": Pair, "general": Pair}."""
+    """Yields progress; returns {"domain": Pair, "answers": Pair, "general": Pair}, without what there is none of."""
     hf.use(params.compute)
-    texts = {"domain": within(read_texts(test), TEST_BYTES), "general": read_texts(general)}
+    held_out = read_texts(test)
+    texts = {
+        "domain": within([text for text in held_out if not isinstance(text, Lesson)], TEST_BYTES),
+        "answers": within([text for text in held_out if isinstance(text, Lesson)], TEST_BYTES),
+        "general": read_texts(general),
+    }
+    texts = {name: some for name, some in texts.items() if some}
     found: dict[str, dict[str, list[hf.Score]]] = {}
     for part, (who, file, folder) in enumerate(
         (("base", base_file, base_folder), ("ours", ours_file, ours_folder))
@@ -49,7 +55,7 @@ def compare(
         yield Progress(part / 2, f"reading {who}")
         model = hf.model_of(folder, gguf.state_dict(file, hf.compute_type()))
         for place, (name, some) in enumerate(texts.items()):
-            tokens = hf.open_texts(folder, some)
+            tokens = hf.open_texts(folder, some, answers=True)
             total = sum(len(t.ids) - 1 for t in tokens)
             work = hf.score_batches(model, tokens)
             while True:
@@ -58,7 +64,7 @@ def compare(
                 except StopIteration as stop:
                     found.setdefault(who, {})[name] = stop.value
                     break
-                share = 0.05 + 0.95 * (place + done / max(1, total)) / 2
+                share = 0.05 + 0.95 * (place + done / max(1, total)) / len(texts)
                 yield Progress((part + share) / 2, f"{who} on the {name} text", count=done, unit="tokens")
     return {name: Pair(found["base"][name], found["ours"][name]) for name in texts}
 

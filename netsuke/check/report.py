@@ -8,6 +8,8 @@ from ..engines.hf import bits_per_byte
 from ..nouns import Gate, Measure
 from . import Params, quality
 
+PLACES = {"domain": "held-out documents", "answers": "held-out answers", "general": "general text"}
+
 
 def build(params: Params, scores: dict[str, quality.Pair], sizes: dict[str, int]) -> dict[str, Any]:
     """The whole report as plain values: the same inputs give the same bytes."""
@@ -38,9 +40,11 @@ def gates(params: Params, rows: list[dict[str, Any]]) -> list[Gate]:
     """A verdict for each bound of the recipe."""
     by_name = {row["name"]: row for row in rows}
     found = []
-    for name, limit in (("domain", params.domain_gate), ("general", params.general_gate)):
-        change = by_name[name]["change"]
-        place = "held-out documents" if name == "domain" else "general text"
+    limits = {"domain": params.domain_gate, "answers": params.domain_gate, "general": params.general_gate}
+    for name, limit in limits.items():
+        if name not in by_name:
+            continue
+        change, place = by_name[name]["change"], PLACES[name]
         found.append(Gate(
             name, round(change, 6), limit, change <= limit,
             f"bits per byte on the {place}: {change:+.1%} against the base, at most {limit:+.1%} allowed",

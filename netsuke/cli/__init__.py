@@ -108,7 +108,7 @@ def _verbs() -> list[click.Command]:
 
     return [
         making.make, making.plan, making.why, curating.curate, carving.carve, looking.list_packs, looking.report,
-        looking.verify, looking.gc, consent.consent, fetching.bases, using.chat, using.complete, using.serve,
+        looking.verify, looking.gc, consent.consent, fetching.bases, using.chat, using.complete, using.ask, using.serve,
     ]  # fmt: skip
 
 

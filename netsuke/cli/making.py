@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 @click.option(
     "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Any setting of the recipe."
 )
+@click.option("--task", metavar="FILE", help="A table of examples to teach: CSV, TSV, JSON or JSON lines.")
+@click.option("--columns", metavar="QUESTION,ANSWER", help="What its columns are called, if not text,label.")
 @click.option("--relock", is_flag=True, help="Measure this machine's speed anew.")
 @ON
 @AS_JSON
@@ -39,6 +41,8 @@ def make(
     base: str | None,
     name: str | None,
     settings: tuple[str, ...],
+    task: str | None,
+    columns: str | None,
     relock: bool,
     on: str,
     as_json: bool,
@@ -53,6 +57,7 @@ def make(
         base = str(Path(base).expanduser().absolute())
     given: dict[str, Any] = {"mb": mb, "minutes": minutes, "base": base, "name": name}
     wanted = dataclasses.replace(wanted, **{k: v for k, v in given.items() if v is not None})
+    wanted = targets.with_task(wanted, path.parent, task, columns)
     recipe.check_top(wanted, "the command line")
     wanted = recipe.with_settings(wanted, targets.settings(settings), loop.SECTIONS)
     other = store.named("packs", wanted.name)
@@ -61,17 +66,9 @@ def make(
             f"a model named {wanted.name!r} was made from {other['recipe']}",
             hint="give this one another name with --name",
         )
-    lines = loop.plan(wanted, path, store, relock)
     if fresh:
         say(f"recipe: {path}")
-    seconds, size = loop.estimate(lines, wanted, path.parent, store)
-    there = sum(line.cached for line in lines)
-    if there < len(lines):
-        store.require_space(size, f"making {wanted.name}")
-        say(
-            f"about {show.duration(seconds)} and {size / 1e9:.1f} GB of disk while it works; "
-            f"{there} of {len(lines)} steps are there already"
-        )
+    foretell(loop.plan(wanted, path, store, relock), wanted, path, store)
     with recipe.written(wanted, path), show.Watcher() as watcher:
 
         def show_table(outcome: loop.Outcome) -> None:
@@ -81,23 +78,43 @@ def make(
             wanted, path, store, watcher, relock=relock, tell=show_table, executor=executor(on)
         )
     if not as_json:
-        say(show.next_steps(wanted.name, path, outcome.pack.ref))
+        say(show.next_steps(wanted.name, path, outcome.pack.ref, bool(outcome.task.files)))
+
+
+def foretell(lines: list[Any], wanted: Any, path: Path, store: Store) -> None:
+    """Say how long a make will take, and that there is room for it. Raises StoreError where there is not."""
+    from .. import loop, show
+
+    seconds, size = loop.estimate(lines, wanted, path.parent, store)
+    there = sum(line.cached for line in lines)
+    if there < len(lines):
+        store.require_space(size, f"making {wanted.name}")
+        say(
+            f"about {show.duration(seconds)} and {size / 1e9:.1f} GB of disk while it works; "
+            f"{there} of {len(lines)} steps are there already"
+        )
 
 
 def tell(outcome: Any, store: Store, name: str, as_json: bool) -> None:
     """Print the before/after table."""
     from .. import loop, show
 
-    report = loop.report_of(store, outcome)
+    report, scores = loop.report_of(store, outcome), loop.scores_of(store, outcome)
     trial = [dataclasses.asdict(m) for m in outcome.trial.run.measures]
     value = {
         "name": name,
         "pack": outcome.pack.ref,
         "measures": report["measures"],
-        "gates": report["gates"],
+        "gates": loop.gates_of(store, outcome),
         "trial": trial,
+        "task": scores,
     }
-    result(value, as_json, lambda: show.table(report["measures"], trial, report["gates"]))
+
+    def told() -> str:
+        table = show.table(report["measures"], trial, value["gates"])
+        return f"{show.scores(scores)}\n\n{table}" if scores["scores"] else table
+
+    result(value, as_json, told)
 
 
 @click.command()

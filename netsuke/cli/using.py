@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -50,6 +51,24 @@ def complete(
     )
     if as_json:
         result({"name": name, "prompt": prompt, "completion": text}, True, "")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("questions", nargs=-1)
+@click.option(
+    "--file", "lines", type=click.File(encoding="utf-8"), help="Ask each line of a file; - is standard input."
+)
+@AS_JSON
+def ask(name: str, questions: tuple[str, ...], lines: Any, as_json: bool) -> None:
+    """Answer QUESTIONS as the examples of a model taught: a label with its confidence, or a text."""
+    from .. import show, talk, targets
+
+    asked = [*questions, *(line.strip() for line in lines or () if line.strip())]
+    if not asked:
+        raise RecipeError("no question", hint=f'netsuke ask {name} "some text", or --file questions.txt')
+    rows = talk.ask(targets.pack_folder(name, open_store()), name, asked)
+    result({"name": name, "answers": rows}, as_json, lambda: show.answers(rows))
 
 
 @click.command()

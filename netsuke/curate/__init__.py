@@ -28,6 +28,7 @@ class ReadParams:
     max_mb: float = 20.0
     profile: Profile = "auto"
     countries: tuple[str, ...] = COUNTRIES
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,14 @@ class Params:
 def read(params: ReadParams, out: Path, file: Path) -> Work:
     """text.json: all that can be known from one file alone (see examine), or {"drop": {"rule", "detail", "bytes"}}."""
     yield Progress(0.0, f"read a {params.suffix or 'plain'} file")
-    options = {"profile": params.profile, "countries": params.countries}
+    options = {"profile": params.profile, "countries": params.countries, "columns": params.columns}
     read_file(file, params.suffix, params.max_mb, out / "text.json", options)
     told = json.loads((out / "text.json").read_bytes())
     no = any(signal["value"] == "no" for signal in told.get("signals", ()))
     return [Measure("text read", len(told.get("text", "").encode()), "bytes"), Measure("says no", no, "")]
 
 
-@step(version=2, libraries=("rensa",))
+@step(version=3, libraries=("rensa",))
 def curate(params: Params, out: Path, files: Path) -> Work:
     """train, valid, test (.jsonl, and in examples/), documents, drops (.jsonl), summary.json, of files/index.json."""
     yield Progress(0.0, "read the texts")

@@ -16,6 +16,7 @@ _HINTS = {
     "exact duplicate": "these are copies of one text: add material that differs",
     "near duplicate": "these are versions of one text: add material that differs",
     "repeated paragraph": "the files repeat each other: add material that differs",
+    "no such columns": "name the question's and the answer's as the file does: --columns QUESTION,ANSWER",
     "consent": 'set `licence` or `consent = "in"` on the source, if its owner agrees',
 }
 _OTHER = 'add more documents, or keep some of these with `[curate] keep = ["RULE"]`'
@@ -28,6 +29,8 @@ def require_enough(summary: Mapping[str, Any], min_train_chars: int) -> None:
     files = _count(summary["files"], "file")
     if not summary["files"]:
         raise RecipeError("no file to read in the sources", hint="check `path` in the recipe's sources")
+    if all(summary["examples"]["splits"].values()):
+        return  # a task, with or without documents: `render` says whether there are enough
     if not (splits["test"]["documents"] and splits["valid"]["documents"]):
         found = f"{files} found, {_count(documents, 'distinct document')} left"
         what = f"{found}: at least 3 are needed, to learn from one and be checked on others"
@@ -39,8 +42,6 @@ def require_enough(summary: Mapping[str, Any], min_train_chars: int) -> None:
     drops = sorted(summary["drops"].items(), key=lambda pair: (-pair[1]["count"], pair[0]))[:3]
     if drops:
         what += "; left out: " + ", ".join(f"{rule} ({drop['count']})" for rule, drop in drops)
-    if sum(summary["examples"]["splits"].values()):
-        what += "; there are examples, which this version does not learn from alone"
     rules = [rule for rule, _ in drops]
     hint = next((_HINTS[rule] for rule in rules if rule in _HINTS), _OTHER if rules else "add more documents")
     raise RecipeError(what, hint=hint)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import private
+from ..examples import texts
 from ..rights import licences, signals
 from . import duplicates, examples, language, profiles, rules
 from .lines import normalise
@@ -20,16 +21,20 @@ TABLES = frozenset((".jsonl", ".ndjson", ".json", ".csv", ".tsv"))  # what may h
 
 
 def examine(raw: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """What text.json holds. `options`: "profile" (of the source), "countries" (whose numbers count)."""
+    """What text.json holds. `options`: "profile" and "columns" (of the source), "countries" (whose numbers count)."""
     about = {"reader": raw["reader"], "title": raw["title"], "licence": None}
     about["signals"] = [asdict(signal) for signal in _signals(raw)]
     if options["profile"] in ("auto", "examples") and raw["suffix"] in TABLES:
-        if found := examples.parse(raw["text"], raw["suffix"]):
+        named = tuple(options.get("columns", ()))
+        if found := examples.parse(raw["text"], raw["suffix"], named):
             finds = [
-                [private.find(text, options["countries"]) for text in examples.texts(row)]
+                [private.find(text, options["countries"]) for text in texts(row)]
                 for row in found.rows
             ]
             return about | found.to_dict() | {"private": finds}
+        if named:
+            why = f"not a table with {' and '.join(named)}"
+            return {"drop": {"rule": "no such columns", "detail": why, "bytes": len(raw["text"].encode())}}
     text, places = normalise(raw["text"])
     tongue, _ = language.of(text)
     profile = options["profile"]

@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
+from ..examples import Row
 from . import delimited
 
-Row = dict[str, Any]  # {"line", "messages"}, {"line", "input", "output"} or {"line", "text", "label"}
+Named = tuple[str, ...]  # the columns of question and answer, or none
 
 # The first that fits: (shape, columns). Case and spaces around a name do not matter.
 _SHAPES = (
@@ -60,47 +61,22 @@ class Examples:
         }
 
 
-def parse(text: str, suffix: str) -> Examples | None:
+def parse(text: str, suffix: str, named: Named = ()) -> Examples | None:
     """The examples of a .jsonl, .ndjson, .json, .csv or .tsv file; None if it is something else.
 
     Never raises. A table is known by its header, a JSON file by the keys of half of its first 20 rows, a
-    .json file only if it is a list. The most frequent shape wins; rows of another are bad.
+    .json file only if it is a list. The most frequent shape wins; rows of another are bad. `named` are the columns of
+    the question and of the answer, if they are called something else.
     """
     text = text.removeprefix("\ufeff")
     if suffix in (".csv", ".tsv"):
-        return _from_table(text, "\t,;|" if suffix == ".tsv" else ",;\t|")
+        return _from_table(text, "\t,;|" if suffix == ".tsv" else ",;\t|", named)
     if suffix in (".jsonl", ".ndjson"):
-        return _from_json(_json_lines(text), "JSON lines")
-    if suffix == ".json" and (found := _from_json(_json_items(text), "JSON list")):
+        return _from_json(_json_lines(text), "JSON lines", named)
+    if suffix == ".json" and (found := _from_json(_json_items(text), "JSON list", named)):
         bad = tuple((number, f"item {number}: {why}") for number, why in found.bad_rows)
         return Examples(found.shape, found.rows, bad, found.dialect)
     return None
-
-
-# -- rows ------------------------------------------------------------------------------------------------
-def texts(row: Mapping[str, Any]) -> list[str]:
-    """The strings of a row in their order; the last one carries the loss."""
-    if "messages" in row:
-        return [message["content"] for message in row["messages"]]
-    return [row["input"], row["output"]] if "input" in row else [row["text"], row["label"]]
-
-
-def answer(row: Mapping[str, Any]) -> str:
-    """The string that carries the loss: the last message of the assistant, the output or the label."""
-    return texts(row)[-1]
-
-
-def input_of(row: Mapping[str, Any]) -> str:
-    """What a row has before its answer, as one text."""
-    return "\n\n".join(texts(row)[:-1])
-
-
-def replaced(row: Mapping[str, Any], function: Callable[[str], str]) -> Row:
-    """The row with `function` applied to each of its texts, in their order."""
-    if "messages" in row:
-        return {**row, "messages": [{**m, "content": function(m["content"])} for m in row["messages"]]}
-    first, second = ("input", "output") if "input" in row else ("text", "label")
-    return {**row, first: function(row[first]), second: function(row[second])}
 
 
 # -- shapes ----------------------------------------------------------------------------------------------
@@ -117,11 +93,12 @@ class _Layout:
     twice: str  # a column that two names could mean
 
 
-def _layout(names: Iterable[str]) -> _Layout | None:
+def _layout(names: Iterable[str], named: Named) -> _Layout | None:
     """The shape that these column names tell, or None."""
     names = tuple(names)
     plain = [name.strip().casefold() for name in names]
-    for shape, columns in _SHAPES:
+    own = tuple(column.strip().casefold() for column in named)
+    for shape, columns in (("input + output", own),) if own else _SHAPES:
         if all(column in plain for column in columns):
             appended = next((name for name in _APPENDED.get(columns[0], ()) if name in plain), None)
             used = (*columns, appended) if appended else columns
@@ -219,7 +196,9 @@ def _part(part: Any) -> str:
 Record = dict[str, Any] | str  # by column, or why it is no row
 
 
-def _collected(records: Iterable[tuple[int, Record]], form: str, header: _Layout | None = None) -> Examples:
+def _collected(
+    records: Iterable[tuple[int, Record]], form: str, named: Named, header: _Layout | None = None
+) -> Examples:
     """The records in normal form; `header` is the layout of a table, for a table without rows."""
     layouts = {header.columns: header} if header else {}
     known: dict[tuple[str, ...], _Layout | None] = {}
@@ -231,7 +210,7 @@ def _collected(records: Iterable[tuple[int, Record]], form: str, header: _Layout
             bad.append((line, record))
             continue
         if (names := tuple(record)) not in known:
-            known[names] = _layout(names)
+            known[names] = _layout(names, named)
         if (layout := known[names]) is None:
             bad.append((line, "no known columns: " + _list(names)))
             continue
@@ -261,15 +240,15 @@ def _list(names: Iterable[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _from_table(text: str, delimiters: str) -> Examples | None:
+def _from_table(text: str, delimiters: str, named: Named) -> Examples | None:
     top = delimited.lines(text[:_HEADER_CHARS])
     number, header = next(((n, line) for n, line in enumerate(top, 1) if line.strip()), (0, ""))
     if not number or (len(text) > _HEADER_CHARS and not header.endswith(("\n", "\r"))):
         return None
     cells = {delimiter: delimited.header_cells(header, delimiter) for delimiter in delimiters}
-    delimiter = max(delimiters, key=lambda d: len(cells[d]) if _layout(cells[d]) else 0)
+    delimiter = max(delimiters, key=lambda d: len(cells[d]) if _layout(cells[d], named) else 0)
     names = cells[delimiter]
-    if (layout := _layout(names)) is None:
+    if (layout := _layout(names, named)) is None:
         return None
     form = f"table with {_DELIMITERS[delimiter]}"
     if layout.twice:
@@ -281,20 +260,20 @@ def _from_table(text: str, delimiters: str) -> Examples | None:
     first = list(islice(records, _SEEN_ROWS))
     if not first:
         return Examples(layout.shape, (), ((number, "a header without rows"),), _dialect(form, [layout]))
-    if layout.shape == "messages" and not any(map(_is_known, first)):
+    if layout.shape == "messages" and not any(_is_known(one, named) for one in first):
         return None  # a table that counts messages, for one
-    return _collected(chain(first, records), form, layout)
+    return _collected(chain(first, records), form, named, layout)
 
 
-def _from_json(records: Iterator[tuple[int, Record]], form: str) -> Examples | None:
+def _from_json(records: Iterator[tuple[int, Record]], form: str, named: Named) -> Examples | None:
     first = list(islice(records, _SEEN_ROWS))
-    known = sum(map(_is_known, first))
-    return _collected(chain(first, records), form) if known and 2 * known >= len(first) else None
+    known = sum(_is_known(one, named) for one in first)
+    return _collected(chain(first, records), form, named) if known and 2 * known >= len(first) else None
 
 
-def _is_known(numbered: tuple[int, Record]) -> bool:
+def _is_known(numbered: tuple[int, Record], named: Named) -> bool:
     _, record = numbered
-    if isinstance(record, str) or (layout := _layout(record)) is None:
+    if isinstance(record, str) or (layout := _layout(record, named)) is None:
         return False
     value = record[layout.columns[0]]
     if layout.shape != "messages" or isinstance(value, list):

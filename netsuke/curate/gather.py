@@ -96,6 +96,7 @@ class _Place:
             "licence": source.licence,
             "consent": "out" if any(other.consent == "out" for other in others) else source.consent,
             "profile": source.profile,
+            "columns": source.columns,
             "private": source.private,
             "signals": [asdict(signal) for signal in self.signals(name)],
             "found_licence": asdict(licence) if licence else None,
@@ -167,7 +168,9 @@ def _read(
                     row["drop"] = _CONSENT
                 if "drop" not in row:
                     rows.append(row)
-                    asked = ReadParams(file.suffix.lower(), params.max_mb, row["profile"], params.countries)
+                    asked = ReadParams(
+                        file.suffix.lower(), params.max_mb, row["profile"], params.countries, row["columns"]
+                    )
                     jobs.append(Job(f"read {row['path']}", asked, {"file": Ref(row["file"])}))
     known = True
     for row, made in zip(rows, executor.map(read, jobs), strict=True):

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..examples import answer, input_of
 from . import contamination
 from .duplicates import without_copies
-from .examples import answer, input_of
 from .items import Drops, Item, text_hash
 from .lines import part
 from .repeats import key_of, without_repeated_paragraphs
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from . import Params
 
 SPLITS = ("train", "valid", "test")
+FEW_EXAMPLES = 200
 
 
 # -- parts -----------------------------------------------------------------------------------------------
@@ -94,12 +95,35 @@ def split(items: Sequence[Item], groups: Sequence[int], params: Params) -> list[
 
 
 def split_examples(rows: Sequence[dict[str, Any]], params: Params) -> list[dict[str, Any]]:
-    """The examples with their "split"; those of one input share it."""
+    """The examples with their "split": each answer has its share in every part, and those of one input are together."""
     inputs = [text_hash(key_of(input_of(row))) for row in rows]
-    distinct = list(dict.fromkeys(inputs))
-    splits = assign([bucket([hash]) for hash in distinct], params.test, params.valid)
+    answers = dict(zip(reversed(inputs), (answer(row) for row in reversed(rows)), strict=True))  # the first of each
+    distinct = sorted(answers, key=lambda hash: (answers[hash], bucket([hash])))
+    splits = spread(len(distinct), *held_out(len(distinct), params))
     by_input = dict(zip(distinct, splits, strict=True))
     return [row | {"split": by_input[hash]} for row, hash in zip(rows, inputs, strict=True)]
+
+
+def held_out(examples: int, params: Params) -> tuple[float, float]:
+    """(test, valid) shares: of few examples more are held out, for a choice needs more than a handful."""
+    few = examples < FEW_EXAMPLES
+    return (max(params.test, 0.2), max(params.valid, 0.15)) if few else (params.test, params.valid)
+
+
+def spread(count: int, test: float, valid: float) -> list[str]:
+    """The split of each of a sorted row of things, so that every stretch of it has its share in each."""
+
+    def falls(place: int, share: float) -> bool:
+        return int((place + 1) * share + 0.5) > int(place * share + 0.5)
+
+    splits, rest = [], 0
+    for place in range(count):
+        if falls(place, test):
+            splits.append("test")
+        else:
+            splits.append("valid" if falls(rest, valid / (1 - test)) else "train")
+            rest += 1
+    return splits
 
 
 def without_leaks(items: Sequence[Item], examples: Sequence[dict[str, Any]], drops: Drops) -> list[Item]:

@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import AttentionInterface, LlamaConfig, LlamaForCausalLM
 
+from ..documents import Lesson
 from ..errors import RecipeError, StoreError
 from ..nouns import Compute
 from .tokenizer import document_start, load_tokenizer
@@ -76,11 +77,10 @@ def causal_bias(length: int, dtype: torch.dtype) -> torch.Tensor:
     return torch.full((1, length, length), -1e9, dtype=dtype).triu(1)
 
 
-def document_bias(starts: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """[B, 1, T, T] bias for packed windows [B, T], `starts` True where a document begins: no look across documents."""
-    document = starts.cumsum(-1)
+def document_bias(document: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """[B, 1, T, T] bias for packed windows, by the number of each token's document [B, T]: no look across documents."""
     same = document[:, :, None] == document[:, None, :]
-    return causal_bias(starts.shape[1], dtype).masked_fill(~same, -1e9)[:, None]
+    return causal_bias(document.shape[1], dtype).masked_fill(~same, -1e9)[:, None]
 
 
 def _attention(
@@ -170,44 +170,69 @@ def load_weights(path: Path) -> Weights:
 
 @dataclass(frozen=True)
 class Text:
-    """A text as tokens, with the token that begins a document in front."""
+    """A text as tokens: a document behind the token that begins one, or a lesson."""
 
     ids: list[int]
-    bytes: int
+    bytes: int  # of what is scored
+    begin: int = 1  # the first token that is scored
 
 
-def encode(tokenizer: Tokenizer, texts: Sequence[str], start: int) -> list[Text]:
-    """Tokens of each text behind its start token."""
-    encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
-    return [Text([start, *e.ids], len(t.encode())) for e, t in zip(encodings, texts, strict=True)]
+def encode(tokenizer: Tokenizer, texts: Sequence[str], start: int, answers: bool = False) -> list[Text]:
+    """Tokens of each text: documents behind the start token; of lessons the answer alone is scored, if `answers`."""
+    documents = [text for text in texts if not isinstance(text, Lesson)]
+    plain = iter(tokenizer.encode_batch(documents, add_special_tokens=False))
+    return [
+        encode_lesson(tokenizer, text, answers)
+        if isinstance(text, Lesson)
+        else Text([start, *next(plain).ids], len(text.encode()))
+        for text in texts
+    ]
+
+
+def encode_lesson(tokenizer: Tokenizer, lesson: Lesson, answers: bool) -> Text:
+    """A lesson's tokens; prompt and answer apart, as they are when the model answers."""
+    tokenizer.encode_special_tokens = False
+    try:
+        prompt, answer = (
+            tokenizer.encode(str(part), add_special_tokens=False).ids
+            for part in (lesson[: lesson.answer], lesson[lesson.answer :])
+        )
+    finally:
+        tokenizer.encode_special_tokens = True
+    begin, ids = len(prompt) if answers else 1, prompt + answer
+    spoken = tokenizer.decode(ids[begin if answers else 0 :], skip_special_tokens=True)
+    return Text(ids, max(1, len(spoken.encode())), begin)
+
+
+Row = tuple[int, int, list[int]]  # number of its text, its first token's place in it, ids
 
 
 def windows(
     texts: Sequence[Text], context: int, batch_tokens: int = 2048
-) -> Iterator[tuple[list[int], torch.Tensor]]:
-    """Batches of (number of the text of each row, ids [B, T + 1]); -1 fills up short rows.
+) -> Iterator[tuple[list[Row], torch.Tensor]]:
+    """Batches of (rows, ids [B, T + 1]); -1 fills up short rows.
 
     Every token but a start token is a target exactly once, whatever the tokenizer.
     """
     rows = [
-        (number, text.ids[at : at + context + 1])
+        (number, at, text.ids[at : at + context + 1])
         for number, text in enumerate(texts)
         for at in range(0, len(text.ids) - 1, context)
     ]
-    rows.sort(key=lambda row: len(row[1]))
-    batch: list[tuple[int, list[int]]] = []
+    rows.sort(key=lambda row: len(row[2]))
+    batch: list[Row] = []
     for row in rows:
-        if batch and (len(batch) + 1) * len(row[1]) > batch_tokens:
-            yield _padded(batch)
+        if batch and (len(batch) + 1) * len(row[2]) > batch_tokens:
+            yield batch, _padded(batch)
             batch = []
         batch.append(row)
     if batch:
-        yield _padded(batch)
+        yield batch, _padded(batch)
 
 
-def _padded(batch: list[tuple[int, list[int]]]) -> tuple[list[int], torch.Tensor]:
-    width = max(len(ids) for _, ids in batch)
-    return [n for n, _ in batch], torch.tensor([ids + [-1] * (width - len(ids)) for _, ids in batch])
+def _padded(batch: list[Row]) -> torch.Tensor:
+    width = max(len(ids) for _, _, ids in batch)
+    return torch.tensor([ids + [-1] * (width - len(ids)) for _, _, ids in batch])
 
 
 @dataclass(frozen=True)
@@ -229,13 +254,13 @@ def score_batches(
     """Like score(), but yields the targets done after each batch; returns the scores."""
     bits = [0.0] * len(texts)
     done = 0
-    for numbers, ids in windows(texts, context):
+    for rows, ids in windows(texts, context):
         losses = token_losses(model, ids)
-        for number, row in zip(numbers, losses.sum(-1).tolist(), strict=True):
-            bits[number] += row / math.log(2)
+        for (number, at, _), row in zip(rows, losses, strict=True):
+            bits[number] += row[max(0, texts[number].begin - 1 - at) :].sum().item() / math.log(2)
         done += int((ids[:, 1:] >= 0).sum())
         yield done
-    return [Score(b, t.bytes, len(t.ids) - 1) for b, t in zip(bits, texts, strict=True)]
+    return [Score(b, t.bytes, len(t.ids) - t.begin) for b, t in zip(bits, texts, strict=True)]
 
 
 def score(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 1024) -> list[Score]:
@@ -316,6 +341,6 @@ def expected_use(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 
     return (total / max(1, places)).tolist()
 
 
-def open_texts(folder: Path, texts: Sequence[str]) -> list[Text]:
-    """Texts as tokens of a model folder's own tokenizer."""
-    return encode(load_tokenizer(folder), texts, document_start(folder))
+def open_texts(folder: Path, texts: Sequence[str], answers: bool = False) -> list[Text]:
+    """Texts as tokens of a model folder's own tokenizer; see `encode`."""
+    return encode(load_tokenizer(folder), texts, document_start(folder), answers)

@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -205,6 +205,10 @@ class Engine:
         """Token ids of `text`, no beginning token added; `special`: <|im_end|> and its like are one token."""
         answer = self._post("/tokenize", {"content": text, "parse_special": special})
         return [int(token) for token in answer["tokens"]]
+
+    def prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """A conversation in the model's own chat template, up to where the assistant's answer begins."""
+        return str(self._post("/apply-template", {"messages": list(messages)})["prompt"])
 
     def detokenize(self, ids: list[int]) -> str:
         """The text of token ids, special tokens included."""

@@ -20,7 +20,7 @@ class Params:
     netsuke: str  # version
 
 
-@step(version=2, libraries=("gguf",))
+@step(version=3, libraries=("gguf",))
 def pack(
     params: Params,
     out: Path,
@@ -32,12 +32,18 @@ def pack(
     curve: Path,
     choice: Path,
     lineage: Path,
+    task: Path | None = None,
+    shots: Path | None = None,
+    scores: Path | None = None,
 ) -> Work:
-    """Write model.gguf, netsuke.json, card.md, report.md, ledger.jsonl and vocabulary.json."""
+    """Write model.gguf, netsuke.json, card.md, report.md, ledger.jsonl and vocabulary.json.
+
+    Of a task also task.json, scores.json and shots.jsonl.
+    """
     from . import manifest
 
     yield Progress(0.1, "writing")
-    manifest.write(
-        params, out, manifest.Parts(model, vocabulary, report, documents, summary, curve, choice, lineage)
-    )
+    told = {"task": task, "shots": shots, "scores": scores}
+    parts = manifest.Parts(model, vocabulary, report, documents, summary, curve, choice, lineage)
+    manifest.write(params, out, parts, {name: path for name, path in told.items() if path})
     return []

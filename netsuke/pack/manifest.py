@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,14 +32,21 @@ class Parts:
     lineage: Path
 
 
-def write(params: Params, out: Path, parts: Parts) -> None:
+TASK_FILES = {"task": "task.json", "shots": "shots.jsonl", "scores": "scores.json"}
+
+
+def write(params: Params, out: Path, parts: Parts, task: Mapping[str, Path]) -> None:
     """Write the whole folder; netsuke.json last."""
     report = json.loads(parts.report.read_text())
     facts = {
         "params": params, "report": report, "summary": json.loads(parts.summary.read_text()),
         "curve": json.loads(parts.curve.read_text()), "choice": json.loads(parts.choice.read_text()),
         "rows": list(read_rows(parts.documents)),
+        **{name: json.loads(path.read_text()) for name, path in task.items() if name != "shots"},
     }  # fmt: skip
+    for name, path in task.items():
+        if path.stat().st_size:
+            shutil.copyfile(path, out / TASK_FILES[name])
     shutil.copyfile(parts.model, out / "model.gguf")
     shutil.copyfile(parts.vocabulary, out / "vocabulary.json")
     write_rows(out / "ledger.jsonl", map(_ledger_row, facts["rows"]))
@@ -48,7 +56,8 @@ def write(params: Params, out: Path, parts: Parts) -> None:
         "netsuke": FORMAT, "made_with": params.netsuke, "name": params.name,
         "base": {"name": params.base, "title": params.base_title, "licence": params.base_licence,
                  "sha256": params.base_sha256},
-        "measures": report["measures"], "gates": report["gates"],
+        "measures": report["measures"], "gates": [*report["gates"], *facts.get("scores", {}).get("gates", ())],
+        "task": facts.get("scores"),
         "documents": facts["summary"].get("splits", {}),
         "chat_template_sha256": _template_hash(parts.model),
         "lineage": json.loads(parts.lineage.read_text()),

@@ -20,7 +20,7 @@ weak and slow writing, or make it from a base that was taught the language."""
 def table(measures: list[dict[str, Any]]) -> str:
     """Base against ours, one row a measure, in Markdown."""
     names = {"domain": "your held-out documents, bits per byte", "general": "general text, bits per byte",
-             "size": "size, MB"}  # fmt: skip
+             "answers": "your held-out answers, bits per byte", "size": "size, MB"}  # fmt: skip
     lines = ["| | base | ours | change | 95% interval | n |", "|---|---:|---:|---:|---|---:|"]
     for row in measures:
         scale, digits = (1e-6, 1) if row["unit"] == "bytes" else (1.0, 4)
@@ -47,6 +47,38 @@ def held_out(summary: dict[str, Any]) -> str:
     return "Held-out documents were not seen by any other step."
 
 
+def task(facts: dict[str, Any]) -> list[str]:
+    """What the examples ask for, and how well it is answered, in Markdown; nothing without examples."""
+    if "task" not in facts:
+        return []
+    task, scores = facts["task"], facts["scores"]
+    examples = task["examples"]
+    kinds = {"labels": f"One of {len(task['labels'])} labels: {', '.join(task['labels'][:30])}.",
+             "extract": "A piece of the input.", "free": "Free text."}  # fmt: skip
+    lines = [
+        "## Task", "", kinds[task["kind"]], "",
+        f"Learnt from {examples['train']} examples, chosen by {examples['valid']}, checked on {examples['test']}.", "",
+        "| | score | value | 95% interval | n |", "|---|---|---:|---|---:|",
+        *(f"| {row['who']} | {row['score']} | {row['value']:.1%} | {row['low']:.1%} to {row['high']:.1%} | {row['n']} |"
+          for row in scores["scores"]), "",
+    ]  # fmt: skip
+    if len(task["tried"]) > 1:
+        tried = "; ".join(f"{name}: {value:.1%}" for name, value in task["tried"].items())
+        shots = task["way"]["shots"]
+        how = f"with {shots} examples in the prompt" if shots else "without examples in the prompt"
+        lines += [f"On valid, {tried}. So it is asked {how}.", ""]
+    if "calibration_error" in scores:
+        lines += [
+            f"Confidence is off by {scores['calibration_error']:.1%} on average. Below {scores['abstain']:.0%} no "
+            f"label is given: {scores['answered']:.0%} of the questions are answered.", "",
+        ]  # fmt: skip
+    for row in task["left_out"]:
+        lines.append(f"- left out: {row['count']} examples: {row['why']}")
+    if task["cut_to_fit"]:
+        lines.append(f"- cut to fit: the ends of {task['cut_to_fit']} long questions")
+    return [*lines, ""] if task["left_out"] or task["cut_to_fit"] else lines
+
+
 def card(facts: dict[str, Any]) -> str:
     """card.md: a Hugging Face model card."""
     params, rows = facts["params"], facts["rows"]
@@ -64,18 +96,19 @@ def card(facts: dict[str, Any]) -> str:
         "grants for the material is not stated here.", "",
         "## Measured", "", table(facts["report"]["measures"]), "",
         f"{held_out(facts['summary'])} Lower bits per byte are better.", "",
-        "## Limits", "", LIMITS,
+        *task(facts), "## Limits", "", LIMITS,
     ])  # fmt: skip
 
 
 def report(facts: dict[str, Any]) -> str:
     """report.md: what went in, what came out, what got worse."""
     summary, choice, curve = facts["summary"], facts["choice"], facts["curve"]
-    gates = [f"- {'held' if g['passed'] else 'FAILED'}: {g['sentence']}" for g in facts["report"]["gates"]]
+    gates = [*facts["report"]["gates"], *facts.get("scores", {}).get("gates", ())]
+    told = [f"- {'held' if g['passed'] else 'FAILED'}: {g['sentence']}" for g in gates]
     worse = [r for r in facts["report"]["measures"] if r["change"] > 0]
     return "\n".join([
         f"# {facts['params'].name}: report", "", "## Result", "", table(facts["report"]["measures"]), "",
-        "## Gates", "", *gates, "", "## What got worse", "",
+        *task(facts), "## Gates", "", *told, "", "## What got worse", "",
         *([f"- {r['name']}: {r['change']:+.1%}" for r in worse] or ["- nothing that was measured"]), "",
         "## What went in", "", *_splits(summary), "", *_facts(summary), "",
         "What was left out, and why:", "", *_drops(summary), "",

@@ -29,6 +29,7 @@ from .guard import Guard
 from .refused import Refused
 from .relay import Relay
 from .supervisor import Supervisor
+from .task import Labelled, Task
 
 MOST_BODY_BYTES = 1_000_000
 BODY_SECONDS = 30.0  # a body that takes longer to arrive is given up
@@ -46,8 +47,12 @@ def build_app(supervisor: Supervisor, *, key: str, port: int, hosts: Collection[
     async def models(_: Request) -> Response:
         return JSONResponse({"object": "list", "data": [_card(supervisor)]})
 
-    async def chat(request: Request) -> Relay:
+    task = Task(supervisor, supervisor.engine.model.parent)
+
+    async def chat(request: Request) -> Relay | Labelled:
         body = fields.checked(await _json(request), fields.CHAT, (supervisor.name,))
+        if task.takes(body):
+            return task.answer(body)
         return Relay(supervisor, "/v1/chat/completions", body)
 
     async def completions(request: Request) -> Relay:

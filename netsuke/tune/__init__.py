@@ -50,7 +50,7 @@ class Training:
     compute: Compute
 
 
-@step(version=2, libraries=("torch", "transformers", "tokenizers", "safetensors"))
+@step(version=3, libraries=("torch", "transformers", "tokenizers", "safetensors"))
 def tune(
     params: Training,
     out: Path,

@@ -1,26 +1,74 @@
-"""Packing: documents one after the other in windows of one length, and the order in which they are seen."""
+"""Packing: documents one after the other in windows of one length, lessons whole; and the order they are seen in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from ..engines.hf import Text
 
 
-def pack(texts: Sequence[Text], window: int) -> torch.Tensor:
-    """[N, window + 1] ids: each row's last id is the next row's first, so every token is a target once.
+@dataclass(frozen=True)
+class Windows:
+    """Packed text, [N, T + 1] each: ids, the number of each token's text in its window, and what is learnt."""
 
-    The last row is filled up with -1. Documents keep their order; each begins with its start token.
+    ids: Tensor
+    text: Tensor
+    wanted: Tensor
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows: Tensor) -> Windows:
+        return Windows(self.ids[rows], self.text[rows], self.wanted[rows])
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that are read, padding aside."""
+        return int((self.text >= 0).sum())
+
+
+Token = tuple[int, int, bool]  # id, number of its text, whether it is learnt
+PADDING: Token = (0, -1, False)
+
+
+def pack(texts: Sequence[Text], window: int, seed: int) -> Windows:
+    """Documents keep their order, and each row's last id is the next row's first, so every token is a target once.
+
+    Lessons (of which only the end is learnt) are shuffled, and lie whole in windows of their own.
     """
-    stream = [token for text in texts for token in text.ids]
-    rows = [stream[at : at + window + 1] for at in range(0, max(1, len(stream) - 1), window)]
-    rows[-1] = rows[-1] + [-1] * (window + 1 - len(rows[-1]))
-    return torch.tensor(rows)
+    documents = [text for text in texts if text.begin == 1]
+    lessons = [text for text in texts if text.begin > 1]
+    stream = [token for number, text in enumerate(documents) for token in _tokens(text, number)]
+    rows = [stream[at : at + window + 1] for at in range(0, len(stream) - 1, window)]
+    order = torch.randperm(len(lessons), generator=torch.Generator().manual_seed(seed)).tolist()
+    rows += _bins([lessons[number] for number in order], window + 1)
+    padded = [row + [PADDING] * (window + 1 - len(row)) for row in rows]
+    ids, text, wanted = (torch.tensor([[token[part] for token in row] for row in padded]) for part in range(3))
+    return Windows(ids, text, wanted.bool())
 
 
-def order(rows: int, steps: int, per_step: int, seed: int) -> Iterator[torch.Tensor]:
+def _tokens(text: Text, number: int) -> list[Token]:
+    return [(token, number, place >= text.begin) for place, token in enumerate(text.ids)]
+
+
+def _bins(lessons: Sequence[Text], size: int) -> list[list[Token]]:
+    """Each lesson in the first window that has room for it; one that is too long keeps its end."""
+    bins: list[list[Token]] = []
+    for number, lesson in enumerate(lessons):
+        tokens = _tokens(lesson, number)[-size:]
+        room = next((one for one in bins if len(one) + len(tokens) <= size), None)
+        if room is None:
+            bins.append(tokens)
+        else:
+            room += tokens
+    return bins
+
+
+def order(rows: int, steps: int, per_step: int, seed: int) -> Iterator[Tensor]:
     """Row numbers of each step: a fresh shuffle every epoch, a function of the seed alone."""
     wanted = steps * per_step
     epochs = -(-wanted // rows)

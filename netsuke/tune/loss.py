@@ -20,7 +20,7 @@ class Taught:
 
 
 class _HeadLoss(torch.autograd.Function):
-    """Mean cross-entropy of hidden [N, C] through a frozen head [V, C]; targets [N], -1 counts for nothing.
+    """Mean cross-entropy of hidden [N, C] through a frozen head [V, C]; targets [N].
 
     Logits are formed once, a chunk at a time, and their gradient leaves through the head at once: no [N, V] float32 is
     kept. After: Liger-Kernel's fused linear cross-entropy (BSD-2). With a teacher the target is a mixture of the text's
@@ -36,20 +36,19 @@ class _HeadLoss(torch.autograd.Function):
         targets: Tensor,
         taught: Taught | None,
     ) -> Tensor:
-        wanted = targets >= 0
-        count = wanted.sum().clamp(min=1)
+        count = max(1, len(targets))
         text_share = 1.0 - (taught.share if taught else 0.0)
         grads, total = [], hidden.new_zeros((), dtype=torch.float32)
         for at in range(0, len(hidden), CHUNK):
             here = slice(at, at + CHUNK)
             log_p = torch.log_softmax((hidden[here] @ head.t()).float(), -1)
             target = _soft(taught, here) if taught else torch.zeros_like(log_p)
-            picked = targets[here].clamp(min=0)[:, None]
+            picked = targets[here][:, None]
             target.scatter_add_(1, picked, torch.full_like(picked, text_share, dtype=torch.float32))
-            total = total - ((log_p * target).sum(-1) * wanted[here]).sum()
-            gradient = log_p.exp_().sub_(target).mul_((wanted[here] / count)[:, None])
+            total = total - (log_p * target).sum()
+            gradient = log_p.exp_().sub_(target).div_(count)
             grads.append(gradient.to(hidden.dtype) @ head)
-        ctx.save_for_backward(torch.cat(grads))
+        ctx.save_for_backward(torch.cat(grads) if grads else torch.zeros_like(hidden))
         return total / count
 
     @staticmethod
@@ -64,6 +63,6 @@ def _soft(taught: Taught, here: slice) -> Tensor:
 
 
 def head_loss(hidden: Tensor, head: Tensor, targets: Tensor, taught: Taught | None = None) -> Tensor:
-    """Mean natural-log loss of the targets that are not -1, against the text's tokens and, if given, a teacher."""
+    """Mean natural-log loss of the targets, against the text's tokens and, if given, a teacher."""
     loss: Tensor = _HeadLoss.apply(hidden, head, targets, taught)
     return loss

@@ -7,6 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import torch
+
 from ..engines import hf
 from ..nouns import Compute
 from . import Params, Speed, Training
@@ -40,8 +42,9 @@ def measure(
     teaching = teacher(choice, base, vocabulary, params.distil)
     with tempfile.TemporaryDirectory() as scratch:
         job = Job(training, model, train, valid, Path(scratch), teaching)
-        rows = job.rows[: max(1, params.windows_per_step)]
-        tokens = rows[:, 1:].numel()
+        spread = torch.linspace(0, len(job.rows) - 1, max(1, params.windows_per_step)).long()
+        rows = job.rows[spread]
+        tokens = rows.ids[:, 1:].numel()
         seconds = []
         for _ in range(STEPS):
             started = time.perf_counter()

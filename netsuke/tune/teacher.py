@@ -22,10 +22,10 @@ class Teacher:
     share: float
 
     @torch.no_grad()
-    def taught(self, ids: Tensor, bias: Tensor) -> Taught:
-        """What it thinks of windows [B, T]."""
+    def taught(self, ids: Tensor, bias: Tensor, wanted: Tensor) -> Taught:
+        """What it thinks of windows [B, T], in the places [B, T] that are wanted."""
         hidden = self.model.model(ids, attention_mask=bias, use_cache=False).last_hidden_state
-        return Taught(hidden.flatten(0, 1), self.model.lm_head.weight, self.share)
+        return Taught(hidden[wanted], self.model.lm_head.weight, self.share)
 
 
 def teacher(choice: Path, base: Path, vocabulary: Path, share: float) -> Teacher | None:

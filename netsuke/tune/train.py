@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from .. import disk
 from ..documents import read_texts, sample
-from ..engines import hf, tokenizer
+from ..engines import hf
 from ..errors import RecipeError
 from ..step import Progress
 from . import Training, batches, lora
@@ -50,10 +50,10 @@ class Job:
                 f"tune.method is {params.method!r}", hint=f"use one of {', '.join(lora.METHODS)}"
             )
         self.params, self.folder, self.scratch, self.teacher = params, folder, scratch, teacher
-        words, self.start = tokenizer.load_tokenizer(folder), tokenizer.document_start(folder)
-        self.texts = hf.encode(words, read_texts(train), self.start)
-        self.valid = hf.encode(words, sample(read_texts(valid), params.valid_bytes), self.start)
-        self.rows = batches.pack(self.texts, params.window_tokens)
+        self.valid = hf.open_texts(folder, sample(read_texts(valid), params.valid_bytes), answers=True)
+        self.rows = batches.pack(
+            hf.open_texts(folder, read_texts(train), answers=True), params.window_tokens, params.seed
+        )
         self.model = hf.load_model(folder)
         self.live: dict[str, nn.Parameter] = lora.METHODS[params.method](self.model, params.rank, params.seed)
         self.masters = {name: p.detach().float().clone() for name, p in self.live.items()}
@@ -106,16 +106,14 @@ class Job:
         since_best = len(self.history) - 1 - self.history.index(self.best)
         return since_best >= self.params.patience
 
-    def train_step(self, rows: Tensor, rate: float) -> float:
-        """One optimiser step on windows [B, T + 1]; the mean loss of their tokens."""
+    def train_step(self, rows: batches.Windows, rate: float) -> float:
+        """One optimiser step on windows; the mean loss of the tokens that are learnt."""
         self.model.train()
-        ids, targets = rows[:, :-1].clamp(min=0), rows[:, 1:]
-        # -1 is padding at the very end of the stream; nothing may follow it, so it needs no mask of its own
-        targets = targets.masked_fill(targets == self.start, -1)
-        bias = hf.document_bias(ids == self.start, self.model.dtype)
-        hidden = self.model.model(ids, attention_mask=bias, use_cache=False).last_hidden_state
-        taught = self.teacher.taught(ids, bias) if self.teacher else None
-        loss = head_loss(hidden.flatten(0, 1), self.model.lm_head.weight, targets.flatten(), taught)
+        ids, wanted = rows.ids[:, :-1], rows.wanted[:, 1:]
+        bias = hf.document_bias(rows.text[:, :-1], self.model.dtype)
+        hidden = self.model.model(ids, attention_mask=bias, use_cache=False).last_hidden_state[wanted]
+        taught = self.teacher.taught(ids, bias, wanted) if self.teacher else None
+        loss = head_loss(hidden, self.model.lm_head.weight, rows.ids[:, 1:][wanted], taught)
         loss.backward()
         for name, parameter in self.live.items():
             self.masters[name].grad = parameter.grad.float() if parameter.grad is not None else None
@@ -130,8 +128,12 @@ class Job:
         return loss.item()
 
     def valid_bits(self) -> float:
-        """Bits per byte of the model, as it is now, on the valid text."""
-        return hf.bits_per_byte(hf.score(self.model.eval(), self.valid))
+        """Bits per byte of the model, as it is now, on valid: of the documents, of the answers, or their mean."""
+        scores = hf.score(self.model.eval(), self.valid)
+        parts: dict[bool, list[hf.Score]] = {}
+        for text, score in zip(self.valid, scores, strict=True):
+            parts.setdefault(text.begin > 1, []).append(score)
+        return sum(map(hf.bits_per_byte, parts.values())) / len(parts)
 
     def _evaluate(self) -> None:
         bits = self.valid_bits()
@@ -154,7 +156,7 @@ class Job:
             hf.save_weights(self.best_state, out / "weights.safetensors")
         curve = {
             "steps": self.steps,
-            "epochs": self.tokens_done / max(1, int((self.rows >= 0).sum())),
+            "epochs": self.tokens_done / max(1, self.rows.tokens),
             "scale": scale,
             "history": self.history,
         }

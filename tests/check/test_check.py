@@ -11,7 +11,7 @@ from tiny import tiny_gguf
 
 from netsuke import check
 from netsuke.check import quality, report, speed
-from netsuke.documents import write_rows
+from netsuke.documents import Lesson, write_rows
 from netsuke.engines import gguf, hf
 from netsuke.engines.llama import Engine
 from netsuke.errors import EngineError
@@ -37,8 +37,8 @@ def test_windows_make_every_token_a_target_once(place):
     texts = hf.open_texts(place / "model", TEXTS)
     for context in (8, 64, 1024):
         targets = {}
-        for numbers, ids in hf.windows(texts, context):
-            for number, row in zip(numbers, ids.tolist(), strict=True):
+        for rows, ids in hf.windows(texts, context):
+            for (number, _, _), row in zip(rows, ids.tolist(), strict=True):
                 targets.setdefault(number, []).extend(t for t in row[1:] if t >= 0)
         assert {n: sorted(t) for n, t in targets.items()} == {
             n: sorted(t.ids[1:]) for n, t in enumerate(texts)
@@ -64,13 +64,25 @@ def test_documents_in_one_window_do_not_see_each_other(place):
     model = hf.load_model(place / "model", torch.float32)
     one, two = (hf.open_texts(place / "model", [t])[0].ids for t in ("in the inner", "thing there"))
     joined = torch.tensor([one + two])
-    starts = torch.zeros_like(joined, dtype=torch.bool)
-    starts[0, 0] = starts[0, len(one)] = True
-    together = model(joined, attention_mask=hf.document_bias(starts, torch.float32), use_cache=False).logits[
-        0
-    ]
+    bias = hf.document_bias(torch.tensor([[0] * len(one) + [1] * len(two)]), torch.float32)
+    together = model(joined, attention_mask=bias, use_cache=False).logits[0]
     alone = model(torch.tensor([two]), use_cache=False).logits[0]
     assert torch.allclose(together[len(one) :], alone, atol=1e-4)
+
+
+def test_of_a_lesson_the_answer_alone_is_scored(place):
+    import torch
+
+    said = "<|im_start|>user\nthe inner<|im_end|>\n"
+    model, lesson = hf.load_model(place / "model"), Lesson(f"{said}there", len(said))
+    [whole], [answer] = (hf.open_texts(place / "model", [lesson], answers=a) for a in (False, True))
+    assert whole.ids == answer.ids and whole.ids[0] == 1 and answer.bytes == len("there")
+    losses = hf.token_losses(model, torch.tensor([answer.ids]))[0]
+    [one], [other] = hf.score(model, [whole], 8), hf.score(model, [answer], 1024)
+    assert other.bits == pytest.approx(losses[answer.begin - 1 :].sum().item() / math.log(2), rel=1e-5)
+    assert other.tokens == len(answer.ids) - answer.begin and one.bits > other.bits
+    some = hf.score(model, [answer], 8)[0]  # in windows that cut it, the same tokens are counted
+    assert some.tokens == other.tokens and some.bits < one.bits
 
 
 def test_the_whole_check(place, store):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -441,7 +442,17 @@ def test_too_little_to_learn_from(tmp_path: Path) -> None:
     require_enough(made.summary, 100)
 
 
-def test_examples_alone_are_said(tmp_path: Path) -> None:
+def test_examples_are_enough_alone_or_beside_a_few_documents(tmp_path: Path) -> None:
     rows = [{"line": n, "text": f"Ticket {n}", "label": "ab"[n % 2]} for n in range(9)]
-    with pytest.raises(RecipeError, match="there are examples"):
-        enough(Made(tmp_path, {"a.csv": examples_of(*rows)}))
+    made = Made(tmp_path, {"a.csv": examples_of(*rows), "readme.md": prose(1, 1, 9)})
+    enough(made)
+    assert made.summary["examples"]["splits"] == {"train": 6, "valid": 1, "test": 2}
+
+
+def test_each_label_has_its_share_in_every_part(tmp_path: Path) -> None:
+    rows = [{"line": n, "text": f"Ticket {n}", "label": "aaaaabbbcc"[n % 10]} for n in range(400)]
+    made = Made(tmp_path, {"a.csv": examples_of(*rows)})
+    for part, share in (("test", 0.15), ("valid", 0.08), ("train", 0.77)):
+        found = Counter(row["label"] for row in made.rows(f"examples/{part}"))
+        for label, count in {"a": 200, "b": 120, "c": 80}.items():
+            assert abs(found[label] - share * count) <= 1.5, (part, label)

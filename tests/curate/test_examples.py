@@ -14,7 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from netsuke.curate import delimited
-from netsuke.curate.examples import Examples, answer, input_of, parse, replaced, texts
+from netsuke.curate.examples import Examples, parse
+from netsuke.examples import answer, as_messages, input_of, replaced, right_answer, texts, with_question
 
 ASKED = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 
@@ -507,3 +508,21 @@ def test_every_line_is_a_row_or_bad_or_blank(rest):
     found = made(text, ".jsonl")
     lines = {row["line"] for row in found.rows} | {line for line, _ in found.bad_rows}
     assert lines == {n for n, line in enumerate(delimited.lines(text), 1) if line.strip()}
+
+
+def test_columns_that_are_called_something_else() -> None:
+    found = parse("id,Body,section\n1,A tale,art\n2,,net\n", ".csv", ("body", "section"))
+    assert found and found.shape == "input + output" and found.bad_rows == ((3, "Body is empty"),)
+    assert found.rows == ({"line": 2, "input": "A tale", "output": "art"},)
+    assert parse('{"text": "a", "label": "b"}\n', ".jsonl", ("body", "section")) is None
+    lines = parse('{"body": "a", "section": 4}\n', ".jsonl", ("body", "section"))
+    assert lines and lines.rows == ({"line": 1, "input": "a", "output": "4"},)
+
+
+def test_a_row_as_a_conversation() -> None:
+    assert as_messages({"text": "Hi ", "label": " x "}) == [
+        {"role": "user", "content": "Hi "}, {"role": "assistant", "content": "x"},
+    ]  # fmt: skip
+    talk = [{"role": "system", "content": "S"}, *ASKED]
+    assert as_messages({"messages": talk}) == talk and right_answer({"messages": talk}) == "Hello"
+    assert [m["content"] for m in with_question(talk, "Yo")] == ["S", "Yo", "Hello"]

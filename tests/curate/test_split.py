@@ -37,3 +37,12 @@ def test_the_shares_are_about_right() -> None:
     buckets = [split.bucket([hashlib.sha256(b"%d" % n).hexdigest()]) for n in range(4000)]
     splits = split.assign(buckets, 0.10, 0.08)
     assert abs(splits.count("test") / 4000 - 0.10) < 0.02 and abs(splits.count("valid") / 4000 - 0.08) < 0.02
+
+
+@given(st.integers(0, 400), st.floats(0.01, 0.5), st.floats(0.01, 0.4))
+def test_every_stretch_of_a_sorted_row_has_its_share(count: int, test: float, valid: float) -> None:
+    splits = split.spread(count, test, valid)
+    for start in range(0, count, 37):
+        stretch = splits[start:]
+        assert abs(stretch.count("test") - test * len(stretch)) <= 1
+        assert abs(stretch.count("valid") - valid * len(stretch)) <= 2.5

@@ -158,8 +158,7 @@ def test_head_loss_is_cross_entropy_and_so_is_its_gradient():
     torch.manual_seed(0)
     hidden = torch.randn(700, 16, requires_grad=True)
     head, targets = torch.randn(50, 16), torch.randint(0, 50, (700,))
-    targets[::7] = -1
-    expected = torch.nn.functional.cross_entropy(hidden @ head.t(), targets, ignore_index=-1)
+    expected = torch.nn.functional.cross_entropy(hidden @ head.t(), targets)
     (wanted,) = torch.autograd.grad(expected, hidden)
     loss = head_loss(hidden, head, targets)
     (found,) = torch.autograd.grad(loss, hidden)
@@ -172,12 +171,10 @@ def test_with_a_teacher_the_target_is_the_mixture(share):
     torch.manual_seed(1)
     hidden = torch.randn(300, 16, requires_grad=True)
     head, targets, thinks = torch.randn(50, 16), torch.randint(0, 50, (300,)), torch.randn(300, 24)
-    targets[5] = -1
     taught = Taught(thinks, torch.randn(50, 24), share)
     soft = torch.softmax(thinks @ taught.head.t(), -1)
-    mixture = share * soft + (1 - share) * torch.nn.functional.one_hot(targets.clamp(min=0), 50)
-    used = targets >= 0
-    expected = torch.nn.functional.cross_entropy((hidden @ head.t())[used], mixture[used])
+    mixture = share * soft + (1 - share) * torch.nn.functional.one_hot(targets, 50)
+    expected = torch.nn.functional.cross_entropy(hidden @ head.t(), mixture)
     (wanted,) = torch.autograd.grad(expected, hidden)
     loss = head_loss(hidden, head, targets, taught)
     (found,) = torch.autograd.grad(loss, hidden)
@@ -190,9 +187,31 @@ def test_with_a_teacher_the_target_is_the_mixture(share):
 def test_packing_loses_and_repeats_nothing(lengths, window):
     stream = iter(range(1000))
     texts = [hf.Text([0, *(next(stream) for _ in range(n))], n) for n in lengths]
-    rows = batches.pack(texts, window)
-    targets = [t for row in rows[:, 1:].tolist() for t in row if t >= 0]
-    assert targets == [t for text in texts for t in text.ids][1:]
+    rows = batches.pack(texts, window, seed=0)
+    assert rows.ids[:, 1:][rows.text[:, 1:] >= 0].tolist() == [t for text in texts for t in text.ids][1:]
+    assert rows.ids[:, 1:][rows.wanted[:, 1:]].tolist() == [t for text in texts for t in text.ids[1:]]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    lengths=st.lists(st.tuples(st.integers(1, 9), st.integers(1, 6)), min_size=1, max_size=12),
+    window=st.integers(14, 40),
+    documents=st.integers(0, 2),
+)
+def test_a_lesson_lies_whole_in_one_window_and_its_answer_alone_is_learnt(lengths, window, documents):
+    stream = iter(range(1, 1000))
+    plain = [hf.Text([0, *(next(stream) for _ in range(30))], 30) for _ in range(documents)]
+    lessons = [hf.Text([next(stream) for _ in range(a + b)], b, begin=a) for a, b in lengths]
+    lessons = [lesson for lesson in lessons if lesson.begin > 1]
+    rows = batches.pack([*plain, *lessons], window, seed=3)
+    found = []
+    for ids, text, wanted in zip(rows.ids.tolist(), rows.text.tolist(), rows.wanted.tolist(), strict=True):
+        for number in {n for n in text if n >= 0}:
+            places = [place for place, n in enumerate(text) if n == number]
+            assert places == list(range(places[0], places[-1] + 1))
+            found.append(([ids[p] for p in places], [ids[p] for p in places if wanted[p]]))
+    whole = [(lesson.ids, lesson.ids[lesson.begin :]) for lesson in lessons]
+    assert all(lesson in found for lesson in whole) and len(found) >= len(whole)
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,0 +1,65 @@
+"""Which way of asking answers valid best, and how its probabilities are calibrated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..documents import evenly, read_rows
+from ..engines.asking import Asker, Way, calibrated
+from ..engines.llama import Engine
+from ..examples import as_messages, right_answer
+from ..scores import SCORES
+from ..step import Progress
+from . import FEW, Params
+
+CONTEXT_TOKENS = 4096
+TEMPERATURES = [1.15**step for step in range(-8, 17)]  # 0.3 to 9.4
+
+Row = dict[str, Any]
+Settled = tuple[Way, list[Row], dict[str, float]]
+
+
+def settle(
+    params: Params, task: Mapping[str, Any], model: Path, rendered: Path
+) -> Generator[Progress, None, Settled]:
+    """Yields progress; returns (the way, the examples that it shows, the score of each way tried on valid)."""
+    plain = Way(task["kind"], tuple(task["labels"]), task["end"], abstain=params.abstain)
+    if not task["kind"]:
+        return plain, [], {}
+    train, valid = (list(read_rows(rendered / "examples" / f"{part}.jsonl")) for part in ("train", "valid"))
+    valid = evenly(valid, params.items)
+    ways = {"tuned": plain}
+    if len(train) <= FEW and params.shots:
+        ways["tuned, with examples in the prompt"] = replace(plain, shots=params.shots)
+    tried: dict[str, float] = {}
+    shares: dict[str, list[dict[str, float]]] = {}
+    with Engine(model, context_tokens=CONTEXT_TOKENS, threads=params.compute.threads) as engine:
+        for number, (name, way) in enumerate(ways.items()):
+            asker, said = Asker(engine, way, train), []
+            for done, row in enumerate(valid):
+                yield Progress((number + done / len(valid)) / len(ways), f"{name}, valid example {done + 1}")
+                said.append(asker.ask(as_messages(row)[:-1]))
+            score = SCORES[way.kind][0].function
+            tried[name] = score([one.text for one in said], [right_answer(row) for row in valid])
+            shares[name] = [dict(one.probabilities) for one in said]
+    best = max(tried, key=lambda name: tried[name])  # the first of equals, which is the plain one
+    way = ways[best]
+    if way.kind == "labels":
+        way = replace(way, temperature=fitted(shares[best], [right_answer(row) for row in valid]))
+    return way, train if way.shots else [], tried
+
+
+def fitted(shares: Sequence[Mapping[str, float]], truths: Sequence[str]) -> float:
+    """The temperature at which the right labels are likeliest (arXiv 1706.04599); 1 where nothing tells."""
+
+    def loss(temperature: float) -> float:
+        return -sum(
+            math.log(calibrated(share, temperature)[truth]) for share, truth in zip(shares, truths, strict=True)
+        )
+
+    return min(TEMPERATURES, key=lambda t: (round(loss(t), 9), abs(math.log(t))))
+

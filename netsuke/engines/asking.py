@@ -1,0 +1,164 @@
+"""Answering a task with a model in llama.cpp: a label with its probability, or a text.
+
+A label is decoded under a grammar, token by token: at each place the model's own probabilities are shared out among
+the labels that are still possible, so one of them always comes out, and the shares are the labels' probabilities.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..documents import read_rows
+from ..examples import as_messages
+from ..nearest import Nearest
+from .llama import Engine
+
+SHOWN = 512  # of the most likely next tokens, llama.cpp tells the probability
+UNLIKELY = 0.02  # a branch of labels with a smaller share is not looked into; its labels share it evenly
+HALF_CHARACTER = 4  # tokens at most before llama.cpp shows a character and its probability
+ANSWER_TOKENS = 256
+
+Tree = dict[int, Any]  # by token: the rest of the labels that go on with it; {} at an end
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was answered; `probabilities` are those of the labels, the most likely first, or none for a text."""
+
+    text: str
+    confidence: float | None
+    probabilities: tuple[tuple[str, float], ...] = ()
+    abstained: bool = False
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """As plain values, three labels at most."""
+        return {
+            "answer": None if self.abstained else self.text,
+            "confidence": None if self.confidence is None else round(self.confidence, 4),
+            "abstained": self.abstained,
+            "likely": [[label, round(p, 4)] for label, p in self.probabilities[:3]],
+        }
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a task is asked: what stands before the question, and how sure the answers are."""
+
+    kind: str  # "labels", "extract" or "free"
+    labels: tuple[str, ...] = ()
+    end: str = ""  # what the template writes behind an answer
+    instruction: str = ""  # a system message
+    shots: int = 0  # examples in the prompt, the nearest last
+    temperature: float = 1.0  # what calibrates the labels' probabilities: p to the power of 1 / temperature
+    abstain: float = 0.0
+
+    @classmethod
+    def of(cls, task: Mapping[str, Any]) -> Way:
+        """From a task.json."""
+        return cls(**{**task["way"], "labels": tuple(task["labels"]), "kind": task["kind"], "end": task["end"]})
+
+
+def task_of(pack: Path) -> dict[str, Any] | None:
+    """task.json of a pack; None for one without a task."""
+    file = pack / "task.json"
+    task = json.loads(file.read_text()) if file.exists() else None
+    return task if task and task["kind"] else None
+
+
+def shots_of(pack: Path) -> list[dict[str, Any]]:
+    """The examples that a pack shows in its prompts."""
+    file = pack / "shots.jsonl"
+    return list(read_rows(file)) if file.exists() else []
+
+
+class Asker:
+    """An engine that is asked one task."""
+
+    def __init__(self, engine: Engine, way: Way, examples: Sequence[Mapping[str, Any]] = ()) -> None:
+        self.engine, self.way = engine, way
+        self.shots = [as_messages(row)[-2:] for row in examples] if way.shots else []
+        self.nearest = Nearest([question["content"] for question, _ in self.shots])
+        self.tree: Tree = {}
+        self.paths: dict[str, list[int]] = {}
+        for label in way.labels:
+            self.paths[label] = [*engine.tokenize(label, special=False), *engine.tokenize(way.end)]
+            branch = self.tree
+            for token in self.paths[label]:
+                branch = branch.setdefault(token, {})
+
+    def ask(self, messages: Sequence[Mapping[str, str]]) -> Answer:
+        """The answer to a conversation that ends with the question."""
+        prompt = self.engine.tokenize(self.engine.prompt(self.before(messages)))
+        if self.way.kind == "labels":
+            return self.chosen(self.shares(prompt))
+        answer = self.engine.complete(
+            prompt, n_predict=ANSWER_TOKENS, temperature=0.0, cache_prompt=True, stop=[self.way.end]
+        )
+        return Answer(answer["content"].strip(), None)
+
+    def before(self, messages: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+        """The messages behind the instruction and the nearest examples."""
+        system = [{"role": "system", "content": self.way.instruction}] if self.way.instruction else []
+        numbers = self.nearest.find(messages[-1]["content"], self.way.shots) if self.shots else []
+        shots = [message for number in reversed(numbers) for message in self.shots[number]]
+        own = 1 if messages[0]["role"] == "system" else 0
+        return [*system, *messages[:own], *shots, *messages[own:]]
+
+    def chosen(self, shares: Mapping[str, float]) -> Answer:
+        """The likeliest label by these shares, calibrated."""
+        heated = calibrated(shares, self.way.temperature)
+        ranked = sorted(heated.items(), key=lambda pair: (-pair[1], pair[0]))
+        label, confidence = ranked[0]
+        return Answer(label, confidence, tuple(ranked), confidence < self.way.abstain)
+
+    def shares(self, prompt: list[int]) -> dict[str, float]:
+        """The probability of each label, given that one of them is said."""
+        found = dict.fromkeys(self.way.labels, 0.0)
+        open_: list[tuple[list[int], Tree, float]] = [([], self.tree, 1.0)]
+        while open_:
+            said, branch, share = open_.pop()
+            while len(branch) == 1:  # nothing to choose
+                token, branch = next(iter(branch.items()))
+                said = [*said, token]
+            below = [label for label, path in self.paths.items() if path[: len(said)] == said]
+            if not branch or share < UNLIKELY:
+                for label in below:
+                    found[label] += share / len(below)
+                continue
+            odds = self._odds(prompt + said, self._grammar(below, said))
+            least = min(odds.values(), default=0.0)
+            weights = {token: math.exp(odds.get(token, least)) for token in branch}
+            total = sum(weights.values())
+            open_ += [([*said, token], branch[token], share * weights[token] / total) for token in branch]
+        return found
+
+    def _grammar(self, labels: Sequence[str], said: list[int]) -> str:
+        """What may follow these tokens, as a grammar; none in the middle of a character."""
+        before = self.engine.detokenize(said) if said else ""
+        if not all(label.startswith(before) for label in labels):
+            return ""
+        rests = (json.dumps(label[len(before) :], ensure_ascii=False) for label in labels)
+        return "root ::= " + " | ".join(rests)
+
+    def _odds(self, ids: list[int], grammar: str) -> dict[int, float]:
+        """Log-probabilities of the likeliest next tokens, by id; empty where the engine shows none."""
+        for tokens in (1, HALF_CHARACTER):
+            answer = self.engine.complete(
+                ids, n_predict=tokens, n_probs=SHOWN, temperature=0.0, cache_prompt=True, grammar=grammar
+            )
+            if shown := answer.get("completion_probabilities"):
+                return {top["id"]: top["logprob"] for top in shown[0]["top_logprobs"]}
+        return {}
+
+
+def calibrated(shares: Mapping[str, float], temperature: float) -> dict[str, float]:
+    """Probabilities to the power of 1 / temperature, adding up to 1."""
+    heated = {label: max(p, 1e-9) ** (1 / temperature) for label, p in shares.items()}
+    total = sum(heated.values())
+    return {label: p / total for label, p in heated.items()}

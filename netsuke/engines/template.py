@@ -1,0 +1,63 @@
+"""The base's own chat template, rendered in Jinja's sandbox as transformers does it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2.exceptions import TemplateError
+from transformers.utils.chat_template_utils import render_jinja_template
+
+from ..documents import Lesson
+from ..errors import RecipeError
+
+Messages = Sequence[dict[str, str]]
+
+
+class Template:
+    """How the base of a model folder writes a conversation. Raises RecipeError where it has no template."""
+
+    def __init__(self, folder: Path) -> None:
+        config = json.loads((folder / "tokenizer_config.json").read_text())
+        file = folder / "chat_template.jinja"
+        self.source = file.read_text() if file.exists() else config.get("chat_template")
+        if not isinstance(self.source, str):
+            raise RecipeError(
+                "the base has no chat template, and examples are taught in it",
+                hint="use a base that was tuned to answer, or leave the examples out of the sources",
+            )
+        named = ("bos_token", "eos_token", "unk_token", "pad_token")
+        self.tokens = {name: _content(config[name]) for name in named if config.get(name)}
+        added = json.loads((folder / "tokenizer.json").read_text())["added_tokens"]
+        self.commands = [token["content"] for token in added if token["special"]]
+
+    def render(self, messages: Messages, answering: bool) -> str:
+        """The conversation as text; `answering`: up to where the assistant's next answer begins."""
+        options: dict[str, Any] = {"chat_template": self.source, "add_generation_prompt": answering, **self.tokens}
+        try:
+            rendered: Any = render_jinja_template([list(messages)], **options)
+        except TemplateError as error:
+            raise RecipeError(f"the base's chat template refuses an example: {error}") from error
+        return str(rendered[0][0])
+
+    @property
+    def end(self) -> str:
+        """What it writes behind an answer."""
+        whole = self.render([{"role": "user", "content": "?"}, {"role": "assistant", "content": "\u2020"}], False)
+        return whole.rpartition("\u2020")[2].strip()
+
+    def lesson(self, messages: Messages) -> Lesson:
+        """A conversation whose last message is the assistant's, with where that begins."""
+        whole, prompt = self.render(messages, False), self.render(messages[:-1], True)
+        if not whole.startswith(prompt):
+            raise RecipeError(
+                "the base's chat template writes an answer otherwise than it asks for one",
+                hint="use another base for examples",
+            )
+        return Lesson(whole.rstrip(), len(prompt))
+
+
+def _content(token: object) -> str:
+    return str(token["content"]) if isinstance(token, dict) else str(token)

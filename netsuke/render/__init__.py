@@ -1,0 +1,58 @@
+"""Render: the dataset as the model reads it. Documents stay as they are; examples become lessons.
+
+A lesson is an example in the base's own chat template, of which the answer alone is learnt. What the examples ask for,
+their task, is settled here once: one of a few labels, a piece of the input, or free text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..nouns import Measure, knob
+from ..step import Progress, Work, step
+
+Kind = Literal["auto", "labels", "extract", "free"]
+
+
+@dataclass(frozen=True)
+class Params:
+    """[task]: what the examples teach"""
+
+    kind: Kind = knob("auto", "what an answer is: one of a few labels, a piece of the input, or free text")
+    labels: tuple[str, ...] = knob((), "the labels there are; none: those of the examples")
+    abstain: float = knob(0.0, "confidence below which no label is given", "probability", 0, 1)
+    shots: int = knob(4, "examples in the prompt, where that is tried against tuning", "examples", 0, 64)
+    items: int = knob(200, "most held-out examples that the check answers", "examples", 1, 1_000_000)
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """The part of Params that decides what is rendered, and how long a lesson may be."""
+
+    kind: Kind
+    labels: tuple[str, ...]
+    window_tokens: int
+
+
+def sections(params: Params, window_tokens: int) -> Rendering:
+    """The step's params: a lesson has to fit into one window of training."""
+    return Rendering(params.kind, params.labels, window_tokens)
+
+
+@step(version=1, libraries=("transformers", "tokenizers", "jinja2"))
+def render(params: Rendering, out: Path, model: Path, data: Path) -> Work:
+    """train, valid, test (.jsonl) of documents and lessons; examples/ as they are used; task.json, or no task.
+
+    Raises RecipeError where the examples teach nothing: one label alone, or too few.
+    """
+    from . import lessons
+
+    yield Progress(0.1, "writing examples out in the base's chat template")
+    task = lessons.write(params, model, data, out)
+    left_out = sum(row["count"] for row in task["left_out"])
+    return [
+        Measure("lessons", sum(task["examples"].values()), "examples"),
+        Measure("examples left out", left_out, "examples"),
+    ]

@@ -1,0 +1,83 @@
+"""Lessons of a task, and the files of a rendered dataset."""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from ..documents import Lesson, read_rows, write_rows
+from ..engines import tokenizer
+from ..engines.template import Template
+from ..errors import RecipeError
+from ..examples import as_messages, with_question
+from ..store import canonical
+from . import Rendering
+from .task import Row, Task, task_of
+
+SPLITS = ("train", "valid", "test")
+LEAST_INPUT = 16  # tokens of a question that are left, where it is cut to fit
+
+
+def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, Any]:
+    """Write the dataset as the model reads it; what task.json says."""
+    (out / "examples").mkdir()
+    rows = [row for split in SPLITS for row in read_rows(data / "examples" / f"{split}.jsonl")]
+    task = task_of(rows, params.kind, params.labels)
+    left_out = defaultdict(list, {why: list(lines) for why, lines in task.left_out.items()})
+    lessons, cut = _lessons(task, model, params.window_tokens, left_out)
+    for split in SPLITS:
+        mine = [(row, lesson) for row, lesson in lessons if row["split"] == split]
+        if task.kind and not mine:
+            raise RecipeError(
+                f"no example is left for the {split} part", hint="add examples, or raise curate.test and valid"
+            )
+        write_rows(out / "examples" / f"{split}.jsonl", (row for row, _ in mine))
+        if not task.kind:
+            shutil.copyfile(data / f"{split}.jsonl", out / f"{split}.jsonl")
+            continue
+        taught = [{"text": str(lesson), "answer": lesson.answer} for _, lesson in mine]
+        write_rows(out / f"{split}.jsonl", [*read_rows(data / f"{split}.jsonl"), *taught])
+    content = {
+        "kind": task.kind,
+        "labels": list(task.labels),
+        "end": Template(model).end if task.kind else "",
+        "examples": {split: sum(row["split"] == split for row, _ in lessons) for split in SPLITS},
+        "cut_to_fit": cut,
+        "left_out": [{"why": why, "count": len(lines), "lines": lines[:5]} for why, lines in sorted(left_out.items())],
+    }
+    (out / "task.json").write_bytes(canonical(content) + b"\n")
+    return content
+
+
+def _lessons(
+    task: Task, model: Path, window_tokens: int, left_out: defaultdict[str, list[int]]
+) -> tuple[list[tuple[Row, Lesson]], int]:
+    """Each example that can be taught with its lesson, and how many questions were cut to fit into the window."""
+    if not task.kind:
+        return [], 0
+    template, words = Template(model), tokenizer.load_tokenizer(model)
+    words.encode_special_tokens = False  # the template's own are commands, and no example may hold one
+
+    def size(text: str) -> int:
+        return len(words.encode(text, add_special_tokens=False))
+
+    found, cut = [], 0
+    for row in task.examples:
+        messages = as_messages(row)
+        if any(command in message["content"] for message in messages for command in template.commands):
+            left_out["holds a special token of the base"].append(row["line"])
+            continue
+        lesson = template.lesson(messages)
+        over = size(lesson) - window_tokens - 1
+        if over > 0:
+            question = messages[-2]["content"]
+            spans = words.encode(question, add_special_tokens=False).offsets
+            if len(spans) - over < LEAST_INPUT:
+                left_out["longer than a window of training (tune.window_tokens)"].append(row["line"])
+                continue
+            lesson = template.lesson(with_question(messages, question[: spans[-over - 2][1]]))
+            cut += 1
+        found.append((row, lesson))
+    return found, cut

@@ -1,0 +1,102 @@
+"""What examples ask for: one of a few labels, a piece of the input, or free text."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import RecipeError
+from ..examples import input_of, right_answer
+
+LABEL_CHARS = 60  # a longer answer is no label
+REPEATS = 4  # uses of each label, on average, that make answers labels
+TAKEN = 0.9  # share of answers whose every word stands in the input, that makes a task an extraction
+FEWEST = 10
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked, of which examples, and which ones were left out for what."""
+
+    kind: str  # "labels", "extract" or "free"; "" without examples
+    labels: tuple[str, ...]
+    examples: tuple[Row, ...]
+    left_out: dict[str, list[int]]  # by reason: lines
+
+
+def kind_of(rows: Sequence[Row]) -> str:
+    """What the answers look like."""
+    answers = Counter(right_answer(row) for row in rows)
+    if all(len(row.get("messages", ())) > 2 for row in rows):
+        return "free"
+    if all("label" in row for row in rows):
+        return "labels"
+    if len(rows) >= REPEATS * len(answers) and max(map(len, answers)) <= LABEL_CHARS:
+        return "labels"
+    return "extract" if sum(map(_taken, rows)) >= TAKEN * len(rows) else "free"
+
+
+def _taken(row: Row) -> bool:
+    """Whether every word of the answer, the keys and marks of JSON aside, stands in the input."""
+    given = input_of(row).casefold()
+    said = right_answer(row)
+    words = [word.strip('{}[]",:') for word in said.replace('":', '": ').split() if not word.endswith('":')]
+    return all(word.casefold() in given for word in words)
+
+
+def task_of(rows: Sequence[Row], kind: str, wanted: Sequence[str]) -> Task:
+    """The task of these examples; those that contradict most of their like, or have a label too many, are left out.
+
+    Raises RecipeError where there is nothing to tell apart, or too little to learn from.
+    """
+    if not rows:
+        return Task("", (), (), {})
+    kind = kind_of(rows) if kind == "auto" else kind
+    left_out: defaultdict[str, list[int]] = defaultdict(list)
+    kept = list(rows)
+    if kind == "labels":
+        kept = _agreeing(_listed(kept, wanted, left_out), left_out)
+    labels = tuple(sorted({right_answer(row) for row in kept})) if kind == "labels" else ()
+    if kind == "labels" and len(labels) < 2:
+        told = f"every example has the label {labels[0]!r}" if labels else "no example has a label of the list"
+        raise RecipeError(f"{told}: there is nothing to tell apart", hint="add examples of other labels")
+    if len(kept) < FEWEST:
+        raise RecipeError(
+            f"{len(kept)} examples are too few to learn a task from and to check it: at least {FEWEST} are needed",
+            hint="add examples; fifty are a start",
+        )
+    return Task(kind, labels, tuple(kept), dict(left_out))
+
+
+def _listed(rows: Sequence[Row], wanted: Sequence[str], left_out: dict[str, list[int]]) -> list[Row]:
+    """The rows whose label is in the recipe's list, if there is one."""
+    kept = []
+    for row in rows:
+        if not wanted or (label := right_answer(row)) in wanted:
+            kept.append(row)
+            continue
+        near = difflib.get_close_matches(label, wanted, 1, 0.6)
+        meant = f": perhaps {near[0]!r}" if near else ""
+        left_out.setdefault(f"label {label!r} is not in task.labels{meant}", []).append(row["line"])
+    return kept
+
+
+def _agreeing(rows: Sequence[Row], left_out: dict[str, list[int]]) -> list[Row]:
+    """The rows but those whose input has another label more often; where none has more, none is right."""
+    votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        votes[input_of(row).strip()][right_answer(row)] += 1
+    kept = []
+    for row in rows:
+        found = votes[input_of(row).strip()]
+        most = [label for label, count in found.items() if count == max(found.values())]
+        if most == [right_answer(row)]:
+            kept.append(row)
+        else:
+            left_out.setdefault("another label for the same input", []).append(row["line"])
+    return kept

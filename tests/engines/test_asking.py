@@ -1,0 +1,121 @@
+"""Asking a task of a real engine: labels come out as they were given, with the model's own probabilities."""
+
+import math
+
+import pytest
+import torch
+from tiny import tiny_gguf
+
+from netsuke.engines import gguf, hf
+from netsuke.engines.asking import Answer, Asker, Way, calibrated
+from netsuke.engines.llama import Engine
+from netsuke.nearest import Nearest
+
+LABELS = ("net", "network", "nether", "the", "math", "größe", "中", "丰", 'a "b"\n|c')
+QUESTION = [{"role": "user", "content": "the other thing"}]
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("asking")
+    (folder / "model").mkdir()
+    gguf.unpack(tiny_gguf(folder / "tiny.gguf"), folder / "model")
+    with Engine(folder / "tiny.gguf", threads=1) as engine:
+        yield folder, engine
+
+
+def way(**changes):
+    return Way("labels", LABELS, "<|im_end|>", **changes)
+
+
+def exact(folder, asker, prompt):
+    """The shares of the labels by our own reading of the same file: at each fork among what is still possible."""
+    model = hf.load_model(folder / "model", torch.float32)
+    found = dict.fromkeys(LABELS, 1.0)
+    for label, path in asker.paths.items():
+        branch = asker.tree
+        for place, token in enumerate(path):
+            logs = hf.log_probabilities(model, prompt + path[:place])[-1]
+            found[label] *= math.exp(logs[token]) / sum(math.exp(logs[other]) for other in branch)
+            branch = branch[token]
+    return found
+
+
+def test_the_shares_are_the_models_own_and_add_up(room, monkeypatch):
+    folder, engine = room
+    monkeypatch.setattr("netsuke.engines.asking.UNLIKELY", 0.0)
+    asker = Asker(engine, way())
+    prompt = engine.tokenize(engine.prompt(QUESTION))
+    shares = asker.shares(prompt)
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-6) and min(shares.values()) > 0
+    whole = [
+        label for label in LABELS if label not in ("中", "丰", "größe")
+    ]  # halves of characters are not shown
+    wanted = exact(folder, asker, prompt)
+    for label in whole:
+        assert math.log(shares[label] / wanted[label]) == pytest.approx(0, abs=0.2), label
+
+
+def test_branches_that_are_not_likely_are_shared_evenly(room):
+    _, engine = room
+    shares = Asker(engine, way()).shares(engine.tokenize(engine.prompt(QUESTION)))
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-6)
+
+
+def test_an_answer_is_always_one_of_the_labels_and_abstains_below_its_threshold(room):
+    _, engine = room
+    answer = Asker(engine, way()).ask(QUESTION)
+    assert answer.text in LABELS and answer.text == answer.probabilities[0][0]
+    assert answer.confidence == answer.probabilities[0][1] and not answer.abstained
+    unsure = Asker(engine, way(abstain=0.999)).ask(QUESTION)
+    assert unsure.abstained and unsure.row["answer"] is None and unsure.row["likely"][0][0] == answer.text
+
+
+def test_a_text_ends_where_the_template_ends_an_answer(room):
+    _, engine = room
+    answer = Asker(engine, Way("free", end="e")).ask(QUESTION)
+    assert "e" not in answer.text and answer.confidence is None
+
+
+def test_the_nearest_example_stands_last_before_the_question(room):
+    _, engine = room
+    examples = [
+        {"text": text, "label": label}
+        for text, label in (("a red fox", "x"), ("other thing", "y"), ("blue", "z"))
+    ]
+    messages = Asker(engine, way(shots=2, instruction="Choose."), examples).before(QUESTION)
+    assert [m["content"] for m in messages] == [
+        "Choose.",
+        "a red fox",
+        "x",
+        "other thing",
+        "y",
+        "the other thing",
+    ]
+    own = [{"role": "system", "content": "Mine."}, *QUESTION]
+    assert [m["role"] for m in Asker(engine, way(shots=1), examples).before(own)] == [
+        "system", "user", "assistant", "user",
+    ]  # fmt: skip
+
+
+def test_a_temperature_keeps_the_order_and_the_sum():
+    shares = {"a": 0.7, "b": 0.2, "c": 0.1}
+    for temperature in (0.3, 1.0, 4.0):
+        heated = calibrated(shares, temperature)
+        assert sum(heated.values()) == pytest.approx(1) and sorted(heated, key=heated.get) == ["c", "b", "a"]
+    assert calibrated(shares, 1.0) == pytest.approx(shares)
+    assert calibrated(shares, 4.0)["a"] < 0.7 < calibrated(shares, 0.3)["a"]
+
+
+def test_nearness_is_by_the_rare_words():
+    nearest = Nearest(["the the the fox", "the river bank", "the bank of the bank"])
+    assert nearest.find("a river", 3) == [1, 0, 2]
+    assert nearest.find("THE FOX", 1) == [0] and nearest.find("nothing here", 2) == [0, 1]
+    assert Nearest([]).find("x", 4) == []
+
+
+def test_an_answer_as_plain_values():
+    row = Answer("a", 0.61234, (("a", 0.61234), ("b", 0.3), ("c", 0.05), ("d", 0.01))).row
+    assert row == {
+        "answer": "a", "confidence": 0.6123, "abstained": False, "likely": [["a", 0.6123], ["b", 0.3], ["c", 0.05]],
+    }  # fmt: skip

@@ -1,0 +1,184 @@
+"""Examples become lessons: what task they are, which ones are left out for what, and how they are written out."""
+
+import json
+
+import pytest
+from tiny import tiny_gguf
+
+from netsuke import render
+from netsuke.documents import Lesson, read_rows, read_texts, sample, write_rows
+from netsuke.engines import gguf, hf, tokenizer
+from netsuke.engines.template import Template
+from netsuke.errors import RecipeError
+from netsuke.render.task import kind_of, task_of
+
+WINDOW = 64
+
+
+def labelled(count, labels=("net", "math", "doc"), start=0):
+    return [
+        {"line": n + 2, "text": f"thing number {n}", "label": labels[n % len(labels)]}
+        for n in range(start, count)
+    ]
+
+
+def asked(pairs):
+    return [{"line": n + 1, "input": a, "output": b} for n, (a, b) in enumerate(pairs)]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("render") / "model"
+    folder.mkdir()
+    gguf.unpack(tiny_gguf(folder.parent / "tiny.gguf"), folder)
+    return folder
+
+
+def rendered(model, tmp_path, rows, documents=(), **settings):
+    """(task.json, the texts of each part) of these examples, split in turn."""
+    data, out = tmp_path / "data", tmp_path / "out"
+    (data / "examples").mkdir(parents=True)
+    out.mkdir()
+    for n, part in enumerate(("train", "valid", "test")):
+        write_rows(data / "examples" / f"{part}.jsonl", ({**r, "split": part} for r in rows[n::3]))
+        write_rows(data / f"{part}.jsonl", ({"text": text} for text in documents))
+    params = render.sections(render.Params(**settings), WINDOW)
+    list(render.render.function(params, out, model, data))
+    texts = {part: read_texts(out / f"{part}.jsonl") for part in ("train", "valid", "test")}
+    return json.loads((out / "task.json").read_text()), texts
+
+
+# -- which task ------------------------------------------------------------------------------------------
+def test_the_kind_is_told_by_the_answers():
+    assert kind_of(labelled(30)) == "labels"
+    assert kind_of(asked([(f"is {n} even?", "yes" if n % 2 else "no") for n in range(30)])) == "labels"
+    assert kind_of(asked([(f"call Ann{n} at noon", f"Ann{n}") for n in range(30)])) == "extract"
+    found = [(f"call Ann{n} at noon", json.dumps({"who": f"Ann{n}", "when": "noon"})) for n in range(30)]
+    assert kind_of(asked(found)) == "extract"
+    assert kind_of(asked([(f"number {n}", f"a tale of {n} things") for n in range(30)])) == "free"
+
+
+def test_labels_that_contradict_each_other_are_left_out():
+    rows = [
+        *labelled(20),
+        *({"line": 90 + n, "text": "same", "label": label} for n, label in enumerate("aab")),
+    ]
+    task = task_of(
+        [*rows, {"line": 95, "text": "tie", "label": "a"}, {"line": 96, "text": "tie", "label": "b"}],
+        "auto",
+        (),
+    )
+    assert task.left_out == {"another label for the same input": [92, 95, 96]}
+    assert task.labels == ("a", "doc", "math", "net")
+
+
+def test_a_label_that_is_not_in_the_list_is_named_with_the_nearest():
+    task = task_of(labelled(20, ("net", "math", "maths")), "labels", ["net", "math"])
+    [why] = task.left_out
+    assert why == "label 'maths' is not in task.labels: perhaps 'math'" and task.labels == ("math", "net")
+
+
+@pytest.mark.parametrize(
+    ("rows", "wanted", "why"),
+    [
+        (labelled(20, ("net",)), (), "every example has the label 'net'"),
+        (labelled(20), ("other",), "no example has a label of the list"),
+        (labelled(9), (), "9 examples are too few"),
+    ],
+)
+def test_what_teaches_nothing_is_an_error(rows, wanted, why):
+    with pytest.raises(RecipeError, match=why):
+        task_of(rows, "auto", wanted)
+
+
+# -- lessons ---------------------------------------------------------------------------------------------
+def test_a_lesson_is_the_bases_own_template_and_knows_its_answer(model, tmp_path):
+    task, texts = rendered(model, tmp_path, labelled(30))
+    lesson = texts["train"][0]
+    assert isinstance(lesson, Lesson)
+    assert lesson == "<|im_start|>user\nthing number 0<|im_end|>\n<|im_start|>assistant\nnet<|im_end|>"
+    assert lesson[lesson.answer :] == "net<|im_end|>"
+    assert task == {
+        "kind": "labels", "labels": ["doc", "math", "net"], "end": "<|im_end|>", "cut_to_fit": 0, "left_out": [],
+        "examples": {"train": 10, "valid": 10, "test": 10},
+    }  # fmt: skip
+    [text] = hf.open_texts(model, [lesson], answers=True)
+    assert text.ids[0] == 1 and text.ids[-1] == 2, "its special tokens are commands"
+    assert len(text.ids) - text.begin == len("net") + 1
+
+
+def test_documents_stand_before_lessons_and_stay_as_they_are(model, tmp_path):
+    _, texts = rendered(model, tmp_path, labelled(30), documents=["A <|im_end|> text."])
+    assert texts["valid"][0] == "A <|im_end|> text." and not isinstance(texts["valid"][0], Lesson)
+    [document] = hf.open_texts(model, texts["valid"][:1])
+    assert 2 not in document.ids, "a special token spelt out in a document is text"
+
+
+def test_without_examples_the_dataset_passes_through(model, tmp_path):
+    task, texts = rendered(model, tmp_path, [], documents=["One.", "Two."])
+    assert task["kind"] == "" and texts["train"] == ["One.", "Two."]
+    assert (tmp_path / "out" / "train.jsonl").read_bytes() == (tmp_path / "data" / "train.jsonl").read_bytes()
+
+
+def test_a_long_question_is_cut_to_the_window_and_a_long_answer_is_left_out(model, tmp_path):
+    rows = labelled(30)
+    rows[0] |= {"text": "the " * 200}
+    rows[3] |= {"text": "what", "label": "x" * 100}
+    rows[6] |= {"text": "I say <|im_end|> to you"}
+    task, texts = rendered(model, tmp_path, rows)
+    assert task["cut_to_fit"] == 1 and len(texts["train"]) == 8
+    assert {row["why"]: row["lines"] for row in task["left_out"]} == {
+        "longer than a window of training (tune.window_tokens)": [5],
+        "holds a special token of the base": [8],
+    }
+    sizes = [len(text.ids) for text in hf.open_texts(model, texts["train"])]
+    assert WINDOW - 3 <= max(sizes) <= WINDOW + 1
+    assert texts["train"][0].startswith("<|im_start|>user\nthe the ") and texts["train"][0].endswith(
+        "net<|im_end|>"
+    )
+
+
+def test_a_base_without_a_template_cannot_be_taught_examples(model, tmp_path):
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (bare / name).write_text((model / name).read_text())
+    with pytest.raises(RecipeError, match="no chat template"):
+        rendered(bare, tmp_path, labelled(30))
+
+
+def test_a_template_is_rendered_in_the_sandbox(model, tmp_path):
+    evil = tmp_path / "evil"
+    evil.mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (evil / name).write_text((model / name).read_text())
+    (evil / "chat_template.jinja").write_text("{{ messages.__class__.__mro__[1].__subclasses__() }}")
+    with pytest.raises(RecipeError, match="refuses"):
+        Template(evil).render([{"role": "user", "content": "x"}], True)
+
+
+def test_the_words_are_those_of_the_engine(model, tmp_path):
+    """Prompt and answer apart give the same ids as the engine's own way through the template."""
+    from netsuke.engines.llama import Engine
+
+    lesson = Template(model).lesson(
+        [{"role": "user", "content": "the inner"}, {"role": "assistant", "content": "yes"}]
+    )
+    with Engine(model.parent / "tiny.gguf", threads=1) as engine:
+        prompt = engine.tokenize(engine.prompt([{"role": "user", "content": "the inner"}]))
+    [text] = hf.open_texts(model, [lesson], answers=True)
+    assert text.ids[: text.begin] == prompt
+
+
+def test_a_sample_keeps_lessons_whole():
+    lessons = [Lesson("x" * 100 + str(n), 90) for n in range(100)]
+    some = sample(["y" * 5000, *lessons], 3000)
+    assert 1000 < sum(map(len, some)) < 6000
+    assert all(isinstance(text, Lesson) and len(text) > 100 for text in some[1:]) and len(some) > 5
+
+
+def test_rows_of_a_split_are_those_that_were_rendered(model, tmp_path):
+    rendered(model, tmp_path, labelled(30))
+    rows = list(read_rows(tmp_path / "out" / "examples" / "train.jsonl"))
+    assert [row["line"] for row in rows] == [2 + n for n in range(0, 30, 3)]
+    assert tokenizer.load_tokenizer(model).encode_special_tokens is True

@@ -1,0 +1,39 @@
+"""The scores of a task, at values that can be counted by hand, and what holds of all of them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netsuke.scores import SCORES, accuracy, exact_match, macro_f1, rouge_l, token_f1
+
+RIGHT = ["net", "net", "net", "math"]
+
+
+def test_accuracy_is_the_share_and_macro_f1_the_mean_over_labels():
+    said = ["net", "net", "net", "net"]
+    assert accuracy(said, RIGHT) == 0.75
+    assert macro_f1(said, RIGHT) == pytest.approx((2 * 3 / 7 + 0) / 2)
+    assert macro_f1(["doc", "net", "net", "net"], RIGHT) == pytest.approx((2 * 2 / 6 + 0 + 0) / 3)
+
+
+def test_case_and_marks_make_no_difference_to_an_extraction():
+    assert exact_match(["The  river."], ["the river"]) == 1 and exact_match(["a river"], ["the river"]) == 0
+    assert token_f1(["the old river"], ["the river"]) == pytest.approx(0.8)
+
+
+def test_rouge_l_is_about_order():
+    assert rouge_l(["the cat sat on a mat"], ["the cat lay on the mat"]) == pytest.approx(2 * 4 / 12)
+    assert rouge_l(["b a"], ["a b"]) == 0.5 and token_f1(["b a"], ["a b"]) == 1
+
+
+TEXT = st.sampled_from(["", "a", "b", "a b", "b a c", "A b."])
+
+
+@given(pairs=st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=6))
+def test_every_score_is_a_share_and_one_for_the_truth(pairs):
+    said, right = [a for a, _ in pairs], [b for _, b in pairs]
+    picks = [[0] * len(pairs), list(range(len(pairs)))]
+    for score in (score for some in SCORES.values() for score in some):
+        assert 0 <= score.function(said, right) <= 1
+        assert score.function(right, right) == 1
+        assert score.resampled(said, right, picks)[1] == pytest.approx(score.function(said, right))

@@ -1,0 +1,137 @@
+"""A table of examples becomes a model that answers: on the command line, in the API, and with what it is worth."""
+
+import json
+import random
+
+import openai
+import pytest
+from material import netsuke
+from served import KEY, running
+from tiny import tiny_gguf
+
+from netsuke import loop, talk
+from netsuke.errors import RecipeError
+from netsuke.pack import manifest
+from netsuke.step import Local
+from netsuke.store import Store
+
+SIGNS = {
+    "boat": "harbour sail rope tide anchor",
+    "bread": "oven flour crust dough yeast",
+    "bee": "hive comb wax swarm sting",
+}
+
+
+def question(number):
+    pick = random.Random(number)
+    label = pick.choice(sorted(SIGNS))
+    words = pick.choices(SIGNS[label].split(), k=2) + pick.choices("day man house old blue".split(), k=2)
+    pick.shuffle(words)
+    return f"the {' '.join(words)} {number}", label
+
+
+def table(folder, count=60):
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [f'"{text}",{label}' for text, label in map(question, range(count))]
+    (folder / "signs.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    tiny_gguf(folder.parent / "tiny.gguf")
+    place = folder / "netsuke.toml"
+    place.write_text(
+        f'name = "signs"\nbase = "{folder.parent / "tiny.gguf"}"\nminutes = 0.05\n[[sources]]\npath = "."\n'
+        "[tune]\nmax_epochs = 4\n[task]\nabstain = 0.3\nitems = 12\nshots = 2\n"
+    )
+    return place
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    from netsuke import recipe
+
+    room = tmp_path_factory.mktemp("task")
+    place, store = table(room / "notes"), Store(room / "home")
+    outcome = loop.make(recipe.load(place, loop.SECTIONS), place, store, lambda *_: None, executor=Local)
+    return room, store, outcome
+
+
+def pack_of(store):
+    return store.path(store.named("packs", "signs")["ref"])
+
+
+def test_examples_alone_become_a_checked_pack(made):
+    _, store, outcome = made
+    pack = pack_of(store)
+    assert manifest.faults(pack) == []
+    scores = loop.scores_of(store, outcome)
+    who = {row["who"] for row in scores["scores"]}
+    assert {"ours", "base, no example", "base, with examples", "words (TF-IDF, logistic regression)"} == who
+    assert {row["score"] for row in scores["scores"]} == {"accuracy", "macro F1"}
+    assert all(row["low"] <= row["value"] <= row["high"] and row["n"] == 12 for row in scores["scores"])
+    assert 0 <= scores["calibration_error"] <= 1 and 0 <= scores["answered"] <= 1
+    names = {row["name"] for row in loop.report_of(store, outcome)["measures"]}
+    assert names == {"answers", "general", "size"}
+    record = manifest.read(pack)
+    assert record["task"]["scores"] == scores["scores"] and "## Task" in (pack / "card.md").read_text()
+    task = json.loads((pack / "task.json").read_text())
+    assert task["labels"] == ["bee", "boat", "bread"] and set(task["tried"]) >= {"tuned"}
+
+
+def test_the_answers_get_better(made):
+    _, store, outcome = made
+    rows = {row["name"]: row for row in loop.report_of(store, outcome)["measures"]}
+    assert rows["answers"]["change"] < -0.1
+
+
+def test_a_question_is_answered_with_a_label_and_its_confidence(made):
+    _, store, _ = made
+    rows = talk.ask(pack_of(store), "signs", ["sail rope tide", "oven dough"])
+    assert [row["question"] for row in rows] == ["sail rope tide", "oven dough"]
+    for row in rows:
+        label, confidence = row["likely"][0]
+        assert label in SIGNS and confidence == row["confidence"] >= 0.33
+        assert row["answer"] == (None if confidence < 0.3 else label)
+
+
+def test_the_command_line_asks(made, tmp_path):
+    room, _, _ = made
+    lines = tmp_path / "lines.txt"
+    lines.write_text("sail rope\n\noven flour\n")
+    done = netsuke(room / "home", "ask", "signs", "a hive", "--file", str(lines), "--json")
+    assert done.returncode == 0, done.stderr
+    assert [row["question"] for row in json.loads(done.stdout)["answers"]] == [
+        "a hive",
+        "sail rope",
+        "oven flour",
+    ]
+    plain = netsuke(room / "home", "ask", "signs", "a hive")
+    assert plain.stdout.split()[0] in SIGNS and "%" in plain.stdout
+    none = netsuke(room / "home", "ask", "signs")
+    assert none.returncode != 0 and "no question" in none.stderr and "Traceback" not in none.stderr
+
+
+def test_a_model_without_a_task_says_so(tmp_path):
+    with pytest.raises(RecipeError, match="was not taught a task"):
+        talk.ask(tmp_path, "notes", ["x"])
+
+
+def test_the_api_answers_with_a_label_and_leaves_a_talk_alone(made):
+    _, store, _ = made
+    with (
+        running(pack_of(store) / "model.gguf") as server,
+        openai.OpenAI(base_url=f"{server.url}/v1", max_retries=0, api_key=KEY) as client,
+    ):
+        ask = client.chat.completions.create
+        answer = ask(model="tiny", messages=[{"role": "user", "content": "sail rope tide"}])
+        extra = answer.model_extra["netsuke"]
+        said = answer.choices[0].message
+        assert said.content == extra["answer"] and extra["likely"][0][0] in SIGNS
+        assert (said.refusal is not None) == extra["abstained"]
+        chunks = list(
+            ask(model="tiny", messages=[{"role": "user", "content": "sail rope tide"}], stream=True)
+        )
+        assert (
+            chunks[0].choices[0].delta.content == said.content
+            and chunks[-1].choices[0].finish_reason == "stop"
+        )
+        talk_ = [{"role": "system", "content": "Go on."}, {"role": "user", "content": "sail rope"}]
+        plain = ask(model="tiny", messages=talk_, max_tokens=4)
+        assert "netsuke" not in (plain.model_extra or {})
