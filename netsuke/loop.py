@@ -65,7 +65,7 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
 
     # combine and quantise: one file under the budget
     tuned = run(combine.combine, None, model=body, adapter=adapter.ref)
-    quantising = carve.Quantising(recipe.name, budget_bytes, compute)
+    quantising = carve.Quantising(recipe.name, budget_bytes, compute, start.infills)
     model = run(carve.quantise, quantising, model=tuned.ref, choice=choice, **texts)["model.gguf"]
 
     # answer: how the file is asked its task, if examples teach one; then the check of that
@@ -131,6 +131,11 @@ class Start:
     base_model: Ref | None
     base_file: Ref | None
     texts: dict[str, Ref | None]
+
+    @property
+    def infills(self) -> bool:
+        """Whether filling in the middle is taught."""
+        return self.rendered.value("pieces with a hole") > 0
 
     @property
     def has_task(self) -> bool:

@@ -32,8 +32,9 @@ def tiny_gguf(
     layers: int = LAYERS,
     feed_forward: int = FEED_FORWARD,
     tied: bool = True,
+    spare: tuple[str, ...] = (),
 ) -> Path:
-    """Writes the model to `path`; returns `path`. Same seed, same bytes."""
+    """Writes the model to `path`; returns `path`. Same seed, same bytes. `spare` are more special tokens."""
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("tiny")
     writer.add_context_length(context_tokens)
@@ -44,7 +45,7 @@ def tiny_gguf(
     writer.add_head_count_kv(KV_HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(HIDDEN // HEADS)
-    words = _add_tokenizer(writer)
+    words = _add_tokenizer(writer, spare)
     random = np.random.default_rng(seed)
     for name, shape in _shapes(words, layers, feed_forward, tied).items():
         norm = name.endswith("norm.weight")
@@ -57,14 +58,15 @@ def tiny_gguf(
     return path
 
 
-def _add_tokenizer(writer: gguf.GGUFWriter) -> int:
-    tokens = [*SPECIALS, *byte_symbols(), *(merge.replace(" ", "") for merge in MERGES)]
+def _add_tokenizer(writer: gguf.GGUFWriter, spare: tuple[str, ...]) -> int:
+    specials = (*SPECIALS, *spare)
+    tokens = [*specials, *byte_symbols(), *(merge.replace(" ", "") for merge in MERGES)]
     control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
     writer.add_vocab_size(len(tokens))
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("smollm")
     writer.add_token_list(tokens)
-    writer.add_token_types([control] * len(SPECIALS) + [normal] * (len(tokens) - len(SPECIALS)))
+    writer.add_token_types([control] * len(specials) + [normal] * (len(tokens) - len(specials)))
     writer.add_token_merges(list(MERGES))
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)

@@ -63,6 +63,7 @@ class Quantising:
     name: str
     budget_bytes: int
     compute: Compute
+    infill: bool = False  # whether it was taught to fill in the middle
 
 
 FREE = 100.0  # a gate that nothing reaches

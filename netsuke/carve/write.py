@@ -109,7 +109,7 @@ class File:
         for number, (name, rounded) in enumerate(rounding.body(network, calibration, type_of)):
             encoded[name] = rounded.data
             yield Progress(0.4 + 0.55 * number / len(types), "rounding", number, "matrices")
-        gguf.write(self.folder, path, type_of, energy, self.params.name, encoded)
+        gguf.write(self.folder, path, type_of, energy, self.params.name, encoded, self.params.infill)
         strict.require_sound(path)
         self._weigh(path, encoded)
 

@@ -228,17 +228,19 @@ def write(
     importance: Mapping[str, np.ndarray] | None = None,
     name: str | None = None,
     encoded: Mapping[str, np.ndarray] | None = None,
+    infill: bool = False,
 ) -> None:
     """Write a model folder as GGUF, each tensor in the type that `choose` gives it; same inputs, same bytes.
 
     `name` is what other programs show; by default the base's. `encoded` holds tensors whose bytes are chosen already.
+    `infill` is whether it was taught to fill in the middle.
     """
     config = json.loads((folder / "config.json").read_text())
     about = json.loads((folder / "about.json").read_text())
     about["name"] = name or about["name"]
     weights = load_file(folder / "model.safetensors")
     writer = gguf.GGUFWriter(path, "llama")
-    _write_fields(writer, config, about, tokenizer.to_gguf(folder, config["vocab_size"]))
+    _write_fields(writer, config, about, tokenizer.to_gguf(folder, config["vocab_size"], infill))
     heads = {"q_proj": config["num_attention_heads"], "k_proj": config["num_key_value_heads"]}
 
     for name in sorted(weights):

@@ -175,6 +175,7 @@ class Text:
     ids: list[int]
     bytes: int  # of what is scored
     begin: int = 1  # the first token that is scored
+    lesson: bool = False
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str], start: int, answers: bool = False) -> list[Text]:
@@ -199,9 +200,9 @@ def encode_lesson(tokenizer: Tokenizer, lesson: Lesson, answers: bool) -> Text:
         )
     finally:
         tokenizer.encode_special_tokens = True
-    begin, ids = len(prompt) if answers else 1, prompt + answer
+    begin, ids = max(1, len(prompt)) if answers else 1, prompt + answer
     spoken = tokenizer.decode(ids[begin if answers else 0 :], skip_special_tokens=True)
-    return Text(ids, max(1, len(spoken.encode())), begin)
+    return Text(ids, max(1, len(spoken.encode())), begin, lesson=True)
 
 
 Row = tuple[int, int, list[int]]  # number of its text, its first token's place in it, ids

@@ -12,6 +12,7 @@ from transformers.utils.chat_template_utils import render_jinja_template
 
 from ..documents import Lesson
 from ..errors import RecipeError
+from . import tokenizer
 
 Messages = Sequence[dict[str, str]]
 
@@ -30,8 +31,7 @@ class Template:
             )
         named = ("bos_token", "eos_token", "unk_token", "pad_token")
         self.tokens = {name: _content(config[name]) for name in named if config.get(name)}
-        added = json.loads((folder / "tokenizer.json").read_text())["added_tokens"]
-        self.commands = [token["content"] for token in added if token["special"]]
+        self.commands = tokenizer.commands(folder)
 
     def render(self, messages: Messages, answering: bool) -> str:
         """The conversation as text; `answering`: up to where the assistant's next answer begins."""

@@ -41,6 +41,7 @@ SPLITTERS: dict[str, tuple[dict[str, Any], bool]] = {
 }
 
 NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5  # llama.cpp's token types
+INFILL = ("pre", "suf", "mid")
 _ROLES = {"bos": "bos_token", "eos": "eos_token", "unknown": "unk_token", "padding": "pad_token"}
 
 
@@ -65,6 +66,32 @@ def document_start(folder: Path) -> int:
         if token and (found := tokenizer.token_to_id(token)) is not None:
             return int(found)
     raise RecipeError("the base has no token that can begin a document", where=str(folder))
+
+
+def commands(folder: Path) -> list[str]:
+    """The special tokens of a model folder, in the order of their ids."""
+    added = json.loads((folder / "tokenizer.json").read_text())["added_tokens"]
+    return [token["content"] for token in sorted(added, key=lambda t: t["id"]) if token["special"]]
+
+
+def end_of_turn(folder: Path) -> str:
+    """The token that ends an answer."""
+    token = json.loads((folder / "tokenizer_config.json").read_text()).get("eos_token", "")
+    return str(token["content"] if isinstance(token, dict) else token)
+
+
+def infill_tokens(folder: Path) -> dict[str, str] | None:
+    """The marks before prefix, suffix and middle: the base's own, or its last special tokens that nothing else uses."""
+    known = commands(folder)
+    for form in ("<|fim_{}|>", "<fim_{}>"):
+        names = [form.format(part) for part in ("prefix", "suffix", "middle")]
+        if all(name in known for name in names):
+            return dict(zip(INFILL, names, strict=True))
+    config = (folder / "tokenizer_config.json").read_text()
+    template = folder / "chat_template.jinja"
+    used = config + (template.read_text() if template.exists() else "")
+    spare = [token for token in known if token not in used and token != "<|endoftext|>"]
+    return dict(zip(INFILL, spare[-3:], strict=True)) if len(spare) >= 3 else None
 
 
 def from_gguf(fields: Mapping[str, Any], folder: Path) -> None:
@@ -167,8 +194,11 @@ def splitting_rule(document: Mapping[str, Any]) -> str:
     )
 
 
-def to_gguf(folder: Path, size: int) -> dict[str, Any]:
-    """GGUF fields of a model folder's tokenizer; ids without a token up to `size` become unused ones."""
+def to_gguf(folder: Path, size: int, infill: bool = False) -> dict[str, Any]:
+    """GGUF fields of a model folder's tokenizer; ids without a token up to `size` become unused ones.
+
+    `infill`: the marks for filling in the middle are named, since the model was taught them.
+    """
     document = json.loads((folder / "tokenizer.json").read_text())
     config = json.loads((folder / "tokenizer_config.json").read_text())
     tokens, types = [f"[PAD{i}]" for i in range(size)], [UNUSED] * size
@@ -192,6 +222,8 @@ def to_gguf(folder: Path, size: int) -> dict[str, Any]:
         token = token["content"] if isinstance(token, dict) else token
         if token in ids:
             fields[f"tokenizer.ggml.{role}_token_id"] = ids[token]
+    for part, token in ((infill and infill_tokens(folder)) or {}).items():
+        fields[f"tokenizer.ggml.fim_{part}_token_id"] = ids[token]
     template = folder / "chat_template.jinja"
     if template.exists():
         fields["tokenizer.chat_template"] = template.read_text()

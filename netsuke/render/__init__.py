@@ -24,6 +24,9 @@ class Params:
     labels: tuple[str, ...] = knob((), "the labels there are; none: those of the examples")
     abstain: float = knob(0.0, "confidence below which no label is given", "probability", 0, 1)
     shots: int = knob(4, "examples in the prompt, where that is tried against tuning", "examples", 0, 64)
+    infill: float = knob(
+        0.1, "share of the documents' pieces that also teach filling in the middle, for editors", "fraction", 0, 1
+    )
     items: int = knob(200, "most held-out examples that the check answers", "examples", 1, 1_000_000)
 
 
@@ -33,12 +36,13 @@ class Rendering:
 
     kind: Kind
     labels: tuple[str, ...]
+    infill: float
     window_tokens: int
 
 
 def sections(params: Params, window_tokens: int) -> Rendering:
     """The step's params: a lesson has to fit into one window of training."""
-    return Rendering(params.kind, params.labels, window_tokens)
+    return Rendering(params.kind, params.labels, params.infill, window_tokens)
 
 
 @step(version=1, libraries=("transformers", "tokenizers", "jinja2"))
@@ -55,4 +59,5 @@ def render(params: Rendering, out: Path, model: Path, data: Path) -> Work:
     return [
         Measure("lessons", sum(task["examples"].values()), "examples"),
         Measure("examples left out", left_out, "examples"),
+        Measure("pieces with a hole", task["infill"], "pieces"),
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from ..engines.template import Template
 from ..errors import RecipeError
 from ..examples import as_messages, with_question
 from ..store import canonical
-from . import Rendering
+from . import Rendering, infill
 from .task import Row, Task, task_of
 
 SPLITS = ("train", "valid", "test")
@@ -23,10 +22,11 @@ LEAST_INPUT = 16  # tokens of a question that are left, where it is cut to fit
 def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, Any]:
     """Write the dataset as the model reads it; what task.json says."""
     (out / "examples").mkdir()
-    rows = [row for split in SPLITS for row in read_rows(data / "examples" / f"{split}.jsonl")]
-    task = task_of(rows, params.kind, params.labels)
+    examples = [row for split in SPLITS for row in read_rows(data / "examples" / f"{split}.jsonl")]
+    task = task_of(examples, params.kind, params.labels)
     left_out = defaultdict(list, {why: list(lines) for why, lines in task.left_out.items()})
     lessons, cut = _lessons(task, model, params.window_tokens, left_out)
+    holed: list[Lesson] = []
     for split in SPLITS:
         mine = [(row, lesson) for row, lesson in lessons if row["split"] == split]
         if task.kind and not mine:
@@ -34,17 +34,20 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
                 f"no example is left for the {split} part", hint="add examples, or raise curate.test and valid"
             )
         write_rows(out / "examples" / f"{split}.jsonl", (row for row, _ in mine))
-        if not task.kind:
-            shutil.copyfile(data / f"{split}.jsonl", out / f"{split}.jsonl")
-            continue
-        taught = [{"text": str(lesson), "answer": lesson.answer} for _, lesson in mine]
-        write_rows(out / f"{split}.jsonl", [*read_rows(data / f"{split}.jsonl"), *taught])
+        documents = list(read_rows(data / f"{split}.jsonl"))
+        taught = [lesson for _, lesson in mine]
+        if split == "train":
+            texts = [row["text"] for row in documents]
+            holed = list(infill.lessons(texts, model, params.window_tokens, params.infill))
+            taught += holed
+        rows = ({"text": str(lesson), "answer": lesson.answer} for lesson in taught)
+        write_rows(out / f"{split}.jsonl", [*documents, *rows])
     content = {
         "kind": task.kind,
         "labels": list(task.labels),
         "end": Template(model).end if task.kind else "",
         "examples": {split: sum(row["split"] == split for row, _ in lessons) for split in SPLITS},
-        "cut_to_fit": cut,
+        "cut_to_fit": cut, "infill": len(holed),
         "left_out": [{"why": why, "count": len(lines), "lines": lines[:5]} for why, lines in sorted(left_out.items())],
     }
     (out / "task.json").write_bytes(canonical(content) + b"\n")

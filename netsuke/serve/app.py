@@ -59,6 +59,9 @@ def build_app(supervisor: Supervisor, *, key: str, port: int, hosts: Collection[
         body = fields.checked(await _json(request), fields.COMPLETION, (supervisor.name,))
         return Relay(supervisor, "/v1/completions", body)
 
+    async def infill(request: Request) -> Relay:
+        return Relay(supervisor, "/infill", fields.infilling(await _json(request), (supervisor.name,)))
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with supervisor:
@@ -70,6 +73,7 @@ def build_app(supervisor: Supervisor, *, key: str, port: int, hosts: Collection[
             Route("/v1/models", models),
             Route("/v1/chat/completions", chat, methods=["POST"]),
             Route("/v1/completions", completions, methods=["POST"]),
+            Route("/infill", infill, methods=["POST"]),
         ],
         middleware=[Middleware(Guard, key=key, port=port, hosts=hosts)],
         exception_handlers={Refused: _say_no, HTTPException: _say_no, Exception: _say_sorry},

@@ -77,6 +77,17 @@ def record(checks: Mapping[str, Check], required: tuple[str, ...] = ()) -> Check
     return check
 
 
+def each(check: Check, most: int) -> Check:
+    """A list of at most so many such values."""
+
+    def checked_all(value: Any) -> list[Any]:
+        if not isinstance(value, list) or len(value) > most:
+            raise ValueError(f"must be a list of at most {most}")
+        return [check(item) for item in value]
+
+    return checked_all
+
+
 def stop(value: Any) -> list[str]:
     words = [value] if isinstance(value, str) else value
     if not isinstance(words, list) or len(words) > 16:
@@ -173,11 +184,50 @@ COMPLETION: dict[str, Check] = {
     "echo": one_of(False),
     "best_of": one_of(1),
 }
+_extra = record(
+    {"text": text(1_000_000), "filename": text(4096), "time": lambda value: value}, required=("text",)
+)
+INFILL: dict[str, Check] = {  # llama.cpp's own route, as llama.vim and llama.vscode ask it
+    "input_prefix": text(1_000_000),
+    "input_suffix": text(1_000_000),
+    "input_extra": each(_extra, 256),
+    "prompt": text(1_000_000),
+    "model": text(256),
+    "n_predict": integer(0, MOST_TOKENS),
+    "n_indent": integer(0, 1000),
+    "temperature": number(0, 2),
+    "top_k": integer(0, 1000),
+    "top_p": number(0, 1),
+    "min_p": number(0, 1),
+    "seed": integer(-1, 2**32 - 1),
+    "samplers": each(text(64), 16),
+    "stop": stop,
+    "stream": one_of(False),
+    "cache_prompt": boolean,
+    "t_max_prompt_ms": integer(1, 60_000),
+    "t_max_predict_ms": integer(1, 60_000),
+    "response_fields": each(text(64), 64),
+    "id_slot": integer(-1, 1 << 16),
+}
 _OURS = ("model", "n", "user", "echo", "best_of", "max_completion_tokens")  # read here, not by the engine
 
 
 def checked(body: Mapping[str, Any], checks: Mapping[str, Check], known: tuple[str, ...]) -> dict[str, Any]:
     """The body for the engine. Raises Refused: 400 with the field's name, 404 for a model not in `known`."""
+    given = named(body, checks, known)
+    most = given.get("max_completion_tokens", given.get("max_tokens", DEFAULT_MAX_TOKENS))
+    return {field: value for field, value in given.items() if field not in _OURS} | {"max_tokens": most}
+
+
+def infilling(body: Mapping[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
+    """The body of /infill for the engine. Raises Refused as `checked`."""
+    given = named({"input_prefix": "", "input_suffix": "", "prompt": "", **body}, INFILL, known)
+    most = min(given.get("n_predict", DEFAULT_MAX_TOKENS), MOST_TOKENS)
+    return {k: v for k, v in given.items() if k not in ("model", "id_slot")} | {"n_predict": most}
+
+
+def named(body: Mapping[str, Any], checks: Mapping[str, Check], known: tuple[str, ...]) -> dict[str, Any]:
+    """The body's fields, each as it may be, for a model that is here. Raises Refused."""
     given = {field: value for field, value in body.items() if value is not None}
     for required in ("messages", "prompt"):
         if required in checks and required not in given:
@@ -192,8 +242,7 @@ def checked(body: Mapping[str, Any], checks: Mapping[str, Check], known: tuple[s
     if given.get("model", known[0]) not in known:
         message = f"There is no model {given['model']!r} here; there is {', '.join(known)}."
         raise Refused(404, message, code="model_not_found", param="model")
-    most = given.get("max_completion_tokens", given.get("max_tokens", DEFAULT_MAX_TOKENS))
-    return {field: value for field, value in given.items() if field not in _OURS} | {"max_tokens": most}
+    return given
 
 
 def _wrong(field: str, what: str, code: str = "invalid_value") -> Refused:

@@ -40,8 +40,8 @@ def pack(texts: Sequence[Text], window: int, seed: int) -> Windows:
 
     Lessons (of which only the end is learnt) are shuffled, and lie whole in windows of their own.
     """
-    documents = [text for text in texts if text.begin == 1]
-    lessons = [text for text in texts if text.begin > 1]
+    documents = [text for text in texts if not text.lesson]
+    lessons = [text for text in texts if text.lesson]
     stream = [token for number, text in enumerate(documents) for token in _tokens(text, number)]
     rows = [stream[at : at + window + 1] for at in range(0, len(stream) - 1, window)]
     order = torch.randperm(len(lessons), generator=torch.Generator().manual_seed(seed)).tolist()

@@ -132,7 +132,7 @@ class Job:
         scores = hf.score(self.model.eval(), self.valid)
         parts: dict[bool, list[hf.Score]] = {}
         for text, score in zip(self.valid, scores, strict=True):
-            parts.setdefault(text.begin > 1, []).append(score)
+            parts.setdefault(text.lesson, []).append(score)
         return sum(map(hf.bits_per_byte, parts.values())) / len(parts)
 
     def _evaluate(self) -> None:

@@ -99,7 +99,8 @@ def test_a_lesson_is_the_bases_own_template_and_knows_its_answer(model, tmp_path
     assert lesson == "<|im_start|>user\nthing number 0<|im_end|>\n<|im_start|>assistant\nnet<|im_end|>"
     assert lesson[lesson.answer :] == "net<|im_end|>"
     assert task == {
-        "kind": "labels", "labels": ["doc", "math", "net"], "end": "<|im_end|>", "cut_to_fit": 0, "left_out": [],
+        "kind": "labels", "labels": ["doc", "math", "net"], "end": "<|im_end|>", "cut_to_fit": 0, "infill": 0,
+        "left_out": [],
         "examples": {"train": 10, "valid": 10, "test": 10},
     }  # fmt: skip
     [text] = hf.open_texts(model, [lesson], answers=True)

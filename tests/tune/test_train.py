@@ -201,8 +201,7 @@ def test_packing_loses_and_repeats_nothing(lengths, window):
 def test_a_lesson_lies_whole_in_one_window_and_its_answer_alone_is_learnt(lengths, window, documents):
     stream = iter(range(1, 1000))
     plain = [hf.Text([0, *(next(stream) for _ in range(30))], 30) for _ in range(documents)]
-    lessons = [hf.Text([next(stream) for _ in range(a + b)], b, begin=a) for a, b in lengths]
-    lessons = [lesson for lesson in lessons if lesson.begin > 1]
+    lessons = [hf.Text([next(stream) for _ in range(a + b)], b, a, lesson=True) for a, b in lengths]
     rows = batches.pack([*plain, *lessons], window, seed=3)
     found = []
     for ids, text, wanted in zip(rows.ids.tolist(), rows.text.tolist(), rows.wanted.tolist(), strict=True):
