@@ -61,7 +61,8 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     material = {"train": texts["train"], "valid": texts["valid"]}
     speed = pace.speed(params["tune"], carve.pruned(carved), model=body, **material, **carved_from)
     training = tune.sections(params["tune"], recipe.minutes, speed, general_gate, seed, compute)
-    adapter = run(tune.tune, training, model=body if training else None, **carved_from, **texts)
+    first = tune.start_of(params["tune"], store)
+    adapter = run(tune.tune, training, model=body if training else None, **first, **carved_from, **texts)
 
     # combine and quantise: one file under the budget
     tuned = run(combine.combine, None, model=body, adapter=adapter.ref)

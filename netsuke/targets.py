@@ -12,7 +12,7 @@ from typing import Any
 
 from . import loop, recipe
 from .errors import RecipeError, StoreError
-from .nouns import Recipe, Source
+from .nouns import Recipe, Ref, Source
 from .pack import manifest
 from .store import Store
 from .terminal import printable
@@ -99,6 +99,17 @@ def with_task(wanted: Recipe, folder: Path, task: str | None, columns: str | Non
     old = next((source for source in wanted.sources if source.path == place), Source(place))
     table = dataclasses.replace(old, profile="examples", columns=named or old.columns)
     return dataclasses.replace(wanted, sources=(*others, table))
+
+
+def adapter_of(name: str, store: Store) -> tuple[Ref, Ref]:
+    """(the adapter, the carved body it fits) of a model that is here. Raises StoreError where they are gone."""
+    lineage = manifest.read(pack_folder(name, store))["lineage"]
+    adapter, carved = (Ref(lineage[step]["output"]) for step in ("tune", "carve"))
+    if not (store.has(adapter) and store.has(carved)):
+        raise StoreError(f"the adapter of {name} is not in this home", hint=f"make it here: netsuke make {name}")
+    if "adapter_model.safetensors" not in store.tree(adapter):
+        raise StoreError(f"{name} was trained whole and has no adapter", hint="--set tune.method=lora")
+    return adapter, carved
 
 
 def settings(given: Iterable[str]) -> dict[str, str]:

@@ -108,7 +108,8 @@ def _verbs() -> list[click.Command]:
 
     return [
         making.make, making.plan, making.why, curating.curate, carving.carve, looking.list_packs, looking.report,
-        looking.verify, looking.gc, consent.consent, fetching.bases, using.chat, using.complete, using.ask, using.serve,
+        looking.adapter, looking.verify, looking.gc, consent.consent, fetching.bases,
+        using.chat, using.complete, using.ask, using.serve,
     ]  # fmt: skip
 
 

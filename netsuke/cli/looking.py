@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import click
@@ -46,6 +47,28 @@ def report(name: str, as_json: bool) -> None:
     result(
         manifest.read(folder), as_json, lambda: (folder / "report.md").read_text(encoding="utf-8").rstrip()
     )
+
+
+@click.command()
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path))
+@AS_JSON
+def adapter(name: str, folder: Path, as_json: bool) -> None:
+    """Write what a model has learnt into FOLDER: as a peft adapter, and as adapter.gguf for llama.cpp."""
+    from .. import targets
+    from ..engines import adapter as adapters
+
+    store = open_store()
+    learnt, carved = targets.adapter_of(name, store)
+    if folder.exists() and any(folder.iterdir()):
+        raise StoreError("this folder is not empty", where=str(folder), hint="name a new one")
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in ("adapter_model.safetensors", "adapter_config.json"):
+        shutil.copyfile(store.path(learnt) / file, folder / file)
+    adapters.to_gguf(folder, store.path(carved) / "model", folder / "adapter.gguf")
+    names = sorted(path.name for path in folder.iterdir())
+    told = f"{', '.join(names)} in {folder}\nthey fit {name}'s body before tuning: {store.path(carved) / 'model'}"
+    result({"name": name, "folder": str(folder), "files": names}, as_json, told)
 
 
 @click.command()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option("--task", metavar="FILE", help="A table of examples to teach: CSV, TSV, JSON or JSON lines.")
 @click.option("--columns", metavar="QUESTION,ANSWER", help="What its columns are called, if not text,label.")
+@click.option("--from", "start", metavar="NAME", help="Go on from what a model has learnt, instead of from the base.")
 @click.option("--relock", is_flag=True, help="Measure this machine's speed anew.")
 @ON
 @AS_JSON
@@ -43,6 +44,7 @@ def make(
     settings: tuple[str, ...],
     task: str | None,
     columns: str | None,
+    start: str | None,
     relock: bool,
     on: str,
     as_json: bool,
@@ -58,8 +60,11 @@ def make(
     given: dict[str, Any] = {"mb": mb, "minutes": minutes, "base": base, "name": name}
     wanted = dataclasses.replace(wanted, **{k: v for k, v in given.items() if v is not None})
     wanted = targets.with_task(wanted, path.parent, task, columns)
+    chosen = targets.settings(settings)
+    if start:
+        chosen["tune.start"] = f'"{targets.adapter_of(start, store)[0]}"'
     recipe.check_top(wanted, "the command line")
-    wanted = recipe.with_settings(wanted, targets.settings(settings), loop.SECTIONS)
+    wanted = recipe.with_settings(wanted, chosen, loop.SECTIONS)
     other = store.named("packs", wanted.name)
     if other and other["recipe"] != str(path) and Path(other["recipe"]).exists():
         raise RecipeError(

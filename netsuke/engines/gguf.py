@@ -66,14 +66,14 @@ def hf_name(name: str) -> str:
     )
 
 
-def _interleave(weight: np.ndarray, heads: int) -> np.ndarray:
+def interleave(weight: np.ndarray, heads: int) -> np.ndarray:
     """Rows of q or k from Hugging Face's rotary order (halves) to llama.cpp's (pairs)."""
     rows = weight.shape[0]
     return weight.reshape(heads, 2, rows // heads // 2, -1).swapaxes(1, 2).reshape(weight.shape)
 
 
 def _halve(weight: np.ndarray, heads: int) -> np.ndarray:
-    """The inverse of _interleave."""
+    """The inverse of interleave."""
     rows = weight.shape[0]
     return weight.reshape(heads, rows // heads // 2, 2, -1).swapaxes(1, 2).reshape(weight.shape)
 
@@ -251,7 +251,7 @@ def write(
             data = quantise(weights[name].float().numpy(), kind, (importance or {}).get(name))
         for part, count in heads.items():
             if f".{part}." in name:
-                data = _interleave(data, count)
+                data = interleave(data, count)
         writer.add_tensor(gguf_name(name), data, raw_dtype=None if kind in ("F32", "F16") else type_of(kind))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

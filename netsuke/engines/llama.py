@@ -44,16 +44,24 @@ TIMED_PROMPT, TIMED_ANSWER = 256, 64  # tokens
 class Engine:
     """llama.cpp on one GGUF, supervised: `start`, ask, `stop`, or a `with` block.
 
-    Each of `slots` requests at a time has `context_tokens` for prompt and answer together.
+    Each of `slots` requests at a time has `context_tokens` for prompt and answer together. `adapter` is a GGUF of
+    that type, applied in full.
     `threads` defaults to the cores that are free at each start.
     """
 
     def __init__(
-        self, model: Path, *, context_tokens: int = 2048, threads: int | None = None, slots: int = 1
+        self,
+        model: Path,
+        *,
+        context_tokens: int = 2048,
+        threads: int | None = None,
+        slots: int = 1,
+        adapter: Path | None = None,
     ) -> None:
         self.model = Path(model)
         self.context_tokens = context_tokens
         self.slots = slots
+        self.adapter = adapter
         self.threads = threads or free_threads()
         self._fixed_threads = threads
         self._folder: Path | None = None
@@ -123,6 +131,7 @@ class Engine:
         command = [sys.executable, "-P", "-m", "netsuke.engines.llama", str(self.model.resolve())]
         command += [str(self.socket), "--context", str(self.context_tokens)]
         command += ["--threads", str(self.threads), "--slots", str(self.slots)]
+        command += ["--adapter", str(self.adapter.resolve())] if self.adapter else []
         with _log(self.socket).open("wb") as log:
             return subprocess.Popen(
                 command,
@@ -328,6 +337,10 @@ def _parameters(given: argparse.Namespace) -> Any:
     params.fit_params = False  # it would change the context behind our back
     params.offline = True
     params.ui = params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False
+    if given.adapter:
+        lora = xllamacpp.CommonAdapterLoraInfo()
+        lora.path, lora.scale = given.adapter, 1.0
+        params.lora_adapters = [lora]
     params.verbosity = 1  # errors only: the log neither grows nor holds what was asked
     for cpu in (params.cpuparams, params.cpuparams_batch):
         cpu.n_threads = given.threads
@@ -343,6 +356,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--context", type=int, default=2048)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--slots", type=int, default=1)
+    parser.add_argument("--adapter", default="")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     place = Path(given.socket)

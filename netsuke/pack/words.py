@@ -119,7 +119,8 @@ def report(facts: dict[str, Any]) -> str:
         "|---:|---|---:|---:|---:|---:|---:|---|",
         *map(_considered, choice["considered"]), "",
         "## Learning", "", f"{curve['steps']} steps, {curve['epochs']:.2f} passes over the training text, "
-        f"adapter scale {curve['scale']:g}.", "",
+        f"adapter scale {curve['scale']:g}."
+        + (f" Began with the adapter {curve['start'][:12]}." if curve.get("start") else ""), "",
         "| step | tokens | valid, bits per byte |", "|---:|---:|---:|",
         *[f"| {p['step']} | {p['tokens']:,} | {p['valid']:.4f} |" for p in curve["history"]], "",
         "## Limits", "", LIMITS,

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..nouns import Compute, Measure, knob
+from ..errors import RecipeError, StoreError
+from ..nouns import Compute, Measure, Ref, knob
 from ..step import Progress, Work, step
+from ..store import Store
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Params:
     )
     max_epochs: float = knob(4.0, "most passes over the training text", "epochs", 0.01, 1000)
     patience: int = knob(3, "stop after this many looks at valid without a new best", "looks", 1, 1000)
+    start: str = knob("", "adapter to go on from, by its Ref: `make --from NAME` sets it (lora)")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Training:
     distil: float
     max_epochs: float
     patience: int
+    start: str
     budget_tokens: int  # of training: minutes times the speed in netsuke.lock
     valid_bytes: int  # of valid text in one evaluation while training
     evaluations: int
@@ -62,6 +66,7 @@ def tune(
     train: Path,
     valid: Path,
     general: Path,
+    start: Path | None = None,
 ) -> Work:
     """Train; keep the best state on valid; shrink the change until the general text is within its gate."""
     from . import guard
@@ -70,7 +75,7 @@ def tune(
 
     yield Progress(0.0, "reading")
     job = training.Job(
-        params, model, train, valid, scratch, teacher(choice, base, vocabulary, params.distil)
+        params, model, train, valid, scratch, teacher(choice, base, vocabulary, params.distil), start
     )
     yield from job.run()
     yield Progress(0.97, "checking the general text")
@@ -84,6 +89,21 @@ def tune(
         Measure("training tokens", job.tokens_done, "tokens"),
         Measure("adapter scale", scale, "fraction"),
     ]
+
+
+def start_of(params: Params, store: Store) -> dict[str, Ref]:
+    """The adapter to go on from as an input of `tune`, or nothing. Raises RecipeError where it is not here."""
+    if not params.start:
+        return {}
+    try:
+        ref = Ref(params.start)
+        store.path(ref)
+    except (ValueError, StoreError) as error:
+        raise RecipeError(
+            f"tune.start is not an adapter that is here: {error}",
+            hint='`netsuke make TARGET --from NAME` sets it; --set tune.start="" starts afresh',
+        ) from None
+    return {"start": ref}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import LlamaForCausalLM
 
+from ..errors import RecipeError
+
 ALPHA_PER_RANK = 2  # alpha = 2 r, so that the update is 2 B A
 
 
@@ -88,6 +90,24 @@ METHODS: dict[str, Callable[[LlamaForCausalLM, int, int], dict[str, nn.Parameter
     "lora": attach_lora,  # arXiv 2106.09685
     "full": attach_full,
 }
+
+
+def go_on_from(adapter: Path, live: dict[str, nn.Parameter]) -> None:
+    """Set the tensors to train to those of an adapter. Raises RecipeError if it is of another shape."""
+    from ..engines.hf import load_weights
+
+    file = adapter / "adapter_model.safetensors"
+    found = load_weights(file) if file.exists() else {}
+    named = {key.removeprefix("base_model.model.").removesuffix(".weight"): w for key, w in found.items()}
+    if {name: w.shape for name, w in named.items()} != {name: p.shape for name, p in live.items()}:
+        raise RecipeError(
+            "the adapter of tune.start does not fit: another rank, or another body",
+            hint="set tune.rank as it was and leave channels and layers as they were, or start afresh: "
+            '--set tune.start=""',
+        )
+    with torch.no_grad():
+        for name, parameter in live.items():
+            parameter.copy_(named[name])
 
 
 def write_adapter(weights: dict[str, Tensor], rank: int, scale: float, folder: Path) -> None:

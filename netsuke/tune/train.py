@@ -43,6 +43,7 @@ class Job:
         valid: Path,
         scratch: Path,
         teacher: Teacher | None = None,
+        start: Path | None = None,
     ) -> None:
         hf.use(params.compute)
         if params.method not in lora.METHODS:
@@ -56,6 +57,8 @@ class Job:
         )
         self.model = hf.load_model(folder)
         self.live: dict[str, nn.Parameter] = lora.METHODS[params.method](self.model, params.rank, params.seed)
+        if start:
+            lora.go_on_from(start, self.live)
         self.masters = {name: p.detach().float().clone() for name, p in self.live.items()}
         self.best_state = {name: p.detach().clone() for name, p in self.live.items()}
         self.history: list[dict[str, Any]] = []
@@ -158,6 +161,7 @@ class Job:
             "steps": self.steps,
             "epochs": self.tokens_done / max(1, self.rows.tokens),
             "scale": scale,
+            "start": self.params.start,
             "history": self.history,
         }
         (out / "curve.json").write_text(json.dumps(curve, indent=1, sort_keys=True) + "\n")

@@ -13,14 +13,15 @@ from tiny import tiny_gguf
 from netsuke import tune
 from netsuke.combine import merge
 from netsuke.documents import write_rows
-from netsuke.engines import gguf, hf
+from netsuke.engines import adapter, gguf, hf
+from netsuke.engines.llama import Engine
 from netsuke.errors import RecipeError
 from netsuke.nouns import Compute
 from netsuke.tune import batches, lora, train
 from netsuke.tune.loss import Taught, head_loss
 
-PARAMS = tune.Training("lora", 4, 1e-2, 32, 2, 0.0, 50.0, 3, budget_tokens=32 * 2 * 24, valid_bytes=2000, evaluations=6,
-                       general_gate=0.1, seed=7, compute=Compute(1))  # fmt: skip
+PARAMS = tune.Training("lora", 4, 1e-2, 32, 2, 0.0, 50.0, 3, "", budget_tokens=32 * 2 * 24, valid_bytes=2000,
+                       evaluations=6, general_gate=0.1, seed=7, compute=Compute(1))  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +36,8 @@ def place(tmp_path_factory):
     return folder
 
 
-def job(place, scratch, params=PARAMS):
-    return train.Job(params, place / "model", place / "train.jsonl", place / "valid.jsonl", scratch)
+def job(place, scratch, params=PARAMS, start=None):
+    return train.Job(params, place / "model", place / "train.jsonl", place / "valid.jsonl", scratch, start=start)
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
@@ -128,6 +129,55 @@ def test_peft_loads_the_adapter_to_the_same_logits(place, tmp_path):
     merge.write(place / "model", tmp_path / "adapter", tmp_path / "merged")
     ours = hf.load_model(tmp_path / "merged", torch.float32)(ids, use_cache=False).logits
     assert (ours - theirs).abs().max() < 0.05 * theirs.abs().max()
+
+
+def test_stock_llama_cpp_loads_the_adapter_to_the_same_probabilities(place, tmp_path):
+    work = job(place, tmp_path / "s")
+    list(work.run())
+    out = tmp_path / "adapter"
+    out.mkdir()
+    work.save(out, 1.0)
+    adapter.to_gguf(out, place / "model", tmp_path / "adapter.gguf")
+    merge.write(place / "model", out, tmp_path / "merged")
+    ids = work.valid[0].ids[:40]
+    wanted = hf.log_probabilities(hf.load_model(tmp_path / "merged", torch.float32), ids)[-1]
+    before = hf.log_probabilities(hf.load_model(place / "model", torch.float32), ids)[-1]
+    with Engine(place / "tiny.gguf", threads=1, adapter=tmp_path / "adapter.gguf") as engine:
+        answer = engine.complete(ids, n_predict=1, n_probs=200, temperature=0.0, grammar=r"root ::= [ -~\n]*")
+    found = {top["id"]: top["logprob"] for top in answer["completion_probabilities"][0]["top_logprobs"]}
+    likely = sorted(found, key=found.get)[-20:]
+    gap = max(abs(found[n] - wanted[n]) for n in likely)
+    assert gap < 0.25 < max(abs(before[n] - wanted[n]) for n in likely)
+
+
+def test_rslora_is_scaled_as_peft_scales_it(place, tmp_path):
+    work = job(place, tmp_path / "s")
+    work._evaluate()
+    alphas = []
+    for number, change in enumerate(({}, {"use_rslora": True, "lora_alpha": 2 * work.params.rank**0.5})):
+        out = tmp_path / f"a{number}"
+        out.mkdir()
+        work.save(out, 1.0)
+        config = json.loads((out / "adapter_config.json").read_text()) | change
+        (out / "adapter_config.json").write_text(json.dumps(config))
+        adapter.to_gguf(out, place / "model", tmp_path / f"{number}.gguf")
+        alphas.append(gguf.read_fields(tmp_path / f"{number}.gguf")[1]["adapter.lora.alpha"])
+    assert alphas[0] == pytest.approx(alphas[1]) == 2 * work.params.rank
+
+
+def test_a_training_goes_on_from_an_adapter(place, tmp_path):
+    first = job(place, tmp_path / "s")
+    list(first.run())
+    out = tmp_path / "a"
+    out.mkdir()
+    first.save(out, 1.0)
+    second = job(place, tmp_path / "t", start=out)
+    second._evaluate()
+    assert second.history[0]["valid"] == pytest.approx(first.best["valid"], rel=1e-3)
+    with pytest.raises(RecipeError, match="does not fit"):
+        job(place, tmp_path / "u", dataclasses.replace(PARAMS, rank=5), start=out)
+    with pytest.raises(RecipeError, match="does not fit"):
+        job(place, tmp_path / "v", start=tmp_path)
 
 
 def test_an_adapter_of_another_body_is_refused(place, tmp_path):
