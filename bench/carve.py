@@ -100,7 +100,7 @@ def computing() -> Any:
     from netsuke.machine import cores
     from netsuke.nouns import Compute
 
-    return Compute(cores(), hf.fastest_float(cores()))
+    return Compute(cores(), hf.fastest_float(cores())[0])
 
 
 def measure(bench: Bench, room: Path, minutes: float, seeds: int) -> list[dict[str, Any]]:

@@ -197,21 +197,24 @@ def lineage(store: Store, **steps: Made) -> Ref | None:
     return store.add_bytes(canonical(rows)) if len(rows) == len(steps) else None
 
 
+def pace_of(recipe_path: Path, store: Store, watch: Watch, relock: bool = False) -> Pace:
+    """How fast this machine is, from the lock beside the recipe; what is not in it is measured and written."""
+    return Pace(recipe_path.with_suffix(".lock"), store, lambda text: watch("pace", Progress(0.0, text)), relock)
+
+
 def make(
     recipe: Recipe,
     recipe_path: Path,
     store: Store,
     watch: Watch,
     *,
-    relock: bool = False,
+    pace: Pace | None = None,
     tell: Callable[[Outcome], None] = lambda outcome: None,
     executor: Callable[[Store, Watch], Local] = Local,
 ) -> Outcome:
     """Make, check and name a pack. Raises GateError, after `tell`, if it is worse than the gates allow."""
     local = executor(store, watch)
-    pace = Pace(
-        recipe_path.with_suffix(".lock"), store, lambda text: watch("pace", Progress(0.0, text)), relock
-    )
+    pace = pace or pace_of(recipe_path, store, watch)
     with store.lock("gc", exclusive=False):
         outcome = loop(recipe, recipe_path, store, local, pace)
         record(recipe, store, outcome.data)
@@ -290,17 +293,23 @@ def plan(recipe: Recipe, recipe_path: Path, store: Store, relock: bool = False) 
     return planner.lines
 
 
-def estimate(lines: list[Planned], recipe: Recipe, folder: Path, store: Store) -> tuple[float, int]:
-    """(seconds, bytes of disk) that the steps of a plan will take: as the last time, else by the base's size."""
+REFERENCE_GFLOPS = 400.0  # two cores with AVX-512 and bfloat16, where `typical` was measured
+FIXED = 0.25  # of a step's time that does not depend on that
+
+
+def estimate(lines: list[Planned], recipe: Recipe, folder: Path, store: Store, gflops: float) -> tuple[float, int]:
+    """(seconds, bytes of disk) that the steps of a plan will take: as the last time, else by base and machine."""
     base = store.size(bases.resolve(recipe, store, folder).ref) / 1e8
-    typical = {"unpack": 8, "carve": 70, "combine": 3, "quantise": 70, "check": 75, "trial": 15, "pack": 2}
+    slower = FIXED + (1 - FIXED) * REFERENCE_GFLOPS / gflops if gflops else 1.0
+    typical = {"unpack": 5, "carve": 110, "combine": 1, "quantise": 80, "answer": 30, "check": 55, "examine": 120,
+               "trial": 10, "pack": 2}  # fmt: skip
     weights = {"unpack": 3.7, "carve": 2.7, "tune": 1.3, "combine": 2.7, "quantise": 0.8, "pack": 0.0}
     last = {run.step: run.seconds for run in store.runs()}
     seconds = size = 0.0
     for line in lines:
         if not line.cached:
             size += weights.get(line.step, 0.0) * base * 1e8
-            usual = last.get(line.step, typical.get(line.step, 0.1) * max(base, 0.1))
+            usual = last.get(line.step, typical.get(line.step, 0.1) * slower * max(base, 0.1))
             seconds += recipe.minutes * 60 if line.step == "tune" else usual
     return seconds, int(size)
 

@@ -23,7 +23,7 @@ from . import bits, prune
 from .shape import Choice, Cost, Shape, Words
 
 BODY = Cost(1.02, 1.015)  # what rounding the layers to 4.5 bits costs (docs/log.md)
-HEALED = 0.5  # of what pruning costs that tuning wins back: a guess until it is measured (docs/log.md)
+HEALED = 0.1  # of what pruning costs that minutes of tuning win back (docs/log.md)
 GENERAL_WORDS = 32  # times what Zipf's law says are general words wanted beside the likely ones (docs/log.md)
 FEWEST = 0.6  # of the base's layers, or channels, that are left at least
 TRIED = 3  # layers that look least needed are measured

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 )
 @click.option("--task", metavar="FILE", help="A table of examples to teach: CSV, TSV, JSON or JSON lines.")
 @click.option("--columns", metavar="QUESTION,ANSWER", help="What its columns are called, if not text,label.")
-@click.option("--from", "start", metavar="NAME", help="Go on from what a model has learnt, instead of from the base.")
+@click.option(
+    "--from", "start", metavar="NAME", help="Go on from what a model has learnt, instead of from the base."
+)
 @click.option("--relock", is_flag=True, help="Measure this machine's speed anew.")
 @ON
 @AS_JSON
@@ -73,24 +75,24 @@ def make(
         )
     if fresh:
         say(f"recipe: {path}")
-    foretell(loop.plan(wanted, path, store, relock), wanted, path, store)
     with recipe.written(wanted, path), show.Watcher() as watcher:
+        lines = loop.plan(wanted, path, store, relock)
+        pace = loop.pace_of(path, store, watcher, relock)
+        foretell(lines, pace.gflops, wanted, path, store)
 
         def show_table(outcome: loop.Outcome) -> None:
             watcher.after(lambda: tell(outcome, store, wanted.name, as_json))
 
-        outcome = loop.make(
-            wanted, path, store, watcher, relock=relock, tell=show_table, executor=executor(on)
-        )
+        outcome = loop.make(wanted, path, store, watcher, pace=pace, tell=show_table, executor=executor(on))
     if not as_json:
         say(show.next_steps(wanted.name, path, outcome.pack.ref, bool(outcome.task.files)))
 
 
-def foretell(lines: list[Any], wanted: Any, path: Path, store: Store) -> None:
+def foretell(lines: list[Any], gflops: float, wanted: Any, path: Path, store: Store) -> None:
     """Say how long a make will take, and that there is room for it. Raises StoreError where there is not."""
     from .. import loop, show
 
-    seconds, size = loop.estimate(lines, wanted, path.parent, store)
+    seconds, size = loop.estimate(lines, wanted, path.parent, store, gflops)
     there = sum(line.cached for line in lines)
     if there < len(lines):
         store.require_space(size, f"making {wanted.name}")
@@ -127,12 +129,13 @@ def tell(outcome: Any, store: Store, name: str, as_json: bool) -> None:
 @AS_JSON
 def plan(target: str, as_json: bool) -> None:
     """Show what `make TARGET` would run, and why; runs nothing."""
-    from .. import loop, show, targets
+    from .. import loop, recipe, show, targets
 
     store = open_store()
     wanted, path, _ = targets.find_recipe(target, store)
     lines = loop.plan(wanted, path, store)
-    seconds, size = loop.estimate(lines, wanted, path.parent, store)
+    lock = recipe.load_lock(path.with_suffix(".lock"))
+    seconds, size = loop.estimate(lines, wanted, path.parent, store, lock.gflops if lock else 0.0)
     value = {"steps": [dataclasses.asdict(line) for line in lines], "seconds": round(seconds), "bytes": size}
     result(value, as_json, lambda: show.plan(lines, seconds, size))
 

@@ -26,7 +26,7 @@ class Params:
     window_tokens: int = knob(512, "length of a packed window", "tokens", 16, 4096)
     windows_per_step: int = knob(1, "windows in one optimiser step", "windows", 1, 256)
     distil: float = knob(
-        0.5, "share of the target that the unpruned base gives, where carving pruned the body", "fraction", 0, 1
+        0.25, "share of the target that the unpruned base gives, where carving pruned the body", "fraction", 0, 1
     )
     max_epochs: float = knob(4.0, "most passes over the training text", "epochs", 0.01, 1000)
     patience: int = knob(3, "stop after this many looks at valid without a new best", "looks", 1, 1000)

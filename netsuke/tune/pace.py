@@ -31,6 +31,11 @@ class Pace:
             self._fix_compute()
         self.compute = Compute(self.lock.threads, self.lock.float_type) if self.lock else Compute(cores())
 
+    @property
+    def gflops(self) -> float:
+        """Of a matrix product; 0 where it was not measured."""
+        return self.lock.gflops if self.lock else 0.0
+
     def _fix_compute(self) -> None:
         """Write a lock that holds this alone, so that a killed make goes on with the same."""
         from ..engines import hf
@@ -38,10 +43,10 @@ class Pace:
         threads = free_threads(LOOK_SECONDS)
         if threads < cores():
             self.note(f"using {threads} of {cores()} cores: the rest are busy; --relock when they are free")
-        float_type = hf.fastest_float(threads)
+        float_type, gflops = hf.fastest_float(threads)
         if float_type != Compute.float_type:
             self.note(f"computing in {float_type}: this processor has no fast bfloat16")
-        self.lock = Lock("", threads, "", 0.0, 0.0, {}, float_type)
+        self.lock = Lock("", threads, "", 0.0, 0.0, {}, float_type, gflops)
         save_lock(self.lock, self.path)
 
     def speed(self, params: Params, pruned: str, **inputs: Ref | None) -> Speed | None:
@@ -68,6 +73,7 @@ class Pace:
             found.score_tokens_per_second,
             tune.library_versions(),
             self.compute.float_type,
+            self.lock.gflops if self.lock else 0.0,
         )
         save_lock(self.lock, self.path)
         return found
