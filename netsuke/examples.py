@@ -8,6 +8,9 @@ from typing import Any
 Row = dict[str, Any]  # {"line", "messages"}, {"line", "input", "output"} or {"line", "text", "label"}
 
 
+SILENCE = {"role": "system", "content": ""}
+
+
 def texts(row: Mapping[str, Any]) -> list[str]:
     """The strings of a row in their order; the last one carries the loss."""
     if "messages" in row:

@@ -35,7 +35,7 @@ def answer(params: Params, out: Path, model: Path, rendered: Path) -> Work:
     task = json.loads((rendered / "task.json").read_text())
     way, shots, tried = yield from ways.settle(params, task, model, rendered)
     record = {**task, "way": asdict(way), "tried": tried}
-    for known in ("kind", "labels", "end"):
+    for known in ("kind", "labels", "end", "quiet"):
         record["way"].pop(known)
     (out / "task.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
     write_rows(out / "shots.jsonl", shots)

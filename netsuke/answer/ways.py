@@ -27,7 +27,7 @@ def settle(
     params: Params, task: Mapping[str, Any], model: Path, rendered: Path
 ) -> Generator[Progress, None, Settled]:
     """Yields progress; returns (the way, the examples that it shows, the score of each way tried on valid)."""
-    plain = Way(task["kind"], tuple(task["labels"]), task["end"], abstain=params.abstain)
+    plain = Way(task["kind"], tuple(task["labels"]), task["end"], task["quiet"], abstain=params.abstain)
     if not task["kind"]:
         return plain, [], {}
     train, valid = (list(read_rows(rendered / "examples" / f"{part}.jsonl")) for part in ("train", "valid"))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..documents import read_rows
-from ..examples import as_messages
+from ..examples import SILENCE, as_messages
 from ..nearest import Nearest
 from .llama import Engine
 
@@ -53,6 +53,7 @@ class Way:
     kind: str  # "labels", "extract" or "free"
     labels: tuple[str, ...] = ()
     end: str = ""  # what the template writes behind an answer
+    quiet: bool = False  # an empty system message, where there is no other
     instruction: str = ""  # a system message
     shots: int = 0  # examples in the prompt, the nearest last
     temperature: float = 1.0  # what calibrates the labels' probabilities: p to the power of 1 / temperature
@@ -61,7 +62,8 @@ class Way:
     @classmethod
     def of(cls, task: Mapping[str, Any]) -> Way:
         """From a task.json."""
-        return cls(**{**task["way"], "labels": tuple(task["labels"]), "kind": task["kind"], "end": task["end"]})
+        settled = {name: task[name] for name in ("kind", "end", "quiet")}
+        return cls(**task["way"], **settled, labels=tuple(task["labels"]))
 
 
 def task_of(pack: Path) -> dict[str, Any] | None:
@@ -77,13 +79,32 @@ def shots_of(pack: Path) -> list[dict[str, Any]]:
     return list(read_rows(file)) if file.exists() else []
 
 
+class Prompt:
+    """What stands before a question: an instruction or silence, and the nearest examples."""
+
+    def __init__(self, way: Way, examples: Sequence[Mapping[str, Any]] = ()) -> None:
+        self.way = way
+        self.shots = [as_messages(row)[-2:] for row in examples] if way.shots else []
+        self.nearest = Nearest([question["content"] for question, _ in self.shots])
+
+    def before(self, messages: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+        """The messages behind that; the nearest example is the last. A system message of their own stays the first."""
+        own = 1 if messages[0]["role"] == "system" else 0
+        system: list[Mapping[str, str]] = []
+        if self.way.instruction:
+            system = [{"role": "system", "content": self.way.instruction}]
+        elif self.way.quiet and not own:
+            system = [SILENCE]
+        numbers = self.nearest.find(messages[-1]["content"], self.way.shots) if self.shots else []
+        shots = [message for number in reversed(numbers) for message in self.shots[number]]
+        return [*system, *messages[:own], *shots, *messages[own:]]
+
+
 class Asker:
     """An engine that is asked one task."""
 
     def __init__(self, engine: Engine, way: Way, examples: Sequence[Mapping[str, Any]] = ()) -> None:
-        self.engine, self.way = engine, way
-        self.shots = [as_messages(row)[-2:] for row in examples] if way.shots else []
-        self.nearest = Nearest([question["content"] for question, _ in self.shots])
+        self.engine, self.way, self.prompt = engine, way, Prompt(way, examples)
         self.tree: Tree = {}
         self.paths: dict[str, list[int]] = {}
         for label in way.labels:
@@ -94,21 +115,13 @@ class Asker:
 
     def ask(self, messages: Sequence[Mapping[str, str]]) -> Answer:
         """The answer to a conversation that ends with the question."""
-        prompt = self.engine.tokenize(self.engine.prompt(self.before(messages)))
+        prompt = self.engine.tokenize(self.engine.prompt(self.prompt.before(messages)))
         if self.way.kind == "labels":
             return self.chosen(self.shares(prompt))
         answer = self.engine.complete(
             prompt, n_predict=ANSWER_TOKENS, temperature=0.0, cache_prompt=True, stop=[self.way.end]
         )
         return Answer(answer["content"].strip(), None)
-
-    def before(self, messages: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
-        """The messages behind the instruction and the nearest examples."""
-        system = [{"role": "system", "content": self.way.instruction}] if self.way.instruction else []
-        numbers = self.nearest.find(messages[-1]["content"], self.way.shots) if self.shots else []
-        shots = [message for number in reversed(numbers) for message in self.shots[number]]
-        own = 1 if messages[0]["role"] == "system" else 0
-        return [*system, *messages[:own], *shots, *messages[own:]]
 
     def chosen(self, shares: Mapping[str, float]) -> Answer:
         """The likeliest label by these shares, calibrated."""

@@ -12,6 +12,7 @@ from transformers.utils.chat_template_utils import render_jinja_template
 
 from ..documents import Lesson
 from ..errors import RecipeError
+from ..examples import SILENCE
 from . import tokenizer
 
 Messages = Sequence[dict[str, str]]
@@ -41,6 +42,15 @@ class Template:
         except TemplateError as error:
             raise RecipeError(f"the base's chat template refuses an example: {error}") from error
         return str(rendered[0][0])
+
+    @property
+    def quiet(self) -> bool:
+        """Whether an empty system message spares the template's own, which says nothing of a task and takes time."""
+        asked = [{"role": "user", "content": "?"}]
+        try:
+            return len(self.render([SILENCE, *asked], True)) < len(self.render(asked, True))
+        except RecipeError:  # it knows no system messages
+            return False
 
     @property
     def end(self) -> str:

@@ -10,7 +10,7 @@ from ..documents import Lesson, read_rows, write_rows
 from ..engines import tokenizer
 from ..engines.template import Template
 from ..errors import RecipeError
-from ..examples import as_messages, with_question
+from ..examples import SILENCE, as_messages, with_question
 from ..store import canonical
 from . import Rendering, infill
 from .task import Row, Task, task_of
@@ -46,12 +46,18 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
         "kind": task.kind,
         "labels": list(task.labels),
         "end": Template(model).end if task.kind else "",
+        "quiet": is_quiet(task, model),
         "examples": {split: sum(row["split"] == split for row, _ in lessons) for split in SPLITS},
         "cut_to_fit": cut, "infill": len(holed),
         "left_out": [{"why": why, "count": len(lines), "lines": lines[:5]} for why, lines in sorted(left_out.items())],
     }
     (out / "task.json").write_bytes(canonical(content) + b"\n")
     return content
+
+
+def is_quiet(task: Task, model: Path) -> bool:
+    """Whether its questions stand behind an empty system message; free text is asked as any program asks."""
+    return task.kind in ("labels", "extract") and Template(model).quiet
 
 
 def _lessons(
@@ -61,6 +67,7 @@ def _lessons(
     if not task.kind:
         return [], 0
     template, words = Template(model), tokenizer.load_tokenizer(model)
+    before = [SILENCE] if is_quiet(task, model) else []
     words.encode_special_tokens = False  # the template's own are commands, and no example may hold one
 
     def size(text: str) -> int:
@@ -69,6 +76,7 @@ def _lessons(
     found, cut = [], 0
     for row in task.examples:
         messages = as_messages(row)
+        messages = messages if messages[0]["role"] == "system" else [*before, *messages]
         if any(command in message["content"] for message in messages for command in template.commands):
             left_out["holds a special token of the base"].append(row["line"])
             continue

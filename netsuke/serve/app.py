@@ -53,7 +53,7 @@ def build_app(supervisor: Supervisor, *, key: str, port: int, hosts: Collection[
         body = fields.checked(await _json(request), fields.CHAT, (supervisor.name,))
         if task.takes(body):
             return task.answer(body)
-        return Relay(supervisor, "/v1/chat/completions", body)
+        return Relay(supervisor, "/v1/chat/completions", task.prepared(body))
 
     async def completions(request: Request) -> Relay:
         body = fields.checked(await _json(request), fields.COMPLETION, (supervisor.name,))

@@ -34,6 +34,14 @@ class Task:
         roles = [message["role"] for message in body["messages"]]
         return self.way is not None and self.way.kind == "labels" and roles == ["user"]
 
+    def prepared(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A chat request for a text: one message of the user's is asked as the examples were, and not by chance."""
+        if not self.way or [message["role"] for message in body["messages"]] != ["user"]:
+            return dict(body)
+        messages = asking.Prompt(self.way, self.examples).before(body["messages"])
+        sure = {"temperature": 0.0} if self.way.kind == "extract" else {}
+        return {**sure, **body, "messages": messages}
+
     def answer(self, body: Mapping[str, Any]) -> Labelled:
         """The ASGI answer to a request that it takes."""
         return Labelled(self, body)

@@ -28,6 +28,9 @@ class Params:
     distil: float = knob(
         0.25, "share of the target that the unpruned base gives, where carving pruned the body", "fraction", 0, 1
     )
+    questions: float = knob(
+        0.3, "share of the examples whose question is learnt too: it holds general language", "fraction", 0, 1
+    )
     max_epochs: float = knob(4.0, "most passes over the training text", "epochs", 0.01, 1000)
     patience: int = knob(3, "stop after this many looks at valid without a new best", "looks", 1, 1000)
     start: str = knob("", "adapter to go on from, by its Ref: `make --from NAME` sets it (lora)")
@@ -43,6 +46,7 @@ class Training:
     window_tokens: int
     windows_per_step: int
     distil: float
+    questions: float
     max_epochs: float
     patience: int
     start: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -49,6 +49,17 @@ def pack(texts: Sequence[Text], window: int, seed: int) -> Windows:
     padded = [row + [PADDING] * (window + 1 - len(row)) for row in rows]
     ids, text, wanted = (torch.tensor([[token[part] for token in row] for row in padded]) for part in range(3))
     return Windows(ids, text, wanted.bool())
+
+
+def with_questions(texts: Sequence[Text], share: float) -> list[Text]:
+    """The texts; of every lesson in 1 / share, evenly spread, the question is learnt too."""
+    found, owed = [], 0.0
+    for text in texts:
+        owed += share if text.lesson else 0.0
+        whole = text.lesson and owed >= 1.0
+        owed -= whole
+        found.append(replace(text, begin=1) if whole else text)
+    return found
 
 
 def _tokens(text: Text, number: int) -> list[Token]:

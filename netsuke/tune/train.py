@@ -52,9 +52,8 @@ class Job:
             )
         self.params, self.folder, self.scratch, self.teacher = params, folder, scratch, teacher
         self.valid = hf.open_texts(folder, sample(read_texts(valid), params.valid_bytes), answers=True)
-        self.rows = batches.pack(
-            hf.open_texts(folder, read_texts(train), answers=True), params.window_tokens, params.seed
-        )
+        texts = batches.with_questions(hf.open_texts(folder, read_texts(train), answers=True), params.questions)
+        self.rows = batches.pack(texts, params.window_tokens, params.seed)
         self.model = hf.load_model(folder)
         self.live: dict[str, nn.Parameter] = lora.METHODS[params.method](self.model, params.rank, params.seed)
         if start:

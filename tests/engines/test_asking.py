@@ -7,7 +7,7 @@ import torch
 from tiny import tiny_gguf
 
 from netsuke.engines import gguf, hf
-from netsuke.engines.asking import Answer, Asker, Way, calibrated
+from netsuke.engines.asking import Answer, Asker, Prompt, Way, calibrated
 from netsuke.engines.llama import Engine
 from netsuke.nearest import Nearest
 
@@ -77,13 +77,12 @@ def test_a_text_ends_where_the_template_ends_an_answer(room):
     assert "e" not in answer.text and answer.confidence is None
 
 
-def test_the_nearest_example_stands_last_before_the_question(room):
-    _, engine = room
+def test_the_nearest_example_stands_last_before_the_question():
     examples = [
         {"text": text, "label": label}
         for text, label in (("a red fox", "x"), ("other thing", "y"), ("blue", "z"))
     ]
-    messages = Asker(engine, way(shots=2, instruction="Choose."), examples).before(QUESTION)
+    messages = Prompt(way(shots=2, instruction="Choose."), examples).before(QUESTION)
     assert [m["content"] for m in messages] == [
         "Choose.",
         "a red fox",
@@ -93,9 +92,14 @@ def test_the_nearest_example_stands_last_before_the_question(room):
         "the other thing",
     ]
     own = [{"role": "system", "content": "Mine."}, *QUESTION]
-    assert [m["role"] for m in Asker(engine, way(shots=1), examples).before(own)] == [
+    assert [m["role"] for m in Prompt(way(shots=1, quiet=True), examples).before(own)] == [
         "system", "user", "assistant", "user",
     ]  # fmt: skip
+
+
+def test_silence_stands_where_nothing_else_does():
+    assert Prompt(way(quiet=True)).before(QUESTION) == [{"role": "system", "content": ""}, *QUESTION]
+    assert Prompt(way()).before(QUESTION) == QUESTION
 
 
 def test_a_temperature_keeps_the_order_and_the_sum():

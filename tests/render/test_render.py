@@ -1,9 +1,10 @@
 """Examples become lessons: what task they are, which ones are left out for what, and how they are written out."""
 
 import json
+import shutil
 
 import pytest
-from tiny import tiny_gguf
+from tiny import CHAT_TEMPLATE, tiny_gguf
 
 from netsuke import render
 from netsuke.documents import Lesson, read_rows, read_texts, sample, write_rows
@@ -38,7 +39,7 @@ def rendered(model, tmp_path, rows, documents=(), **settings):
     """(task.json, the texts of each part) of these examples, split in turn."""
     data, out = tmp_path / "data", tmp_path / "out"
     (data / "examples").mkdir(parents=True)
-    out.mkdir()
+    out.mkdir(exist_ok=True)
     for n, part in enumerate(("train", "valid", "test")):
         write_rows(data / "examples" / f"{part}.jsonl", ({**r, "split": part} for r in rows[n::3]))
         write_rows(data / f"{part}.jsonl", ({"text": text} for text in documents))
@@ -99,7 +100,8 @@ def test_a_lesson_is_the_bases_own_template_and_knows_its_answer(model, tmp_path
     assert lesson == "<|im_start|>user\nthing number 0<|im_end|>\n<|im_start|>assistant\nnet<|im_end|>"
     assert lesson[lesson.answer :] == "net<|im_end|>"
     assert task == {
-        "kind": "labels", "labels": ["doc", "math", "net"], "end": "<|im_end|>", "cut_to_fit": 0, "infill": 0,
+        "kind": "labels", "labels": ["doc", "math", "net"], "end": "<|im_end|>", "quiet": False,
+        "cut_to_fit": 0, "infill": 0,
         "left_out": [],
         "examples": {"train": 10, "valid": 10, "test": 10},
     }  # fmt: skip
@@ -146,6 +148,21 @@ def test_a_base_without_a_template_cannot_be_taught_examples(model, tmp_path):
         (bare / name).write_text((model / name).read_text())
     with pytest.raises(RecipeError, match="no chat template"):
         rendered(bare, tmp_path, labelled(30))
+
+
+def test_a_template_that_talks_is_silenced(model, tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "WINDOW", 200)
+    loud = tmp_path / "loud"
+    shutil.copytree(model, loud)
+    told = "{% if messages[0].role != 'system' %}<|im_start|>system\nHelp!<|im_end|>\n{% endif %}"
+    (loud / "chat_template.jinja").write_text(told + CHAT_TEMPLATE)
+    task, texts = rendered(loud, tmp_path / "labels", labelled(30))
+    assert task["quiet"] and not Template(model).quiet
+    assert texts["train"][0].startswith("<|im_start|>system\n<|im_end|>\n<|im_start|>user\nthing")
+    _, free = rendered(
+        loud, tmp_path / "free", asked([(f"number {n}", f"a tale of {n} things") for n in range(30)])
+    )
+    assert "Help!" in free["train"][0], "free text is asked as any program asks"
 
 
 def test_a_template_is_rendered_in_the_sandbox(model, tmp_path):

@@ -20,7 +20,7 @@ from netsuke.nouns import Compute
 from netsuke.tune import batches, lora, train
 from netsuke.tune.loss import Taught, head_loss
 
-PARAMS = tune.Training("lora", 4, 1e-2, 32, 2, 0.0, 50.0, 3, "", budget_tokens=32 * 2 * 24, valid_bytes=2000,
+PARAMS = tune.Training("lora", 4, 1e-2, 32, 2, 0.0, 0.0, 50.0, 3, "", budget_tokens=32 * 2 * 24, valid_bytes=2000,
                        evaluations=6, general_gate=0.1, seed=7, compute=Compute(1))  # fmt: skip
 
 
@@ -261,6 +261,15 @@ def test_a_lesson_lies_whole_in_one_window_and_its_answer_alone_is_learnt(length
             found.append(([ids[p] for p in places], [ids[p] for p in places if wanted[p]]))
     whole = [(lesson.ids, lesson.ids[lesson.begin :]) for lesson in lessons]
     assert all(lesson in found for lesson in whole) and len(found) >= len(whole)
+
+
+@given(count=st.integers(0, 60), share=st.floats(0, 1))
+def test_of_a_share_of_the_lessons_the_question_is_learnt_too(count, share):
+    lessons = [hf.Text([1, 2, 3, 4], 2, 2, lesson=True) for _ in range(count)]
+    document = hf.Text([0, 1], 1)
+    found = batches.with_questions([document, *lessons], share)
+    assert found[0] == document and all(text.begin in (1, 2) for text in found[1:])
+    assert abs(sum(text.begin == 1 for text in found[1:]) - share * count) <= 1
 
 
 @settings(max_examples=50, deadline=None)
