@@ -52,6 +52,18 @@ def as_messages(row: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
+def shortened(row: Mapping[str, Any], question: str) -> Row:
+    """The row with another question before its answer."""
+    if "messages" in row:
+        return {**row, "messages": with_question(row["messages"], question)}
+    return {**row, ("input" if "input" in row else "text"): question}
+
+
+def normal(row: Mapping[str, Any]) -> Row:
+    """The example alone, without where it came from."""
+    return {name: row[name] for name in ("messages", "input", "output", "text", "label") if name in row}
+
+
 def with_question(messages: list[dict[str, str]], question: str) -> list[dict[str, str]]:
     """A conversation with another text before its answer."""
     return [*messages[:-2], messages[-2] | {"content": question}, messages[-1]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
 import re
 from collections.abc import Iterable
@@ -101,12 +102,20 @@ def with_task(wanted: Recipe, folder: Path, task: str | None, columns: str | Non
     return dataclasses.replace(wanted, sources=(*others, table))
 
 
-def adapter_of(name: str, store: Store) -> tuple[Ref, Ref]:
-    """(the adapter, the carved body it fits) of a model that is here. Raises StoreError where they are gone."""
-    lineage = manifest.read(pack_folder(name, store))["lineage"]
+def adapter_of(name: str, store: Store, base: Ref | None = None) -> tuple[Ref, Ref]:
+    """(the adapter, the carved body it fits) of a model that is here.
+
+    Raises StoreError where they are gone, or where it was not made from `base`, if that is given.
+    """
+    record = manifest.read(pack_folder(name, store))
+    if base and record["base"]["sha256"] != base:
+        raise StoreError(f"{name} was made from another base, {record['base']['name']}", hint="make this one afresh")
+    lineage = record["lineage"]
     adapter, carved = (Ref(lineage[step]["output"]) for step in ("tune", "carve"))
     if not (store.has(adapter) and store.has(carved)):
         raise StoreError(f"the adapter of {name} is not in this home", hint=f"make it here: netsuke make {name}")
+    if json.loads((store.path(carved) / "choice.json").read_text())["pruned"]:
+        raise StoreError(f"{name} was pruned, and its adapter fits that body alone", hint="make this one afresh")
     if "adapter_model.safetensors" not in store.tree(adapter):
         raise StoreError(f"{name} was trained whole and has no adapter", hint="--set tune.method=lora")
     return adapter, carved

@@ -65,7 +65,7 @@ def test_examples_alone_become_a_checked_pack(made):
     who = {row["who"] for row in scores["scores"]}
     assert {"ours", "base, no example", "base, with examples", "words (TF-IDF, logistic regression)"} == who
     assert {row["score"] for row in scores["scores"]} == {"accuracy", "macro F1"}
-    assert all(row["low"] <= row["value"] <= row["high"] and row["n"] == 12 for row in scores["scores"])
+    assert all(row["low"] <= row["value"] <= row["high"] and 6 <= row["n"] <= 12 for row in scores["scores"])
     assert 0 <= scores["calibration_error"] <= 1 and 0 <= scores["answered"] <= 1
     names = {row["name"] for row in loop.report_of(store, outcome)["measures"]}
     assert names == {"answers", "general", "size"}

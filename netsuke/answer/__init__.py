@@ -30,14 +30,15 @@ class Params:
 def answer(params: Params, out: Path, model: Path, rendered: Path) -> Work:
     """Write task.json: the task with its way of asking, and shots.jsonl: the examples that stand in the prompt."""
     from ..documents import write_rows
+    from ..examples import normal
     from . import ways
 
     task = json.loads((rendered / "task.json").read_text())
     way, shots, tried = yield from ways.settle(params, task, model, rendered)
     record = {**task, "way": asdict(way), "tried": tried}
-    for known in ("kind", "labels", "end", "quiet"):
+    for known in ("kind", "labels", "end", "quiet", "commands"):
         record["way"].pop(known)
     (out / "task.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
-    write_rows(out / "shots.jsonl", shots)
+    write_rows(out / "shots.jsonl", map(normal, shots))
     yield Progress(1.0, "settled")
     return [Measure(f"valid score, {name}", value, "fraction", better="higher") for name, value in tried.items()]

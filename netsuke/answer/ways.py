@@ -27,7 +27,8 @@ def settle(
     params: Params, task: Mapping[str, Any], model: Path, rendered: Path
 ) -> Generator[Progress, None, Settled]:
     """Yields progress; returns (the way, the examples that it shows, the score of each way tried on valid)."""
-    plain = Way(task["kind"], tuple(task["labels"]), task["end"], task["quiet"], abstain=params.abstain)
+    plain = Way(task["kind"], tuple(task["labels"]), task["end"], tuple(task["commands"]), task["quiet"])
+    plain = replace(plain, abstain=params.abstain)
     if not task["kind"]:
         return plain, [], {}
     train, valid = (list(read_rows(rendered / "examples" / f"{part}.jsonl")) for part in ("train", "valid"))
@@ -54,12 +55,19 @@ def settle(
 
 
 def fitted(shares: Sequence[Mapping[str, float]], truths: Sequence[str]) -> float:
-    """The temperature at which the right labels are likeliest (arXiv 1706.04599); 1 where nothing tells."""
+    """The temperature at which the right labels are likeliest (arXiv 1706.04599); 1 where nothing tells.
+
+    One example more is thought of that any label fits as well: else few examples, all right, would make it sure of all.
+    """
+    doubt = 1 / (len(truths) + 1)
 
     def loss(temperature: float) -> float:
-        return -sum(
-            math.log(calibrated(share, temperature)[truth]) for share, truth in zip(shares, truths, strict=True)
-        )
+        total = 0.0
+        for share, truth in zip(shares, truths, strict=True):
+            heated = calibrated(share, temperature)
+            spread = sum(map(math.log, heated.values())) / len(heated)
+            total -= (1 - doubt) * math.log(heated[truth]) + doubt * spread
+        return total
 
     return min(TEMPERATURES, key=lambda t: (round(loss(t), 9), abs(math.log(t))))
 

@@ -52,7 +52,7 @@ def make(
     as_json: bool,
 ) -> None:
     """Make a model of TARGET: a folder, a netsuke.toml, or the name of a model made before."""
-    from .. import loop, recipe, show, targets
+    from .. import bases, loop, recipe, show, targets
     from ..bases import KNOWN
 
     store = open_store()
@@ -64,7 +64,7 @@ def make(
     wanted = targets.with_task(wanted, path.parent, task, columns)
     chosen = targets.settings(settings)
     if start:
-        chosen["tune.start"] = f'"{targets.adapter_of(start, store)[0]}"'
+        chosen["tune.start"] = f'"{targets.adapter_of(start, store, bases.resolve(wanted, store, path.parent).ref)[0]}"'
     recipe.check_top(wanted, "the command line")
     wanted = recipe.with_settings(wanted, chosen, loop.SECTIONS)
     other = store.named("packs", wanted.name)

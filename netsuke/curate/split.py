@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "valid", "test")
 FEW_EXAMPLES = 200
+FREQUENT = 5  # examples of one answer, of which one is held out in any case
 
 
 # -- parts -----------------------------------------------------------------------------------------------
@@ -95,12 +96,11 @@ def split(items: Sequence[Item], groups: Sequence[int], params: Params) -> list[
 
 
 def split_examples(rows: Sequence[dict[str, Any]], params: Params) -> list[dict[str, Any]]:
-    """The examples with their "split": each answer has its share in every part, and those of one input are together."""
+    """The examples with their "split"; those of one input are together, and each frequent answer is in every part."""
     inputs = [text_hash(key_of(input_of(row))) for row in rows]
     answers = dict(zip(reversed(inputs), (answer(row) for row in reversed(rows)), strict=True))  # the first of each
-    distinct = sorted(answers, key=lambda hash: (answers[hash], bucket([hash])))
-    splits = spread(len(distinct), *held_out(len(distinct), params))
-    by_input = dict(zip(distinct, splits, strict=True))
+    buckets = {hash: bucket([hash]) for hash in answers}
+    by_input = spread(buckets, answers, *held_out(len(answers), params))
     return [row | {"split": by_input[hash]} for row, hash in zip(rows, inputs, strict=True)]
 
 
@@ -110,19 +110,23 @@ def held_out(examples: int, params: Params) -> tuple[float, float]:
     return (max(params.test, 0.2), max(params.valid, 0.15)) if few else (params.test, params.valid)
 
 
-def spread(count: int, test: float, valid: float) -> list[str]:
-    """The split of each of a sorted row of things, so that every stretch of it has its share in each."""
+def spread(buckets: Mapping[str, float], answers: Mapping[str, str], test: float, valid: float) -> dict[str, str]:
+    """The split of each: the lowest buckets are test and the highest valid, also of each answer with FREQUENT of them.
 
-    def falls(place: int, share: float) -> bool:
-        return int((place + 1) * share + 0.5) > int(place * share + 0.5)
-
-    splits, rest = [], 0
-    for place in range(count):
-        if falls(place, test):
-            splits.append("test")
-        else:
-            splits.append("valid" if falls(rest, valid / (1 - test)) else "train")
-            rest += 1
+    So what is added or taken away moves nothing from train to test, and a later training that goes on from an earlier
+    one is not checked on what that one has learnt.
+    """
+    splits = {k: "test" if b < test else "valid" if b >= 1 - valid else "train" for k, b in buckets.items()}
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for key in sorted(buckets, key=buckets.__getitem__):
+        groups[answers[key]].append(key)
+    everything = sorted(buckets, key=buckets.__getitem__)
+    for group in [*groups.values(), everything]:
+        if len(group) >= (FREQUENT if group is not everything else 3):
+            if not any(splits[key] == "test" for key in group):
+                splits[group[0]] = "test"
+            if not any(splits[key] == "valid" for key in group):
+                splits[group[-1]] = "valid"
     return splits
 
 

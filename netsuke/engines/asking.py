@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..documents import read_rows
-from ..examples import SILENCE, as_messages
+from ..examples import as_messages
 from ..nearest import Nearest
 from .llama import Engine
 
@@ -53,6 +53,7 @@ class Way:
     kind: str  # "labels", "extract" or "free"
     labels: tuple[str, ...] = ()
     end: str = ""  # what the template writes behind an answer
+    commands: tuple[str, ...] = ()  # the base's special tokens, which no question may hold
     quiet: bool = False  # an empty system message, where there is no other
     instruction: str = ""  # a system message
     shots: int = 0  # examples in the prompt, the nearest last
@@ -63,7 +64,7 @@ class Way:
     def of(cls, task: Mapping[str, Any]) -> Way:
         """From a task.json."""
         settled = {name: task[name] for name in ("kind", "end", "quiet")}
-        return cls(**task["way"], **settled, labels=tuple(task["labels"]))
+        return cls(**task["way"], **settled, labels=tuple(task["labels"]), commands=tuple(task["commands"]))
 
 
 def task_of(pack: Path) -> dict[str, Any] | None:
@@ -87,17 +88,23 @@ class Prompt:
         self.shots = [as_messages(row)[-2:] for row in examples] if way.shots else []
         self.nearest = Nearest([question["content"] for question, _ in self.shots])
 
-    def before(self, messages: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
-        """The messages behind that; the nearest example is the last. A system message of their own stays the first."""
-        own = 1 if messages[0]["role"] == "system" else 0
-        system: list[Mapping[str, str]] = []
-        if self.way.instruction:
-            system = [{"role": "system", "content": self.way.instruction}]
-        elif self.way.quiet and not own:
-            system = [SILENCE]
-        numbers = self.nearest.find(messages[-1]["content"], self.way.shots) if self.shots else []
+    def before(self, messages: Sequence[Mapping[str, str]], most: int | None = None) -> list[Mapping[str, str]]:
+        """The messages behind that, with at most so many examples; the nearest is the last."""
+        messages = [{**message, "content": self.spelt(message["content"])} for message in messages]
+        own = messages[0]["content"] if messages[0]["role"] == "system" else None
+        told = "\n\n".join(filter(None, (self.way.instruction, own)))
+        silent = own is None and not told
+        system = [] if silent and not self.way.quiet else [{"role": "system", "content": told}]
+        shown = self.way.shots if most is None else most
+        numbers = self.nearest.find(messages[-1]["content"], shown) if self.shots and shown else []
         shots = [message for number in reversed(numbers) for message in self.shots[number]]
-        return [*system, *messages[:own], *shots, *messages[own:]]
+        return [*system, *shots, *messages[own is not None :]]
+
+    def spelt(self, text: str) -> str:
+        """The text with the special tokens in it broken, so that they are text and command nothing."""
+        for command in self.way.commands:
+            text = text.replace(command, f"{command[:1]} {command[1:]}")
+        return text
 
 
 class Asker:
@@ -115,13 +122,26 @@ class Asker:
 
     def ask(self, messages: Sequence[Mapping[str, str]]) -> Answer:
         """The answer to a conversation that ends with the question."""
-        prompt = self.engine.tokenize(self.engine.prompt(self.prompt.before(messages)))
+        prompt = self.fitting(messages)
         if self.way.kind == "labels":
             return self.chosen(self.shares(prompt))
         answer = self.engine.complete(
             prompt, n_predict=ANSWER_TOKENS, temperature=0.0, cache_prompt=True, stop=[self.way.end]
         )
         return Answer(answer["content"].strip(), None)
+
+    def fitting(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+        """The prompt's tokens: as many examples as the context has room for, else none and less of the question."""
+        room, question = self.engine.context_tokens - ANSWER_TOKENS, messages[-1]["content"]
+        for most in range(self.way.shots, -1, -1):
+            ids = self.engine.tokenize(self.engine.prompt(self.prompt.before(messages, most)))
+            if len(ids) <= room:
+                return ids
+        while len(ids) > room and question:
+            question = question[: int(len(question) * 0.9 * room / len(ids))]
+            shorter = [*messages[:-1], {**messages[-1], "content": question}]
+            ids = self.engine.tokenize(self.engine.prompt(self.prompt.before(shorter, 0)))
+        return ids
 
     def chosen(self, shares: Mapping[str, float]) -> Answer:
         """The likeliest label by these shares, calibrated."""

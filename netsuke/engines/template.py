@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2.exceptions import TemplateError
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from ..documents import Lesson
@@ -15,6 +14,7 @@ from ..errors import RecipeError
 from ..examples import SILENCE
 from . import tokenizer
 
+NO_DATE = "1 January 2026"
 Messages = Sequence[dict[str, str]]
 
 
@@ -37,9 +37,10 @@ class Template:
     def render(self, messages: Messages, answering: bool) -> str:
         """The conversation as text; `answering`: up to where the assistant's next answer begins."""
         options: dict[str, Any] = {"chat_template": self.source, "add_generation_prompt": answering, **self.tokens}
+        options["strftime_now"] = lambda form: NO_DATE  # the same lessons tomorrow
         try:
             rendered: Any = render_jinja_template([list(messages)], **options)
-        except TemplateError as error:
+        except Exception as error:  # whatever a stranger's template does wrong
             raise RecipeError(f"the base's chat template refuses an example: {error}") from error
         return str(rendered[0][0])
 

@@ -72,6 +72,8 @@ def task(facts: dict[str, Any]) -> list[str]:
             f"Confidence is off by {scores['calibration_error']:.1%} on average. Below {scores['abstain']:.0%} no "
             f"label is given: {scores['answered']:.0%} of the questions are answered.", "",
         ]  # fmt: skip
+    if task["way"]["shots"]:
+        lines += [f"The pack holds the {examples['train']} examples that its prompts are made of (shots.jsonl).", ""]
     for row in task["left_out"]:
         lines.append(f"- left out: {row['count']} examples: {row['why']}")
     if task["cut_to_fit"]:

@@ -10,7 +10,7 @@ from ..documents import Lesson, read_rows, write_rows
 from ..engines import tokenizer
 from ..engines.template import Template
 from ..errors import RecipeError
-from ..examples import SILENCE, as_messages, with_question
+from ..examples import SILENCE, as_messages, shortened, with_question
 from ..store import canonical
 from . import Rendering, infill
 from .task import Row, Task, task_of
@@ -23,7 +23,8 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
     """Write the dataset as the model reads it; what task.json says."""
     (out / "examples").mkdir()
     examples = [row for split in SPLITS for row in read_rows(data / "examples" / f"{split}.jsonl")]
-    task = task_of(examples, params.kind, params.labels)
+    documents = {split: list(read_rows(data / f"{split}.jsonl")) for split in SPLITS}
+    task = _task(examples, params, alone=not all(documents.values()))
     left_out = defaultdict(list, {why: list(lines) for why, lines in task.left_out.items()})
     lessons, cut = _lessons(task, model, params.window_tokens, left_out)
     holed: list[Lesson] = []
@@ -34,25 +35,35 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
                 f"no example is left for the {split} part", hint="add examples, or raise curate.test and valid"
             )
         write_rows(out / "examples" / f"{split}.jsonl", (row for row, _ in mine))
-        documents = list(read_rows(data / f"{split}.jsonl"))
         taught = [lesson for _, lesson in mine]
         if split == "train":
-            texts = [row["text"] for row in documents]
+            texts = [row["text"] for row in documents[split]]
             holed = list(infill.lessons(texts, model, params.window_tokens, params.infill))
             taught += holed
         rows = ({"text": str(lesson), "answer": lesson.answer} for lesson in taught)
-        write_rows(out / f"{split}.jsonl", [*documents, *rows])
+        write_rows(out / f"{split}.jsonl", [*documents[split], *rows])
     content = {
         "kind": task.kind,
         "labels": list(task.labels),
         "end": Template(model).end if task.kind else "",
         "quiet": is_quiet(task, model),
+        "commands": tokenizer.commands(model),
         "examples": {split: sum(row["split"] == split for row, _ in lessons) for split in SPLITS},
         "cut_to_fit": cut, "infill": len(holed),
         "left_out": [{"why": why, "count": len(lines), "lines": lines[:5]} for why, lines in sorted(left_out.items())],
     }
     (out / "task.json").write_bytes(canonical(content) + b"\n")
     return content
+
+
+def _task(examples: list[Row], params: Rendering, alone: bool) -> Task:
+    """What the examples teach; beside enough documents a table that teaches nothing is left out, and said."""
+    try:
+        return task_of(examples, params.kind, params.labels)
+    except RecipeError as error:
+        if alone:
+            raise
+        return Task("", (), (), {str(error.what): [row["line"] for row in examples]})
 
 
 def is_quiet(task: Task, model: Path) -> bool:
@@ -88,6 +99,7 @@ def _lessons(
             if len(spans) - over < LEAST_INPUT:
                 left_out["longer than a window of training (tune.window_tokens)"].append(row["line"])
                 continue
+            row = shortened(row, question[: spans[-over - 2][1]])
             lesson = template.lesson(with_question(messages, question[: spans[-over - 2][1]]))
             cut += 1
         found.append((row, lesson))

@@ -32,7 +32,7 @@ class Task:
 def kind_of(rows: Sequence[Row]) -> str:
     """What the answers look like."""
     answers = Counter(right_answer(row) for row in rows)
-    if all(len(row.get("messages", ())) > 2 for row in rows):
+    if all(sum(m["role"] != "system" for m in row.get("messages", ())) > 2 for row in rows):
         return "free"
     if all("label" in row for row in rows):
         return "labels"

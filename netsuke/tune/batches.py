@@ -32,6 +32,7 @@ class Windows:
 
 
 Token = tuple[int, int, bool]  # id, number of its text, whether it is learnt
+OPEN = 64  # windows that are looked at for room
 PADDING: Token = (0, -1, False)
 
 
@@ -69,13 +70,17 @@ def _tokens(text: Text, number: int) -> list[Token]:
 def _bins(lessons: Sequence[Text], size: int) -> list[list[Token]]:
     """Each lesson in the first window that has room for it; one that is too long keeps its end."""
     bins: list[list[Token]] = []
+    least = min((len(lesson.ids) for lesson in lessons), default=0)
+    open_: list[list[Token]] = []  # those that the shortest one would fit into
     for number, lesson in enumerate(lessons):
         tokens = _tokens(lesson, number)[-size:]
-        room = next((one for one in bins if len(one) + len(tokens) <= size), None)
+        room = next((one for one in open_ if len(one) + len(tokens) <= size), None)
         if room is None:
             bins.append(tokens)
+            open_.append(tokens)
         else:
             room += tokens
+        open_ = [one for one in open_ if len(one) + least <= size][-OPEN:]
     return bins
 
 

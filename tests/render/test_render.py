@@ -100,7 +100,8 @@ def test_a_lesson_is_the_bases_own_template_and_knows_its_answer(model, tmp_path
     assert lesson == "<|im_start|>user\nthing number 0<|im_end|>\n<|im_start|>assistant\nnet<|im_end|>"
     assert lesson[lesson.answer :] == "net<|im_end|>"
     assert task == {
-        "kind": "labels", "labels": ["doc", "math", "net"], "end": "<|im_end|>", "quiet": False,
+        "kind": "labels", "labels": ["doc", "math", "net"], "end": "<|im_end|>", 
+        "commands": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], "quiet": False,
         "cut_to_fit": 0, "infill": 0,
         "left_out": [],
         "examples": {"train": 10, "valid": 10, "test": 10},
