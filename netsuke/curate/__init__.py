@@ -102,6 +102,7 @@ def curate(params: Params, out: Path, files: Path) -> Work:
     examples = split.split_examples(examples, params)
     yield Progress(0.8, "what train and held-out text share")
     items = refuse.with_text(split.without_leaks(items, examples, drops), params, drops)
+    examples = split.examples_without_leaks(items, examples, drops)
     yield Progress(0.9, "write")
     both = {key: [*copies.get(key, ()), *near.get(key, ())] for key in {**copies, **near}}
     return write(out, Dataset(loaded.rows, drops, items, split_by, both, examples, params.licences))

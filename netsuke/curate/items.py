@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 from ..nouns import Drop
 from .lines import Pages, Places, Range, without
@@ -72,7 +73,14 @@ class Drops:
         """Whether it goes: the item, or with `span` that passage of it."""
         text = item.text if span is None else span
         drop = Drop(item.name, item.source, rule, detail, text_hash(text), len(text.encode()))
-        spared = any(_means(entry, rule, item.path) for entry in self.keep)
+        return self._goes(drop, item.path)
+
+    def add_example(self, row: Mapping[str, Any], rule: str, detail: str) -> bool:
+        """Whether an example goes."""
+        return self._goes(Drop(row["path"], row["source"], rule, f"line {row['line']}: {detail}"), row["path"])
+
+    def _goes(self, drop: Drop, path: str) -> bool:
+        spared = any(_means(entry, drop.rule, path) for entry in self.keep)
         (self.spared if spared else self.rows).append(drop)
         return not spared
 

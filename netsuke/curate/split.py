@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..examples import answer, input_of
+from ..examples import answer, input_of, texts
 from . import contamination
 from .duplicates import without_copies
 from .items import Drops, Item, text_hash
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "valid", "test")
 FEW_EXAMPLES = 200
+HELD_OUT = "shared with what is held out"  # a rule
 FREQUENT = 5  # examples of one answer, of which one is held out in any case
 
 
@@ -136,10 +137,23 @@ def without_leaks(items: Sequence[Item], examples: Sequence[dict[str, Any]], dro
     return [_clean(item, index, drops) if item.split == "train" else item for item in items]
 
 
+def examples_without_leaks(
+    items: Sequence[Item], examples: Sequence[dict[str, Any]], drops: Drops
+) -> list[dict[str, Any]]:
+    """The examples, those of train without the ones that quote twelve words of a test document."""
+    index = contamination.shared(item.text for item in items if item.split == "test")
+    kept = []
+    for row in examples:
+        quotes = row["split"] == "train" and any(index.cut(text) for text in texts(row))
+        if not (quotes and drops.add_example(row, HELD_OUT, "it quotes a document that is held out")):
+            kept.append(row)
+    return kept
+
+
 def _clean(item: Item, index: contamination.Index, drops: Drops) -> Item:
     lines = item.text.split("\n")
     spans = [(start, end, "\n".join(lines[start:end])) for start, end in index.cut(item.text)]
     return item.without([
         (start, end) for start, end, span in spans
-        if drops.add(item, "shared with what is held out", f"“{' '.join(span[:200].split())[:60]}”", span=span)
+        if drops.add(item, HELD_OUT, f"“{' '.join(span[:200].split())[:60]}”", span=span)
     ])  # fmt: skip

@@ -450,6 +450,17 @@ def test_examples_are_enough_alone_or_beside_a_few_documents(tmp_path: Path) -> 
     assert sum(splits.values()) == 9 and min(splits.values()) >= 1 and splits["train"] >= 3
 
 
+def test_an_example_of_train_that_quotes_a_held_out_document_goes(tmp_path: Path) -> None:
+    texts: dict[str, Any] = {f"{n}.md": prose(n) for n in range(12)}
+    held = next(path for path, part in Made(tmp_path / "first", texts).split_of.items() if part == "test")
+    quote = " ".join(Made(tmp_path / "again", texts).texts[held].split()[3:33])
+    rows = [{"line": n, "text": f"{quote} {n}", "label": "ab"[n % 2]} for n in range(40)]
+    made = Made(tmp_path / "both", {**texts, "a.csv": examples_of(*rows)})
+    assert made.rows("examples/train") == [] and made.rows("examples/test")
+    dropped = [row for row in made.rows("drops") if row["path"] == "a.csv"]
+    assert {row["rule"] for row in dropped} == {"shared with what is held out"} and len(dropped) > 20
+
+
 def test_each_label_has_its_share_in_every_part(tmp_path: Path) -> None:
     rows = [{"line": n, "text": f"Ticket {n}", "label": "aaaaabbbcc"[n % 10]} for n in range(400)]
     made = Made(tmp_path, {"a.csv": examples_of(*rows)})
