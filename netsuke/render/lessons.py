@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +48,19 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
         "end": Template(model).end if task.kind else "",
         "quiet": is_quiet(task, model),
         "commands": tokenizer.commands(model),
+        "roles": roles(task),
         "examples": {split: sum(row["split"] == split for row, _ in lessons) for split in SPLITS},
         "cut_to_fit": cut, "infill": len(holed),
         "left_out": [{"why": why, "count": len(lines), "lines": lines[:5]} for why, lines in sorted(left_out.items())],
     }
     (out / "task.json").write_bytes(canonical(content) + b"\n")
     return content
+
+
+def roles(task: Task) -> list[str]:
+    """Who speaks before the answer, in most of the examples: a request that is shaped so is a question of the task."""
+    shapes = Counter(tuple(message["role"] for message in as_messages(row)[:-1]) for row in task.examples)
+    return list(shapes.most_common(1)[0][0]) if shapes else []
 
 
 def _task(examples: list[Row], params: Rendering, alone: bool) -> Task:

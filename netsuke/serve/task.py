@@ -26,17 +26,20 @@ class Task:
         self.supervisor = supervisor
         record = asking.task_of(pack)
         self.way = asking.Way.of(record) if record else None
+        self.shapes = (["user"], record["roles"] if record else [])
         self.examples = asking.shots_of(pack)
         self._asker: asking.Asker | None = None
 
     def takes(self, body: Mapping[str, Any]) -> bool:
-        """Whether a chat request is a question of the task: one message of the user's, and labels to choose from."""
-        roles = [message["role"] for message in body["messages"]]
-        return self.way is not None and self.way.kind == "labels" and roles == ["user"]
+        """Whether a chat request is a question of the task, shaped as the examples were, with labels to choose from."""
+        return self.way is not None and self.way.kind == "labels" and self._is_shaped(body)
+
+    def _is_shaped(self, body: Mapping[str, Any]) -> bool:
+        return [message["role"] for message in body["messages"]] in self.shapes
 
     def prepared(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """A chat request for a text: one message of the user's is asked as the examples were, and not by chance."""
-        if not self.way or [message["role"] for message in body["messages"]] != ["user"]:
+        """A chat request for a text: a question of the task is asked as the examples were, and not by chance."""
+        if not self.way or not self._is_shaped(body):
             return dict(body)
         messages = asking.Prompt(self.way, self.examples).before(body["messages"])
         sure = {"temperature": 0.0} if self.way.kind == "extract" else {}

@@ -92,6 +92,26 @@ def test_what_teaches_nothing_is_an_error(rows, wanted, why):
         task_of(rows, "auto", wanted)
 
 
+def test_rows_as_openai_has_them_are_labels_too(model, tmp_path):
+    def row(n):
+        system = {"role": "system", "content": "S"}
+        return {
+            "line": n,
+            "messages": [
+                system,
+                {"role": "user", "content": f"m {n}"},
+                {"role": "assistant", "content": "ab"[n % 2]},
+            ],
+        }
+
+    rows = [row(n) for n in range(30)]
+    assert kind_of(rows) == "labels"
+    task, texts = rendered(model, tmp_path, rows)
+    assert task["roles"] == ["system", "user"] and texts["test"][0].startswith(
+        "<|im_start|>system\nS<|im_end|>"
+    )
+
+
 # -- lessons ---------------------------------------------------------------------------------------------
 def test_a_lesson_is_the_bases_own_template_and_knows_its_answer(model, tmp_path):
     task, texts = rendered(model, tmp_path, labelled(30))
@@ -100,7 +120,7 @@ def test_a_lesson_is_the_bases_own_template_and_knows_its_answer(model, tmp_path
     assert lesson == "<|im_start|>user\nthing number 0<|im_end|>\n<|im_start|>assistant\nnet<|im_end|>"
     assert lesson[lesson.answer :] == "net<|im_end|>"
     assert task == {
-        "kind": "labels", "labels": ["doc", "math", "net"], "end": "<|im_end|>", 
+        "kind": "labels", "labels": ["doc", "math", "net"], "end": "<|im_end|>", "roles": ["user"], 
         "commands": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], "quiet": False,
         "cut_to_fit": 0, "infill": 0,
         "left_out": [],
