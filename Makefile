@@ -28,7 +28,7 @@ demo: $(VENV)/.ready python-docs
 	$(BIN)/netsuke complete python-docs "The with statement" --max-tokens 60 --seed 1
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/test_loop.py tests/carve tests  # the long ones first
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 smoke: $(VENV)/.ready
 	$(BIN)/python -m pytest -m real --timeout=1500 -s

@@ -42,6 +42,14 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
             file.write(json.dumps(row, sort_keys=True) + "\n")
 
 
+SPLITS = ("train", "valid", "test")
+
+
+def read_examples(dataset: Path) -> dict[str, list[dict[str, Any]]]:
+    """The examples of a dataset, by split."""
+    return {split: list(read_rows(dataset / "examples" / f"{split}.jsonl")) for split in SPLITS}
+
+
 def read_texts(path: Path) -> list[str]:
     """The texts of a JSON Lines file of documents and lessons, or of a folder's .txt files in order of their names."""
     if path.is_dir():

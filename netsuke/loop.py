@@ -293,8 +293,8 @@ def plan(recipe: Recipe, recipe_path: Path, store: Store, relock: bool = False) 
     return planner.lines
 
 
-REFERENCE_GFLOPS = 400.0  # two cores with AVX-512 and bfloat16, where `typical` was measured
-FIXED = 0.25  # of a step's time that does not depend on that
+REFERENCE_GFLOPS = 400.0  # of two cores with AVX-512 and bfloat16, which `typical` is for
+FIXED = 0.25  # of a step's time that does not depend on that: a guess, until it is measured on two machines
 
 
 def estimate(lines: list[Planned], recipe: Recipe, folder: Path, store: Store, gflops: float) -> tuple[float, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -41,7 +43,7 @@ def macro_f1(said: Texts, right: Texts) -> float:
 
 def exact_match(said: Texts, right: Texts) -> float:
     """The share of answers that are right but for case, marks and spaces (after SQuAD, arXiv 1606.05250)."""
-    return accuracy([" ".join(_words(text)) for text in said], [" ".join(_words(text)) for text in right])
+    return accuracy(*([" ".join(_words(text, keys=True)) for text in texts] for texts in (said, right)))
 
 
 def token_f1(said: Texts, right: Texts) -> float:
@@ -71,7 +73,11 @@ def _common(a: list[str], b: list[str]) -> int:
     return row[-1]
 
 
-def _words(text: str) -> list[str]:
+def _words(text: str, keys: bool = False) -> list[str]:
+    """The words; of a JSON object those of its values, and of its keys only where these count."""
+    with contextlib.suppress(ValueError, RecursionError):
+        if isinstance(record := json.loads(text), dict):
+            text = " ".join(f"{key} {record[key]}" if keys else str(record[key]) for key in sorted(record))
     return re.findall(r"\w+", text.casefold())
 
 

@@ -66,7 +66,7 @@ def ask(pack: Path, name: str, questions: Sequence[str]) -> list[dict[str, Any]]
             f"{name} was not taught a task: its material has no examples",
             hint=f"talk to it: netsuke chat {name}; or add a table with the columns text and label, and make it again",
         )
-    with Engine(pack / "model.gguf", context_tokens=CONTEXT_TOKENS) as engine:
+    with Engine(pack / "model.gguf", context_tokens=asking.CONTEXT_TOKENS) as engine:
         asker = asking.Asker(engine, asking.Way.of(task), asking.shots_of(pack))
         answers = [asker.ask([{"role": "user", "content": question}]) for question in questions]
     return [{"question": q, **a.row} for q, a in zip(questions, answers, strict=True)]

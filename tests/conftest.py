@@ -15,13 +15,6 @@ hypothesis.settings.register_profile("same each time", derandomize=True, databas
 hypothesis.settings.load_profile("same each time")
 
 
-def pytest_configure():
-    """A core for each worker and all that it starts: two that compute on both cores wait for each other, spinning."""
-    worker, free = os.environ.get("PYTEST_XDIST_WORKER", ""), sorted(os.sched_getaffinity(0))
-    if worker.startswith("gw") and len(free) > 1:
-        os.sched_setaffinity(0, {free[int(worker[2:]) % len(free)]})
-
-
 @pytest.fixture(autouse=True)
 def own_home(tmp_path, monkeypatch):
     monkeypatch.setenv("NETSUKE_HOME", str(tmp_path / "netsuke-home"))

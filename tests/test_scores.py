@@ -21,6 +21,15 @@ def test_case_and_marks_make_no_difference_to_an_extraction():
     assert token_f1(["the old river"], ["the river"]) == pytest.approx(0.8)
 
 
+def test_of_json_the_keys_alone_earn_nothing():
+    right = ['{"package": "fox", "version": "1.2"}']
+    assert exact_match(['{"version": "1.2", "package": "fox"}'], right) == 1
+    assert token_f1(['{"package": "hen", "version": "9"}'], right) == 0
+    assert token_f1(['{"package": "fox", "version": "9.9"}'], right) == pytest.approx(2 / 6)
+    assert exact_match(['{"pack": "fox", "version": "1.2"}'], right) == 0
+    assert token_f1(["[" * 100_000], right) == 0
+
+
 def test_rouge_l_is_about_order():
     assert rouge_l(["the cat sat on a mat"], ["the cat lay on the mat"]) == pytest.approx(2 * 4 / 12)
     assert rouge_l(["b a"], ["a b"]) == 0.5 and token_f1(["b a"], ["a b"]) == 1

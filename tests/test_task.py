@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 
 import openai
 import pytest
@@ -135,3 +136,54 @@ def test_the_api_answers_with_a_label_and_leaves_a_talk_alone(made):
         talk_ = [{"role": "system", "content": "Go on."}, {"role": "user", "content": "sail rope"}]
         plain = ask(model="tiny", messages=talk_, max_tokens=4)
         assert "netsuke" not in (plain.model_extra or {})
+
+
+def test_what_it_has_learnt_is_taken_along_and_gone_on_from(made, tmp_path):
+    room, _, _ = made
+    shutil.copytree(room, tmp_path / "room", symlinks=True)
+    home, place = tmp_path / "room" / "home", tmp_path / "room" / "notes" / "netsuke.toml"
+    place.write_text(place.read_text().replace(str(room), str(tmp_path / "room")))
+    done = netsuke(home, "adapter", "signs", str(tmp_path / "out"), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["files"] == [
+        "adapter.gguf",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    again = netsuke(home, "adapter", "signs", str(tmp_path / "out"))
+    assert again.returncode != 0 and "not empty" in again.stderr
+
+    on = netsuke(home, "make", str(place), "--from", "signs", "--name", "more", "--json")
+    assert on.returncode == 0, on.stderr
+    first, more = (json.loads((Store(home).path(Store(home).named("packs", n)["ref"]) / "netsuke.json").read_text())
+                   for n in ("signs", "more"))  # fmt: skip
+    start = first["lineage"]["tune"]["output"]
+    assert f'start = "{start}"' in place.read_text()
+    assert more["lineage"]["tune"]["output"] != start
+    told = netsuke(home, "report", "more").stdout
+    assert f"Began with the adapter {start[:12]}" in told
+    strange = netsuke(home, "make", str(place), "--set", 'tune.start="abc"')
+    assert (
+        strange.returncode != 0 and "not an adapter" in strange.stderr and "Traceback" not in strange.stderr
+    )
+
+
+def test_a_table_elsewhere_with_columns_of_its_own_is_named_on_the_command_line(tmp_path):
+    folder, elsewhere = tmp_path / "notes", tmp_path / "tickets.csv"
+    place = table(folder)
+    lines = (folder / "signs.csv").read_text().splitlines()
+    (folder / "signs.csv").unlink()
+    elsewhere.write_text("\n".join(["Body,team", *lines[1:]]))
+    wrong = netsuke(
+        tmp_path / "home", "make", str(place), "--task", str(elsewhere), "--columns", "body,section"
+    )
+    assert wrong.returncode != 0 and "no such columns" in wrong.stderr and "--columns" in wrong.stderr
+    one = netsuke(tmp_path / "home", "make", str(place), "--task", str(elsewhere), "--columns", "body")
+    assert one.returncode != 0 and "two names are needed" in one.stderr
+    gone = netsuke(tmp_path / "home", "make", str(place), "--task", str(tmp_path / "none.csv"))
+    assert gone.returncode != 0 and "no such table" in gone.stderr
+    done = netsuke(
+        tmp_path / "home", "make", str(place), "--task", str(elsewhere), "--columns", "body,team", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    assert {row["score"] for row in json.loads(done.stdout)["task"]["scores"]} == {"accuracy", "macro F1"}

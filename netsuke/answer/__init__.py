@@ -7,13 +7,15 @@ labels are calibrated, so that of the answers given with 80% about 80% are right
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+from ..documents import write_rows
+from ..examples import normal
 from ..nouns import Compute, Measure
 from ..step import Progress, Work, step
 
-FEW = 50  # examples to learn from: with more, tuning has been better every time (docs/log.md)
+FEW = 50  # examples to learn from; with more the longer prompts are not tried
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,12 @@ class Params:
 @step(version=1, libraries=("xllamacpp", "jinja2"))
 def answer(params: Params, out: Path, model: Path, rendered: Path) -> Work:
     """Write task.json: the task with its way of asking, and shots.jsonl: the examples that stand in the prompt."""
-    from ..documents import write_rows
-    from ..examples import normal
     from . import ways
 
     task = json.loads((rendered / "task.json").read_text())
     way, shots, tried = yield from ways.settle(params, task, model, rendered)
-    record = {**task, "way": asdict(way), "tried": tried}
-    for known in ("kind", "labels", "end", "quiet", "commands"):
-        record["way"].pop(known)
+    settled = {"shots": way.shots, "temperature": way.temperature, "abstain": way.abstain}
+    record = {**task, "way": settled, "tried": tried}
     (out / "task.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
     write_rows(out / "shots.jsonl", map(normal, shots))
     yield Progress(1.0, "settled")

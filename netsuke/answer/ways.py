@@ -8,18 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..documents import evenly, read_rows
-from ..engines.asking import Asker, Way, calibrated
+from ..documents import evenly, read_examples
+from ..engines.asking import CONTEXT_TOKENS, Asker, Way, calibrated
 from ..engines.llama import Engine
-from ..examples import as_messages, right_answer
+from ..examples import Row, as_messages, right_answer
 from ..scores import SCORES
 from ..step import Progress
 from . import FEW, Params
 
-CONTEXT_TOKENS = 4096
 TEMPERATURES = [1.15**step for step in range(-8, 17)]  # 0.3 to 9.4
 
-Row = dict[str, Any]
 Settled = tuple[Way, list[Row], dict[str, float]]
 
 
@@ -27,12 +25,9 @@ def settle(
     params: Params, task: Mapping[str, Any], model: Path, rendered: Path
 ) -> Generator[Progress, None, Settled]:
     """Yields progress; returns (the way, the examples that it shows, the score of each way tried on valid)."""
-    plain = Way(task["kind"], tuple(task["labels"]), task["end"], tuple(task["commands"]), task["quiet"])
-    plain = replace(plain, abstain=params.abstain)
-    if not task["kind"]:
-        return plain, [], {}
-    train, valid = (list(read_rows(rendered / "examples" / f"{part}.jsonl")) for part in ("train", "valid"))
-    valid = evenly(valid, params.items)
+    plain = Way.of({**task, "way": {"abstain": params.abstain}})
+    examples = read_examples(rendered)
+    train, valid = examples["train"], evenly(examples["valid"], params.items)
     ways = {"tuned": plain}
     if len(train) <= FEW and params.shots:
         ways["tuned, with examples in the prompt"] = replace(plain, shots=params.shots)

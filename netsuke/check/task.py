@@ -10,75 +10,53 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..documents import evenly, read_rows
-from ..engines.asking import Answer, Asker, Way
+from ..documents import evenly, read_examples, read_rows
+from ..engines.asking import CONTEXT_TOKENS, Answer, Asker, Way
 from ..engines.llama import Engine
-from ..examples import as_messages, input_of, right_answer
+from ..examples import Row, as_messages, input_of, right_answer
 from ..nouns import Gate
 from ..scores import SCORES
 from ..step import Progress
 from . import Examining
 
-CONTEXT_TOKENS = 4096
 RESAMPLES = 1000
 BINS = 10
 REGULARISATION = (1.0, 10.0, 100.0)  # inverse strengths that are tried on valid, as a careful user would
-
-Row = dict[str, Any]
-Said = dict[str, list[Answer]]
-
-
-@dataclass(frozen=True)
-class Material:
-    """The examples that a task is learnt from, chosen by and checked on."""
-
-    train: list[Row]
-    valid: list[Row]
-    test: list[Row]
-
-    @classmethod
-    def read(cls, rendered: Path, most: int) -> Material:
-        """Those of a rendered dataset; of test at most so many."""
-        train, valid, test = (
-            list(read_rows(rendered / "examples" / f"{part}.jsonl")) for part in ("train", "valid", "test")
-        )
-        return cls(train, valid, evenly(test, most))
 
 
 def examine(
     params: Examining, task: Mapping[str, Any], ours: Path, base: Path, shots: Path, rendered: Path
 ) -> Generator[Progress, None, dict[str, Any]]:
     """Yields progress; returns what was measured, with the verdict of the task's gate."""
-    if not task["kind"]:
-        return {"kind": "", "scores": [], "gates": []}
-    material = Material.read(rendered, params.items)
+    examples = read_examples(rendered)
+    test = evenly(examples["test"], params.items)
     way = Way.of(task)
     zero = replace(way, instruction=instruction(way), shots=0, temperature=1.0, abstain=0.0)
     asked = {
         "ours": (ours, way, list(read_rows(shots))),
         "base, no example": (base, zero, []),
-        "base, with examples": (base, replace(zero, shots=params.shots), material.train),
+        "base, with examples": (base, replace(zero, shots=params.shots), examples["train"]),
     }
     said: dict[str, list[str]] = {}
     answers: list[Answer] = []
-    for number, (name, (file, how, examples)) in enumerate(asked.items()):
+    for number, (name, (file, how, shown)) in enumerate(asked.items()):
         found: list[Answer] = []
         with Engine(file, context_tokens=CONTEXT_TOKENS, threads=params.compute.threads) as engine:
-            asker = Asker(engine, how, examples)
-            for row in material.test:
-                yield Progress((number + len(found) / len(material.test)) / 3, name, len(found), "answers")
+            asker = Asker(engine, how, shown)
+            for row in test:
+                yield Progress((number + len(found) / len(test)) / len(asked), name, len(found), "answers")
                 found.append(asker.ask(as_messages(row)[:-1]))
         said[name] = [one.text for one in found]
         answers = answers or found
     if way.kind == "labels":
-        said["words (TF-IDF, logistic regression)"] = by_words(material)
-    right = [right_answer(row) for row in material.test]
+        said["words (TF-IDF, logistic regression)"] = by_words(examples["train"], examples["valid"], test)
+    right = [right_answer(row) for row in test]
     content = scored(way.kind, said, right, params.seed)
     if way.kind == "labels":
         content |= trust(answers, right, way.abstain)
@@ -92,28 +70,28 @@ def instruction(way: Way) -> str:
     return "Answer in the words of the text, with nothing else." if way.kind == "extract" else ""
 
 
-def by_words(material: Material) -> list[str]:
+def by_words(train: Sequence[Row], valid: Sequence[Row], test: Sequence[Row]) -> list[str]:
     """Answers of TF-IDF and logistic regression (scikit-learn), its strength chosen on valid."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    labels = [right_answer(row) for row in material.train]
+    labels = [right_answer(row) for row in train]
     if len(set(labels)) < 2:
-        return [labels[0]] * len(material.test)
+        return [labels[0]] * len(test)
 
     def fitted(strength: float) -> Any:
         words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2))
         model = make_pipeline(words, LogisticRegression(C=strength, max_iter=1000))
-        return model.fit([input_of(row) for row in material.train], labels)
+        return model.fit([input_of(row) for row in train], labels)
 
     try:
         models = [fitted(strength) for strength in REGULARISATION]
     except ValueError:  # no input has a word
-        return [Counter(labels).most_common(1)[0][0]] * len(material.test)
-    inputs, right = [input_of(row) for row in material.valid], [right_answer(row) for row in material.valid]
+        return [Counter(labels).most_common(1)[0][0]] * len(test)
+    inputs, right = [input_of(row) for row in valid], [right_answer(row) for row in valid]
     best = max(models, key=lambda model: model.score(inputs, right))
-    return [str(label) for label in best.predict([input_of(row) for row in material.test])]
+    return [str(label) for label in best.predict([input_of(row) for row in test])]
 
 
 def scored(kind: str, said: Mapping[str, Sequence[str]], right: Sequence[str], seed: int) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def adapter(name: str, folder: Path, as_json: bool) -> None:
         shutil.copyfile(store.path(learnt) / file, folder / file)
     adapters.to_gguf(folder, store.path(carved) / "model", folder / "adapter.gguf")
     names = sorted(path.name for path in folder.iterdir())
-    told = f"{', '.join(names)} in {folder}\nthey fit {name}'s body before tuning: {store.path(carved) / 'model'}"
+    told = f"{', '.join(names)} in {folder}\nthey fit its base, and the body in {store.path(carved) / 'model'}"
     result({"name": name, "folder": str(folder), "files": names}, as_json, told)
 
 

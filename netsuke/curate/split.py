@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..documents import SPLITS as SPLITS
 from ..examples import answer, input_of, texts
 from . import contamination
 from .duplicates import without_copies
@@ -18,7 +19,6 @@ from .repeats import key_of, without_repeated_paragraphs
 if TYPE_CHECKING:
     from . import Params
 
-SPLITS = ("train", "valid", "test")
 FEW_EXAMPLES = 200
 HELD_OUT = "shared with what is held out"  # a rule
 FREQUENT = 5  # examples of one answer, of which one is held out in any case

@@ -18,6 +18,7 @@ from ..examples import as_messages
 from ..nearest import Nearest
 from .llama import Engine
 
+CONTEXT_TOKENS = 4096  # while a task is settled, checked and asked on the command line
 SHOWN = 4096  # likely next tokens that llama.cpp tells the probability of: 14 ms; with 512 a label may be missing
 UNLIKELY = 0.02  # a branch of labels with a smaller share is not looked into; its labels share it evenly
 HALF_CHARACTER = 4  # tokens at most before llama.cpp shows a character and its probability
@@ -70,8 +71,7 @@ class Way:
 def task_of(pack: Path) -> dict[str, Any] | None:
     """task.json of a pack; None for one without a task."""
     file = pack / "task.json"
-    task = json.loads(file.read_text()) if file.exists() else None
-    return task if task and task["kind"] else None
+    return json.loads(file.read_text()) if file.exists() else None
 
 
 def shots_of(pack: Path) -> list[dict[str, Any]]:

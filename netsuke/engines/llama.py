@@ -243,6 +243,10 @@ class Engine:
             raise EngineError("the engine did not finish its answer", where=str(self.model)) from error
 
 
+class RefusedError(EngineError):
+    """The engine is well and does not take this request."""
+
+
 class Events:
     """Cuts the bytes of a server-sent stream into the contents of its `data:` lines.
 
@@ -265,7 +269,7 @@ _ONE_USE = httpx.Limits(max_keepalive_connections=0)
 
 def _refusal(response: httpx.Response) -> EngineError:
     try:
-        return EngineError(f"the engine refused: {response.json()['error']['message']}")
+        return RefusedError(f"the engine refused: {response.json()['error']['message']}")
     except (ValueError, KeyError, TypeError):
         return EngineError(f"the engine answered with status {response.status_code}")
 

@@ -6,27 +6,28 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from ..documents import Lesson, read_rows, write_rows
+from ..documents import SPLITS, Lesson, read_examples, read_rows, write_rows
 from ..engines import tokenizer
 from ..engines.template import Template
 from ..errors import RecipeError
-from ..examples import SILENCE, as_messages, shortened, with_question
+from ..examples import SILENCE, Row, as_messages, shortened, with_question
 from ..store import canonical
 from . import Rendering, infill
-from .task import Row, Task, task_of
+from .task import Task, task_of
 
-SPLITS = ("train", "valid", "test")
 LEAST_INPUT = 16  # tokens of a question that are left, where it is cut to fit
 
 
 def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, Any]:
     """Write the dataset as the model reads it; what task.json says."""
     (out / "examples").mkdir()
-    examples = [row for split in SPLITS for row in read_rows(data / "examples" / f"{split}.jsonl")]
+    examples = [row for rows in read_examples(data).values() for row in rows]
     documents = {split: list(read_rows(data / f"{split}.jsonl")) for split in SPLITS}
     task = _task(examples, params, alone=not all(documents.values()))
     left_out = defaultdict(list, {why: list(lines) for why, lines in task.left_out.items()})
-    lessons, cut = _lessons(task, model, params.window_tokens, left_out)
+    template = Template(model) if task.kind else None
+    quiet = bool(template and task.kind != "free" and template.quiet)  # free text is asked as any program asks
+    lessons, cut = _lessons(task, template, model, params.window_tokens, quiet, left_out) if template else ([], 0)
     holed: list[Lesson] = []
     for split in SPLITS:
         mine = [(row, lesson) for row, lesson in lessons if row["split"] == split]
@@ -45,8 +46,8 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
     content = {
         "kind": task.kind,
         "labels": list(task.labels),
-        "end": Template(model).end if task.kind else "",
-        "quiet": is_quiet(task, model),
+        "end": template.end if template else "",
+        "quiet": quiet,
         "commands": tokenizer.commands(model),
         "roles": roles(task),
         "examples": {split: sum(row["split"] == split for row, _ in lessons) for split in SPLITS},
@@ -73,19 +74,16 @@ def _task(examples: list[Row], params: Rendering, alone: bool) -> Task:
         return Task("", (), (), {str(error.what): [row["line"] for row in examples]})
 
 
-def is_quiet(task: Task, model: Path) -> bool:
-    """Whether its questions stand behind an empty system message; free text is asked as any program asks."""
-    return task.kind in ("labels", "extract") and Template(model).quiet
-
-
 def _lessons(
-    task: Task, model: Path, window_tokens: int, left_out: defaultdict[str, list[int]]
+    task: Task,
+    template: Template,
+    model: Path,
+    window_tokens: int,
+    quiet: bool,
+    left_out: defaultdict[str, list[int]],
 ) -> tuple[list[tuple[Row, Lesson]], int]:
     """Each example that can be taught with its lesson, and how many questions were cut to fit into the window."""
-    if not task.kind:
-        return [], 0
-    template, words = Template(model), tokenizer.load_tokenizer(model)
-    before = [SILENCE] if is_quiet(task, model) else []
+    words, before = tokenizer.load_tokenizer(model), [SILENCE] if quiet else []
     words.encode_special_tokens = False  # the template's own are commands, and no example may hold one
 
     def size(text: str) -> int:

@@ -6,17 +6,14 @@ import difflib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import RecipeError
-from ..examples import input_of, right_answer
+from ..examples import Row, input_of, right_answer
 
 LABEL_CHARS = 60  # a longer answer is no label
 REPEATS = 4  # uses of each label, on average, that make answers labels
 TAKEN = 0.9  # share of answers whose every word stands in the input, that makes a task an extraction
 FEWEST = 10
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)

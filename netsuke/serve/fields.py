@@ -77,6 +77,12 @@ def record(checks: Mapping[str, Check], required: tuple[str, ...] = ()) -> Check
     return check
 
 
+def clock(value: Any) -> Any:
+    """A moment as Vim tells it: a number, or two."""
+    parts = value if isinstance(value, list) and len(value) <= 2 else [value]
+    return value if [number(-1e15, 1e15)(part) for part in parts] else None
+
+
 def each(check: Check, most: int) -> Check:
     """A list of at most so many such values."""
 
@@ -185,7 +191,7 @@ COMPLETION: dict[str, Check] = {
     "best_of": one_of(1),
 }
 _extra = record(
-    {"text": text(1_000_000), "filename": text(4096), "time": lambda value: value}, required=("text",)
+    {"text": text(1_000_000), "filename": text(4096), "time": clock}, required=("text",)
 )
 INFILL: dict[str, Check] = {  # llama.cpp's own route, as llama.vim and llama.vscode ask it
     "input_prefix": text(1_000_000),

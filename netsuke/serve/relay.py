@@ -122,4 +122,4 @@ def _refusal(status: int, body: bytes) -> Refused:
         message, kind = f"The engine answered with status {status}.", None
     if kind == "exceed_context_size_error":
         return Refused(400, message, code="context_length_exceeded")
-    return Refused(status if status in (400, 503) else 500, message, code=kind)
+    return Refused(status if status in (400, 501, 503) else 500, message, code=kind)

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from ..engines import asking
+from ..engines.llama import RefusedError
 from ..errors import EngineError
 from .refused import Refused
 from .supervisor import Supervisor, unavailable
@@ -78,9 +79,9 @@ class Labelled:
             await self.task.supervisor.client()
             try:
                 return await asyncio.to_thread(self.task.ask, list(self.body["messages"]))
-            except EngineError as error:
-                if "refused" in str(error):
-                    raise Refused(400, f"{error}.", code="context_length_exceeded") from None
+            except RefusedError as error:
+                raise Refused(400, f"{error}.", code="invalid_value") from None
+            except EngineError:
                 self.task.supervisor.suspect()
         raise unavailable("The engine died twice on this request.")
 
