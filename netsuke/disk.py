@@ -43,6 +43,13 @@ def link(path: Path, target: Path) -> None:
         shutil.copyfile(path, target)
 
 
+def emptied(folder: Path) -> Path:
+    """The folder, with nothing in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
 def sync(path: Path) -> None:
     """Let the bytes of a file, or the names in a folder, reach the disk."""
     descriptor = os.open(path, os.O_RDONLY)

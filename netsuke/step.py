@@ -20,6 +20,7 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any, Protocol
 
+from .disk import emptied
 from .machine import cores
 from .nouns import Measure, Ref, Run
 from .store import Store, canonical, explained, key_of
@@ -221,10 +222,9 @@ class Local:
         try:
             tasks = {}
             for key, job in jobs.items():
-                shutil.rmtree(folders[key], ignore_errors=True)
-                (folders[key] / "out").mkdir(parents=True)
+                out = emptied(folders[key] / "out")
                 paths = {name: self.store.path(ref) for name, ref in job.inputs.items()}
-                tasks[key] = Task(step, job.params, folders[key] / "out", paths)
+                tasks[key] = Task(step, job.params, out, paths)
             results = {}
             for key, result in self.side_by_side(tasks):
                 results[key] = result
@@ -260,13 +260,12 @@ class Local:
         out, keep = scratch / "out", scratch / "scratch"
         started = time.monotonic()
         with explained(f"run {title}", self.store.root):
-            shutil.rmtree(out, ignore_errors=True)
-            out.mkdir(parents=True)
+            emptied(out)
             keep.mkdir(exist_ok=True)
             extra = {"scratch": keep} if step.resumes else {}
             try:
                 paths = {name: self.store.path(ref) for name, ref in inputs.items()}
-                measures = self._drive(step.function(params, out, **extra, **paths), title)
+                measures = self._drive(self.begin(step, params, out, **extra, **paths), title)
                 output = self.store.add_folder(out, move=True)
             finally:  # half an output is of no use, and its place may be what is missing
                 shutil.rmtree(out, ignore_errors=True)
@@ -274,6 +273,10 @@ class Local:
             self.store.record(run)
             shutil.rmtree(scratch, ignore_errors=True)
         return run
+
+    def begin(self, step: Step, params: Any, out: Path, **paths: Path) -> Work:
+        """The work of a step, ready to be driven."""
+        return step.function(params, out, **paths)
 
     def _drive(self, work: Work, title: str) -> list[Measure]:
         self.watch(title, Progress(0.0))

@@ -1,4 +1,4 @@
-"""Many small runs of a step as Ray tasks: on the cluster at $RAY_ADDRESS, else on a local Ray that ends with us.
+"""Many small runs of a step as Ray tasks, and one step in shards: on the cluster at $RAY_ADDRESS, else on a local Ray that ends with us.
 
 A task is the same pure function on the same bytes, so that what comes out is equal, byte for byte, to a local run. The
 nodes of a cluster need netsuke installed in the same version, and no shared disk. Ray's own processes listen on the
@@ -18,7 +18,7 @@ from typing import Any
 from ..errors import EngineError
 from ..machine import cores
 from ..nouns import Ref
-from ..step import Local, Result, Task, Watch
+from ..step import Local, Result, Step, Task, Watch, Work
 from ..store import Store
 
 TASKS_A_CALL = 32  # a call costs a millisecond or so: as much as reading a short file
@@ -29,11 +29,19 @@ Made = tuple[dict[str, bytes], Result]  # its output files, and what it measured
 
 
 class Ray(Local):
-    """Runs single steps in this process, and many small ones on Ray. Raises EngineError where there is no Ray."""
+    """Runs many small steps, and a step in shards, on Ray; others here. Raises EngineError where there is no Ray."""
 
     def __init__(self, store: Store, watch: Watch | None = None) -> None:
         super().__init__(store, watch)
         self._ray = _connected()
+
+    def begin(self, step: Step, params: Any, out: Path, **paths: Path) -> Work:
+        """The work of a step: here, or where it is in shards, by a worker for each."""
+        if getattr(params, "shards", 1) == 1:
+            return super().begin(step, params, out, **paths)
+        from .ray_train import in_shards
+
+        return in_shards(step, params, out, paths.pop("scratch"), paths)
 
     def side_by_side(self, tasks: Mapping[Ref, Task]) -> Iterator[tuple[Ref, Result]]:
         """Each task's measures and seconds, as the calls end; its output files are in its folder then."""

@@ -25,7 +25,7 @@ class Params:
     abstain: float = knob(0.0, "confidence below which no label is given", "probability", 0, 1)
     shots: int = knob(4, "examples in the prompt, where that is tried against tuning", "examples", 0, 64)
     infill: float = knob(
-        0.1, "share of the documents' pieces that also teach filling in the middle, for editors", "fraction", 0, 1
+        0.0, "share of the documents' pieces that also teach filling in the middle, for editors", "fraction", 0, 1
     )
     items: int = knob(200, "most held-out examples that the check answers", "examples", 1, 1_000_000)
 

@@ -27,6 +27,7 @@ from ..errors import EngineError
 from . import fields
 from .guard import Guard
 from .refused import Refused
+from .infill import Infilling
 from .relay import Relay
 from .supervisor import Supervisor
 from .task import Labelled, Task
@@ -59,8 +60,8 @@ def build_app(supervisor: Supervisor, *, key: str, port: int, hosts: Collection[
         body = fields.checked(await _json(request), fields.COMPLETION, (supervisor.name,))
         return Relay(supervisor, "/v1/completions", body)
 
-    async def infill(request: Request) -> Relay:
-        return Relay(supervisor, "/infill", fields.infilling(await _json(request), (supervisor.name,)))
+    async def infill(request: Request) -> Infilling:
+        return Infilling(supervisor, "/infill", fields.infilling(await _json(request), (supervisor.name,)))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

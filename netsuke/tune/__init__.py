@@ -25,6 +25,7 @@ class Params:
     learning_rate: float = knob(3e-3, "peak learning rate", "", 1e-7, 1)
     window_tokens: int = knob(512, "length of a packed window", "tokens", 16, 4096)
     windows_per_step: int = knob(1, "windows in one optimiser step", "windows", 1, 256)
+    shards: int = knob(1, "parts of a step that are computed apart; with `--on ray` by a worker each", "", 1, 256)
     distil: float = knob(
         0.25, "share of the target that the unpruned base gives, where carving pruned the body", "fraction", 0, 1
     )
@@ -45,6 +46,7 @@ class Training:
     learning_rate: float
     window_tokens: int
     windows_per_step: int
+    shards: int
     distil: float
     questions: float
     max_epochs: float
@@ -58,7 +60,7 @@ class Training:
     compute: Compute
 
 
-@step(version=3, libraries=("torch", "transformers", "tokenizers", "safetensors"))
+@step(version=4, libraries=("torch", "transformers", "tokenizers", "safetensors"))
 def tune(
     params: Training,
     out: Path,
@@ -82,6 +84,8 @@ def tune(
         params, model, train, valid, scratch, teacher(choice, base, vocabulary, params.distil), start
     )
     yield from job.run()
+    if not job.crew.leads:
+        return []
     yield Progress(0.97, "checking the general text")
     scale, general_bits = guard.scale_within(job, choice, general, params.general_gate)
     job.save(out, scale)

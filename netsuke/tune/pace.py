@@ -54,7 +54,8 @@ class Pace:
 
         `pruned` names the body's shape where it is not the base's; `inputs` are those of speed.measure.
         """
-        training = f"{params.method} r{params.rank} {params.window_tokens}x{params.windows_per_step} {pruned}"
+        step = f"{params.window_tokens}x{params.windows_per_step}{f'/{params.shards}' if params.shards > 1 else ''}"
+        training = f"{params.method} r{params.rank} {step} {pruned}"
         base, training = inputs["base"] or "", training.strip()
         if self.lock and self.lock.base == base and self.lock.training == training:
             return Speed(self.lock.train_tokens_per_second, self.lock.score_tokens_per_second)

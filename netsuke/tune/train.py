@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .. import disk
 from ..documents import read_texts, sample
 from ..engines import hf
 from ..errors import RecipeError
 from ..step import Progress
-from . import Training, batches, lora
+from . import Training, batches, lora, shards
 from .loss import head_loss
 from .teacher import Teacher
 
@@ -50,7 +50,13 @@ class Job:
             raise RecipeError(
                 f"tune.method is {params.method!r}", hint=f"use one of {', '.join(lora.METHODS)}"
             )
+        if params.windows_per_step < params.shards:
+            raise RecipeError(
+                f"tune.shards is {params.shards}, and a step has {params.windows_per_step} windows",
+                hint=f"--set tune.windows_per_step={params.shards}",
+            )
         self.params, self.folder, self.scratch, self.teacher = params, folder, scratch, teacher
+        self.crew = shards.crew(params.shards)
         self.valid = hf.open_texts(folder, sample(read_texts(valid), params.valid_bytes), answers=True)
         texts = batches.with_questions(hf.open_texts(folder, read_texts(train), answers=True), params.questions)
         self.rows = batches.pack(texts, params.window_tokens, params.seed)
@@ -95,7 +101,7 @@ class Job:
                 raise RecipeError(f"training diverged at step {self.step}", hint="lower tune.learning_rate")
             if self.step % every == 0 or self.step == self.steps:
                 self._evaluate()
-            if self.step % save_every == 0:
+            if self.step % save_every == 0 and self.crew.leads:
                 self._checkpoint()
             yield Progress(
                 0.96 * self.step / self.steps,
@@ -111,15 +117,11 @@ class Job:
     def train_step(self, rows: batches.Windows, rate: float) -> float:
         """One optimiser step on windows; the mean loss of the tokens that are learnt."""
         self.model.train()
-        ids, wanted = rows.ids[:, :-1], rows.wanted[:, 1:]
-        bias = hf.document_bias(rows.text[:, :-1], self.model.dtype)
-        hidden = self.model.model(ids, attention_mask=bias, use_cache=False).last_hidden_state[wanted]
-        taught = self.teacher.taught(ids, bias, wanted) if self.teacher else None
-        loss = head_loss(hidden, self.model.lm_head.weight, rows.ids[:, 1:][wanted], taught)
-        loss.backward()
-        for name, parameter in self.live.items():
-            self.masters[name].grad = parameter.grad.float() if parameter.grad is not None else None
-            parameter.grad = None
+        parts = torch.arange(len(rows)).tensor_split(self.params.shards)
+        learnt = max(1, int(rows.wanted[:, 1:].sum()))
+        *gradients, loss = self._split(self.crew.sum([self._shard(rows[parts[n]], learnt) for n in self.crew.mine]))
+        for master, gradient in zip(self.masters.values(), gradients, strict=True):
+            master.grad = gradient
         torch.nn.utils.clip_grad_norm_(self.masters.values(), 1.0)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -128,6 +130,31 @@ class Job:
             for name, parameter in self.live.items():
                 parameter.copy_(self.masters[name])
         return loss.item()
+
+    def _shard(self, rows: batches.Windows, learnt: int) -> Tensor:
+        """Gradients of all that is trained, and the loss, flat: this shard's part of a mean over `learnt` tokens."""
+        ids, wanted = rows.ids[:, :-1], rows.wanted[:, 1:]
+        if wanted.any():
+            bias = hf.document_bias(rows.text[:, :-1], self.model.dtype)
+            hidden = self.model.model(ids, attention_mask=bias, use_cache=False).last_hidden_state[wanted]
+            taught = self.teacher.taught(ids, bias, wanted) if self.teacher else None
+            loss = head_loss(hidden, self.model.lm_head.weight, rows.ids[:, 1:][wanted], taught)
+            loss = loss * (int(wanted.sum()) / learnt)
+            loss.backward()
+        else:
+            loss = torch.zeros(())
+        flat = []
+        for parameter in self.live.values():
+            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            flat.append(gradient.float().flatten())
+            parameter.grad = None
+        return torch.cat([*flat, loss.detach().float().reshape(1)])
+
+    def _split(self, flat: Tensor) -> list[Tensor]:
+        """What `_shard` made flat, in the masters' shapes, and the loss."""
+        masters = list(self.masters.values())
+        pieces = flat.split([*(master.numel() for master in masters), 1])
+        return [*(p.view_as(m) for p, m in zip(pieces, masters, strict=False)), pieces[-1]]
 
     def valid_bits(self) -> float:
         """Bits per byte of the model, as it is now, on valid: of the documents, of the answers, or their mean."""
@@ -138,7 +165,7 @@ class Job:
         return sum(map(hf.bits_per_byte, parts.values())) / len(parts)
 
     def _evaluate(self) -> None:
-        bits = self.valid_bits()
+        bits = self.crew.agreed(self.valid_bits)
         self.history.append({"step": self.step, "tokens": self.tokens_done, "valid": bits})
         if self.history[-1] is self.best:
             self.best_state = {name: p.detach().clone() for name, p in self.live.items()}

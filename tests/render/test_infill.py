@@ -11,6 +11,7 @@ from tiny import CHAT_TEMPLATE, tiny_gguf
 from netsuke.engines import gguf, hf, strict, tokenizer
 from netsuke.errors import EngineError
 from netsuke.render import infill
+from netsuke.serve.infill import prefix_alone
 
 MARKS = {"pre": "<repo_name>", "suf": "<file_sep>", "mid": "<filename>"}
 
@@ -90,7 +91,7 @@ LLAMA_VSCODE = {
 
 
 @pytest.mark.parametrize("taught", [True, False])
-def test_editors_are_answered_where_it_was_taught(model, tmp_path, taught):
+def test_editors_are_answered_whether_or_not_it_was_taught(model, tmp_path, taught):
     from served import running
 
     path = tmp_path / "out.gguf"
@@ -100,14 +101,24 @@ def test_editors_are_answered_where_it_was_taught(model, tmp_path, taught):
     assert ("tokenizer.ggml.fim_mid_token_id" in fields) == taught
     with running(path) as server, server.client() as client:
         for body in (LLAMA_VIM, LLAMA_VSCODE):
-            answer = client.post("/infill", json=body)
-            if taught:
-                assert answer.status_code == 200, answer.text
-                assert isinstance(answer.json()["content"], str)
-            else:
-                assert answer.status_code == 501 and "token is missing" in answer.json()["error"]["message"]
+            answer = client.post("/infill", json={**body, "temperature": 0})
+            assert answer.status_code == 200, answer.text
+            assert isinstance(answer.json()["content"], str)
+        if not taught:  # then it goes on from the prefix
+            prompt = "import math\n\ndef area(r):\n    a = "
+            plain = server.supervisor.engine.complete(prompt, n_predict=8, top_k=40, top_p=0.99, temperature=0)
+            assert answer.json()["content"] == plain["content"].split("\n\n")[0].split("return a")[0]
         strange = client.post("/infill", json={**LLAMA_VSCODE, "lora": [1]})
         assert strange.status_code == 400 and strange.json()["error"]["param"] == "lora"
+
+
+def test_a_long_prefix_keeps_its_end_and_the_suffix_ends_the_answer():
+    body = {"input_prefix": "x" * 9000 + "the end", "prompt": " is", "input_suffix": "\n\n  near\nand", "n_predict": 48,
+            "stop": "!", "top_k": 5}  # fmt: skip
+    plain = prefix_alone(body, 1048)
+    assert plain["prompt"] == "x" * 1990 + "the end is" and plain["stop"] == ["!", "near"]
+    assert plain["top_k"] == 5 and plain["n_predict"] == 48 and "input_suffix" not in plain
+    assert prefix_alone({**body, "input_suffix": "\n}\n"}, 1048)["stop"] == ["!"]
 
 
 def test_an_engine_without_marks_says_so(tmp_path):

@@ -1,0 +1,102 @@
+"""One step in shards on several workers at once, under Ray Train.
+
+Each worker calls the same step on the same inputs in torch's process group; the first one writes. The workers of a cluster
+need the home folder on a disk that they share. A worker that dies takes the others with it; all begin again from the
+last checkpoint.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ..disk import emptied
+from ..errors import EngineError, NetsukeError, StoreError
+from ..nouns import Measure
+from ..step import Progress, Step, Work
+
+RESTARTS = 3  # of all workers, after one of them died
+NEWS_SECONDS = 0.5  # between two looks at what the workers tell
+
+
+def in_shards(step: Step, params: Any, out: Path, scratch: Path, inputs: dict[str, Path]) -> Work:
+    """The work of a step on `params.shards` workers. Raises EngineError where they keep dying."""
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.util.queue import Queue
+
+    logging.getLogger("ray.train").setLevel(logging.ERROR)
+    news = Queue(actor_options={"num_cpus": 0})
+    given = {"step": step.name, "module": step.function.__module__, "params": params, "out": out, "scratch": scratch,
+             "inputs": inputs, "news": news}  # fmt: skip
+    trainer = TorchTrainer(
+        _worker,
+        train_loop_config=given,
+        torch_config=TorchConfig(backend="gloo"),
+        scaling_config=ScalingConfig(num_workers=params.shards, resources_per_worker={"CPU": 1}),
+        run_config=RunConfig(
+            storage_path=str(scratch / "ray"), failure_config=FailureConfig(max_failures=RESTARTS)
+        ),
+    )
+    with ThreadPoolExecutor(1) as pool:
+        measures: list[Measure] = yield from _heard(pool.submit(trainer.fit), news)
+    return measures
+
+
+def _heard(running: Future[Any], news: Any) -> Work:
+    """What the first worker tells, until all have ended."""
+    from ray.util.queue import Empty
+
+    measures: list[Measure] | None = None
+    failure: NetsukeError | None = None
+    while not running.done() or not news.empty():
+        try:
+            told = news.get(timeout=NEWS_SECONDS)
+        except Empty:
+            continue
+        if isinstance(told, Progress):
+            yield told
+        elif isinstance(told, NetsukeError):
+            failure = told
+        else:
+            measures = told
+    if error := running.exception():
+        raise failure or EngineError(
+            f"the workers do not get through: {error}", hint="leave out --on ray, or see Ray's own logs"
+        ) from error
+    if measures is None:
+        raise EngineError("the workers ended without a word", hint="leave out --on ray, or see Ray's own logs")
+    return measures
+
+
+def _worker(given: dict[str, Any]) -> None:
+    """What each worker does; the first one tells."""
+    from ray.train import get_context
+
+    step: Step = getattr(import_module(given["module"]), given["step"])
+    leads, news = get_context().get_world_rank() == 0, given["news"]
+    try:
+        if missing := [str(path) for path in given["inputs"].values() if not path.exists()]:
+            raise StoreError(
+                "this worker does not see the home folder", where=missing[0],
+                hint="let $NETSUKE_HOME be on a disk that all nodes share",
+            )  # fmt: skip
+        with TemporaryDirectory(prefix="netsuke-") as spare:
+            out = emptied(given["out"]) if leads else Path(spare)
+            work = step.function(given["params"], out, scratch=given["scratch"], **given["inputs"])
+            while True:
+                try:
+                    progress = next(work)
+                except StopIteration as stop:
+                    if leads:
+                        news.put(stop.value)
+                    return
+                if leads:
+                    news.put(progress)
+    except NetsukeError as error:
+        news.put(error)
+        raise
