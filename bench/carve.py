@@ -176,7 +176,7 @@ def tuned(bench: Bench, compute: Any, minutes: float, seed: int, made: Any) -> s
     for name, content in whole.items():
         ref = made[f"{name}.json"] if made else bench.store.add_bytes(json.dumps(content).encode())
         inputs[name] = ref
-    params = tune.Params()
+    params = tune.settled(tune.Params(), compute)
     pace = speed.measure(params, compute, **{name: bench.path(ref) for name, ref in inputs.items()})
     gate = made.run.params["general_gate"] if made else FREE
     training = tune.sections(params, minutes, pace, gate, seed, compute)

@@ -155,7 +155,8 @@ def ours(inputs: Inputs, train: Path, minutes: float, seed: int) -> Trained:
     from netsuke.tune.teacher import teacher
     from netsuke.tune.train import Job
 
-    compute, params, gate = carve_bench.computing(), tune.Params(), Gates().general
+    compute, gate = carve_bench.computing(), Gates().general
+    params = tune.settled(tune.Params(), compute)
     pace = speed.measure(params, compute, inputs.model, train, inputs.valid, inputs.base, inputs.choice,
                          inputs.vocabulary)  # fmt: skip
     training = tune.sections(params, minutes, pace, gate, seed, compute)

@@ -59,8 +59,9 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     # tune: minutes become tokens by the speed in the lock
     carved_from = {"base": start.base_model, "choice": choice, "vocabulary": carved["vocabulary.json"]}
     material = {"train": texts["train"], "valid": texts["valid"]}
-    speed = pace.speed(params["tune"], carve.pruned(carved), model=body, **material, **carved_from)
-    training = tune.sections(params["tune"], recipe.minutes, speed, general_gate, seed, compute)
+    tuning = tune.settled(params["tune"], compute)
+    speed = pace.speed(tuning, carve.pruned(carved), model=body, **material, **carved_from)
+    training = tune.sections(tuning, recipe.minutes, speed, general_gate, seed, compute)
     first = tune.start_of(params["tune"], store)
     adapter = run(tune.tune, training, model=body if training else None, **first, **carved_from, **texts)
 

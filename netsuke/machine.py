@@ -18,8 +18,10 @@ def wait_passively() -> None:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    """Cores that this process may use; OMP_NUM_THREADS, which Ray sets for a task, may say fewer."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return min(there, int(told)) if told.isdecimal() and int(told) else there
 
 
 def free_threads(look_seconds: float = 0.1) -> int:

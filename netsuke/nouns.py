@@ -90,6 +90,7 @@ class Compute:
 
     threads: int
     float_type: str = "bfloat16"  # or float32, which is faster where the processor has no bfloat16
+    device: str = "cpu"  # or cuda, which training alone uses, in bfloat16
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class Lock:
     score_tokens_per_second: float
     libraries: Mapping[str, str]
     float_type: str = "bfloat16"  # what the model computes in
+    device: str = "cpu"  # what it is trained on
     gflops: float = 0.0  # of a matrix product in that type: how long a make will take; 0 in older locks
 
 

@@ -88,6 +88,16 @@ class Watcher:
             sys.stderr.flush()
 
 
+def several() -> Callable[[str, str, Progress], None]:
+    """Says when a step of one of many models ends."""
+
+    def tell(name: str, step: str, progress: Progress) -> None:
+        if progress.fraction >= 1.0 and not step.startswith("read "):
+            say(f"{paint('✓', 'green')} {name}: {step}  {progress.text}".rstrip())
+
+    return tell
+
+
 class Bar:
     """A progress bar of bytes."""
 
@@ -303,6 +313,27 @@ def packs(rows: list[dict[str, Any]]) -> str:
             ]
         )
     return grid(out, (1, 3, 4)) + "\n\nown text, general: bits per byte against the base, lower is better"
+
+
+def ended(row: dict[str, Any], number: int, count: int) -> str:
+    """That one of many models is made, or why not."""
+    if row["error"]:
+        hint = f"\n  hint: {row['hint']}" if row["hint"] else ""
+        return f"{paint('✗', 'red')} {row['name']} ({number} of {count}): {row['error']}{hint}"
+    return f"{paint('✓', 'green')} {row['name']} ({number} of {count}): made"
+
+
+def many(rows: list[dict[str, Any]]) -> str:
+    """What many models came to, a line each."""
+    out = [["name", "MB", "own text", "general", ""]]
+    for row in rows:
+        by = {measure["name"]: measure for measure in row["measures"]}
+        own = by.get("domain", by.get("answers"))
+        out.append([
+            row["name"], f"{by['size']['ours'] / 1e6:.1f}" if by else "", f"{own['change']:+.1%}" if own else "",
+            f"{by['general']['change']:+.1%}" if by else "", "not made" if row["error"] else "made",
+        ])  # fmt: skip
+    return grid(out, (1, 2, 3))
 
 
 def bases(rows: list[dict[str, Any]]) -> str:

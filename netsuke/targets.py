@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,25 @@ def find_recipe(target: str, store: Store) -> tuple[Recipe, Path, bool]:
         f"no folder, recipe or model {target!r}",
         hint=f"models: {', '.join(known)}" if known else "give a folder: netsuke make ~/notes",
     )
+
+
+def applied(
+    wanted: Recipe, path: Path, store: Store, given: Mapping[str, Any], settings: Mapping[str, str]
+) -> Recipe:
+    """The recipe with what else was said: top keys (None: as it is) and settings. Raises RecipeError.
+
+    Its name must not be that of a model made from another recipe.
+    """
+    wanted = dataclasses.replace(wanted, **{key: value for key, value in given.items() if value is not None})
+    recipe.check_top(wanted, "the command line")
+    wanted = recipe.with_settings(wanted, settings, loop.SECTIONS)
+    other = store.named("packs", wanted.name)
+    if other and other["recipe"] != str(path) and Path(other["recipe"]).exists():
+        raise RecipeError(
+            f"a model named {wanted.name!r} was made from {other['recipe']}",
+            hint="give this one another name with --name",
+        )
+    return wanted
 
 
 def _recipe_of(path: Path, store: Store) -> tuple[Recipe, Path, bool]:

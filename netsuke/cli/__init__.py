@@ -27,7 +27,7 @@ ON = click.option(
     type=click.Choice(["local", "ray"]),
     default="local",
     show_default=True,
-    help="Where files are read: here, or as tasks of Ray ($RAY_ADDRESS, else one of its own).",
+    help="Where many files, many models and tune.shards are worked on: here, or on Ray ($RAY_ADDRESS, else its own).",
 )
 
 

@@ -51,28 +51,22 @@ def make(
     on: str,
     as_json: bool,
 ) -> None:
-    """Make a model of TARGET: a folder, a netsuke.toml, or the name of a model made before."""
-    from .. import bases, loop, recipe, show, targets
+    """Make a model of TARGET: a folder, a netsuke.toml, the name of a model made before, or a file of many [[make]]."""
+    from .. import bases, loop, many, recipe, show, targets
     from ..bases import KNOWN
 
     store = open_store()
+    if many.is_many(place := Path(target).expanduser()):
+        others = (mb, minutes, base, name, *settings, task, columns, start, relock or None)
+        return make_many(place, store, any(other is not None for other in others), on, as_json)
     wanted, path, fresh = targets.find_recipe(target, store)
     if base and base not in KNOWN:
         base = str(Path(base).expanduser().absolute())
-    given: dict[str, Any] = {"mb": mb, "minutes": minutes, "base": base, "name": name}
-    wanted = dataclasses.replace(wanted, **{k: v for k, v in given.items() if v is not None})
-    wanted = targets.with_task(wanted, path.parent, task, columns)
+    wanted = targets.with_task(dataclasses.replace(wanted, base=base or wanted.base), path.parent, task, columns)
     chosen = targets.settings(settings)
     if start:
         chosen["tune.start"] = f'"{targets.adapter_of(start, store, bases.resolve(wanted, store, path.parent).ref)[0]}"'
-    recipe.check_top(wanted, "the command line")
-    wanted = recipe.with_settings(wanted, chosen, loop.SECTIONS)
-    other = store.named("packs", wanted.name)
-    if other and other["recipe"] != str(path) and Path(other["recipe"]).exists():
-        raise RecipeError(
-            f"a model named {wanted.name!r} was made from {other['recipe']}",
-            hint="give this one another name with --name",
-        )
+    wanted = targets.applied(wanted, path, store, {"mb": mb, "minutes": minutes, "name": name}, chosen)
     if fresh:
         say(f"recipe: {path}")
     with recipe.written(wanted, path), show.Watcher() as watcher:
@@ -86,6 +80,24 @@ def make(
         outcome = loop.make(wanted, path, store, watcher, pace=pace, tell=show_table, executor=executor(on))
     if not as_json:
         say(show.next_steps(wanted.name, path, outcome.pack.ref, bool(outcome.task.files)))
+
+
+def make_many(file: Path, store: Store, dials: bool, on: str, as_json: bool) -> None:
+    """Make all models that a file names; one that fails does not stop the others, and decides how this ends."""
+    from .. import many, show
+
+    if dials:
+        raise RecipeError("these models have dials of their own", where=str(file), hint="say it in the file")
+    wanted = many.read(file)
+    make_all = many.on_ray if on == "ray" else many.here
+    rows = []
+    for row in make_all(wanted, store, show.several()):
+        rows.append(row)
+        say(show.ended(row, len(rows), len(wanted)))
+    rows.sort(key=lambda row: [one.title for one in wanted].index(row["name"]))
+    result(rows, as_json, lambda: show.many(rows))
+    if failed := [row["exit"] for row in rows if row["exit"]]:
+        raise click.exceptions.Exit(failed[0])
 
 
 def foretell(lines: list[Any], gflops: float, wanted: Any, path: Path, store: Store) -> None:

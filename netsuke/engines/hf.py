@@ -73,6 +73,11 @@ def fastest_float(threads: int) -> tuple[str, float]:
     return name, round(2e-9 * 256 * 576 * 1536 / best, 1)
 
 
+def accelerator() -> str:
+    """The device to train on: cuda where there is one, else cpu."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 @functools.lru_cache(8)
 def causal_bias(length: int, dtype: torch.dtype) -> torch.Tensor:
     """[1, T, T]: 0 where a token may look, a large negative number where it may not."""
@@ -82,7 +87,7 @@ def causal_bias(length: int, dtype: torch.dtype) -> torch.Tensor:
 def document_bias(document: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """[B, 1, T, T] bias for packed windows, by the number of each token's document [B, T]: no look across documents."""
     same = document[:, :, None] == document[:, None, :]
-    return causal_bias(document.shape[1], dtype).masked_fill(~same, -1e9)[:, None]
+    return causal_bias(document.shape[1], dtype).to(document.device).masked_fill(~same, -1e9)[:, None]
 
 
 def _attention(
@@ -100,7 +105,7 @@ def _attention(
     key = key.repeat_interleave(groups, 1).reshape(B * H, T, D)
     value = value.repeat_interleave(groups, 1).reshape(B * H, T, D)
     if attention_mask is None:
-        bias = causal_bias(T, query.dtype)
+        bias = causal_bias(T, query.dtype).to(query.device)
     else:
         bias = attention_mask.expand(B, H, T, T).reshape(B * H, T, T)
     scores = torch.baddbmm(bias, query.reshape(B * H, T, D), key.transpose(1, 2), alpha=scaling)
@@ -286,6 +291,7 @@ def log_probabilities(model: LlamaForCausalLM, ids: list[int]) -> list[list[floa
 @torch.no_grad()
 def token_losses(model: LlamaForCausalLM, ids: torch.Tensor, chunk: int = 512) -> torch.Tensor:
     """[B, T] natural-log losses of ids [B, T + 1]; 0 where the target is -1."""
+    ids = ids.to(model.device)
     hidden = model.model(ids[:, :-1].clamp(min=0), use_cache=False).last_hidden_state
     targets = ids[:, 1:]
     flat, wanted = hidden.reshape(-1, hidden.shape[-1]), targets.reshape(-1)

@@ -1,28 +1,30 @@
-"""Many small runs of a step as Ray tasks, and one step in shards: on the cluster at $RAY_ADDRESS, else on a local Ray that ends with us.
+"""Ray runs many small steps, a step in shards, many models: on the cluster at $RAY_ADDRESS, else on its own, which ends
+with us.
 
 A task is the same pure function on the same bytes, so that what comes out is equal, byte for byte, to a local run. The
-nodes of a cluster need netsuke installed in the same version, and no shared disk. Ray's own processes listen on the
-network while they run, behind Ray's token.
+nodes of a cluster need netsuke installed in the same version; for small runs they need no shared disk. Ray's own
+processes listen on the network while they run, behind Ray's token.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import EngineError
-from ..machine import cores
+from ..machine import cores, wait_passively
 from ..nouns import Ref
 from ..step import Local, Result, Step, Task, Watch, Work
 from ..store import Store
 
 TASKS_A_CALL = 32  # a call costs a millisecond or so: as much as reading a short file
 OBJECT_STORE_BYTES = 256_000_000
+NEWS_SECONDS = 0.5  # between two looks at what tasks tell
 
 Given = tuple[Any, dict[str, bytes]]  # the params and inputs of a run
 Made = tuple[dict[str, bytes], Result]  # its output files, and what it measured
@@ -110,3 +112,27 @@ def _run_one(step: Any, params: Any, inputs: Mapping[str, bytes]) -> Made:
         result = Task(step, params, out, paths).work()
         files = {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
     return files, result
+
+
+def spread(module: str, function: str, given: Sequence[Any], hear: Callable[[Any], None]) -> Iterator[Any]:
+    """The results of a function, named by the module that holds it, on each of these, as they end.
+
+    Each has a process of its own and its part of the cores; what it tells meanwhile is heard.
+    """
+    ray = _connected()
+    from ray.util.queue import Queue
+
+    news = Queue(actor_options={"num_cpus": 0})
+    cores_each = max(1, int(ray.cluster_resources().get("CPU", 1)) // max(1, len(given)))
+    run = ray.remote(num_cpus=cores_each, max_calls=1, max_retries=2)(_told)
+    pending = [run.remote(module, function, one, news) for one in given]
+    while pending:
+        done, pending = ray.wait(pending, timeout=NEWS_SECONDS)
+        for told in news.get_nowait_batch(news.qsize()):
+            hear(told)
+        yield from ray.get(done)
+
+
+def _told(module: str, function: str, given: Any, news: Any) -> Any:
+    wait_passively()
+    return getattr(import_module(module), function)(given, news.put)

@@ -1,8 +1,8 @@
 """One step in shards on several workers at once, under Ray Train.
 
-Each worker calls the same step on the same inputs in torch's process group; the first one writes. The workers of a cluster
-need the home folder on a disk that they share. A worker that dies takes the others with it; all begin again from the
-last checkpoint.
+Each worker calls the same step on the same inputs in torch's process group; the first one writes. The workers of a
+cluster need the home folder on a disk that they share. A worker that dies takes the others with it; all begin again
+from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ..disk import emptied
 from ..errors import EngineError, NetsukeError, StoreError
 from ..nouns import Measure
 from ..step import Progress, Step, Work
+from .ray import NEWS_SECONDS
 
 RESTARTS = 3  # of all workers, after one of them died
-NEWS_SECONDS = 0.5  # between two looks at what the workers tell
 
 
 def in_shards(step: Step, params: Any, out: Path, scratch: Path, inputs: dict[str, Path]) -> Work:
@@ -33,11 +33,14 @@ def in_shards(step: Step, params: Any, out: Path, scratch: Path, inputs: dict[st
     news = Queue(actor_options={"num_cpus": 0})
     given = {"step": step.name, "module": step.function.__module__, "params": params, "out": out, "scratch": scratch,
              "inputs": inputs, "news": news}  # fmt: skip
+    on_gpu = params.compute.device == "cuda"
     trainer = TorchTrainer(
         _worker,
         train_loop_config=given,
-        torch_config=TorchConfig(backend="gloo"),
-        scaling_config=ScalingConfig(num_workers=params.shards, resources_per_worker={"CPU": 1}),
+        torch_config=TorchConfig(backend="nccl" if on_gpu else "gloo"),
+        scaling_config=ScalingConfig(
+            num_workers=params.shards, use_gpu=on_gpu, resources_per_worker={"CPU": 1, "GPU": int(on_gpu)}
+        ),
         run_config=RunConfig(
             storage_path=str(scratch / "ray"), failure_config=FailureConfig(max_failures=RESTARTS)
         ),

@@ -26,8 +26,8 @@ from ..engines.llama import Engine
 from ..errors import EngineError
 from . import fields
 from .guard import Guard
-from .refused import Refused
 from .infill import Infilling
+from .refused import Refused
 from .relay import Relay
 from .supervisor import Supervisor
 from .task import Labelled, Task

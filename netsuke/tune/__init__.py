@@ -24,7 +24,7 @@ class Params:
     rank: int = knob(16, "rank of the adapter (lora)", "", 1, 256)
     learning_rate: float = knob(3e-3, "peak learning rate", "", 1e-7, 1)
     window_tokens: int = knob(512, "length of a packed window", "tokens", 16, 4096)
-    windows_per_step: int = knob(1, "windows in one optimiser step", "windows", 1, 256)
+    windows_per_step: int = knob(0, "windows in one optimiser step; 0: one, on a GPU eight", "windows", 0, 256)
     shards: int = knob(1, "parts of a step that are computed apart; with `--on ray` by a worker each", "", 1, 256)
     distil: float = knob(
         0.25, "share of the target that the unpruned base gives, where carving pruned the body", "fraction", 0, 1
@@ -35,6 +35,15 @@ class Params:
     max_epochs: float = knob(4.0, "most passes over the training text", "epochs", 0.01, 1000)
     patience: int = knob(3, "stop after this many looks at valid without a new best", "looks", 1, 1000)
     start: str = knob("", "adapter to go on from, by its Ref: `make --from NAME` sets it (lora)")
+
+
+WINDOWS = {"cpu": 1, "cuda": 8}  # in a step: small steps learn most a token, and eight keep a GPU busy
+
+
+def settled(params: Params, compute: Compute) -> Params:
+    """The params with what depends on the machine decided."""
+    windows = params.windows_per_step or max(WINDOWS[compute.device], params.shards)
+    return dataclasses.replace(params, windows_per_step=windows)
 
 
 @dataclass(frozen=True)

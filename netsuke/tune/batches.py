@@ -25,6 +25,9 @@ class Windows:
     def __getitem__(self, rows: Tensor) -> Windows:
         return Windows(self.ids[rows], self.text[rows], self.wanted[rows])
 
+    def to(self, device: torch.device) -> Windows:
+        return Windows(self.ids.to(device), self.text.to(device), self.wanted.to(device))
+
     @property
     def tokens(self) -> int:
         """Tokens that are read, padding aside."""

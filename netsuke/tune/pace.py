@@ -29,7 +29,8 @@ class Pace:
         self.lock: Lock | None = None if self.relock else load_lock(self.path)
         if self.lock is None and self.measures:
             self._fix_compute()
-        self.compute = Compute(self.lock.threads, self.lock.float_type) if self.lock else Compute(cores())
+        lock = self.lock
+        self.compute = Compute(lock.threads, lock.float_type, lock.device) if lock else Compute(cores())
 
     @property
     def gflops(self) -> float:
@@ -46,7 +47,10 @@ class Pace:
         float_type, gflops = hf.fastest_float(threads)
         if float_type != Compute.float_type:
             self.note(f"computing in {float_type}: this processor has no fast bfloat16")
-        self.lock = Lock("", threads, "", 0.0, 0.0, {}, float_type, gflops)
+        device = hf.accelerator()
+        if device != Compute.device:
+            self.note(f"training on the {device} device")
+        self.lock = Lock("", threads, "", 0.0, 0.0, {}, float_type, device, gflops)
         save_lock(self.lock, self.path)
 
     def speed(self, params: Params, pruned: str, **inputs: Ref | None) -> Speed | None:
@@ -74,6 +78,7 @@ class Pace:
             found.score_tokens_per_second,
             tune.library_versions(),
             self.compute.float_type,
+            self.compute.device,
             self.lock.gflops if self.lock else 0.0,
         )
         save_lock(self.lock, self.path)

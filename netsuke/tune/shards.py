@@ -64,7 +64,8 @@ class Together:
         return _summed(all_parts)
 
     def agreed(self, look: Callable[[], float]) -> float:
-        told = torch.tensor(look() if self.leads else 0.0, dtype=torch.float64)
+        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        told = torch.tensor(look() if self.leads else 0.0, dtype=torch.float64, device=device)
         dist.broadcast(told, 0)
         return told.item()
 

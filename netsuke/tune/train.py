@@ -60,10 +60,13 @@ class Job:
         self.valid = hf.open_texts(folder, sample(read_texts(valid), params.valid_bytes), answers=True)
         texts = batches.with_questions(hf.open_texts(folder, read_texts(train), answers=True), params.questions)
         self.rows = batches.pack(texts, params.window_tokens, params.seed)
-        self.model = hf.load_model(folder)
+        device, kind = params.compute.device, hf.compute_type()
+        self.model = hf.load_model(folder, kind if device == "cpu" else torch.bfloat16)
         self.live: dict[str, nn.Parameter] = lora.METHODS[params.method](self.model, params.rank, params.seed)
         if start:
             lora.go_on_from(start, self.live)
+        for model in (self.model, teacher.model) if teacher else (self.model,):
+            model.to(device, self.model.dtype)
         self.masters = {name: p.detach().float().clone() for name, p in self.live.items()}
         self.best_state = {name: p.detach().clone() for name, p in self.live.items()}
         self.history: list[dict[str, Any]] = []
@@ -133,6 +136,7 @@ class Job:
 
     def _shard(self, rows: batches.Windows, learnt: int) -> Tensor:
         """Gradients of all that is trained, and the loss, flat: this shard's part of a mean over `learnt` tokens."""
+        rows = rows.to(self.model.device)
         ids, wanted = rows.ids[:, :-1], rows.wanted[:, 1:]
         if wanted.any():
             bias = hf.document_bias(rows.text[:, :-1], self.model.dtype)
@@ -142,7 +146,7 @@ class Job:
             loss = loss * (int(wanted.sum()) / learnt)
             loss.backward()
         else:
-            loss = torch.zeros(())
+            loss = torch.zeros((), device=self.model.device)
         flat = []
         for parameter in self.live.values():
             gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
@@ -231,5 +235,7 @@ class Job:
                 self.best_state[name] = tensors[f"best/{name}"]
                 prefix = f"adam/{name}/"
                 self.optimiser.state[master] = {
-                    k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)
+                    k.removeprefix(prefix): v.to(master.device) if v.ndim else v
+                    for k, v in tensors.items()
+                    if k.startswith(prefix)
                 }

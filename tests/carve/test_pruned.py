@@ -72,7 +72,7 @@ def test_it_is_healed_by_the_whole_base_in_the_words_that_were_kept(carved):
 def test_tuned_and_rounded_it_is_under_the_budget_sound_and_runs(carved):
     store, local, inputs, made = carved
     texts = {part: inputs[part] for part in ("train", "valid", "general")}
-    params = tune.Training("lora", 4, 1e-3, 64, 1, 0.5, 0.3, 9.0, 3, "", budget_tokens=1024, valid_bytes=2000,
+    params = tune.Training("lora", 4, 1e-3, 64, 1, 1, 0.5, 0.3, 9.0, 3, "", budget_tokens=1024, valid_bytes=2000,
                            evaluations=2, general_gate=carve.FREE, seed=1, compute=COMPUTE)  # fmt: skip
     known = {"choice": made["choice.json"], "vocabulary": made["vocabulary.json"]}
     adapter = local.run(tune.tune, params, model=made.folder("model"), base=inputs["model"], **known, **texts)

@@ -92,6 +92,7 @@ def workers():
             continue
 
 
+@pytest.mark.real
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="finds the workers in /proc")
 def test_a_killed_worker_does_not_change_a_bit(place, tmp_path):
     pytest.importorskip("ray")

@@ -1,0 +1,89 @@
+"""Many models from one file, one after the other and on a real Ray."""
+
+import json
+import shutil
+
+import pytest
+from material import netsuke, write_material
+
+from netsuke import many
+from netsuke.errors import RecipeError
+
+MANY = """
+[[make]]
+target = "ann"
+name = "ann"
+
+[[make]]
+target = "none"
+name = "none"
+
+[[make]]
+target = "bob"
+name = "bob"
+set = {"tune.rank" = 2, "tune.method" = "lora"}
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """(folder with two folders and a third that has nothing to learn from, what making them came to)."""
+    room = tmp_path_factory.mktemp("many")
+    for name in ("ann", "bob"):
+        write_material(room / name)
+    write_material(room / "none", documents=1)
+    (room / "many.toml").write_text(MANY)
+    return room, netsuke(room / "home", "make", str(room / "many.toml"), "--json")
+
+
+def test_one_that_fails_stops_no_other_and_is_told(made):
+    room, done = made
+    rows = json.loads(done.stdout)
+    assert [row["name"] for row in rows] == ["ann", "none", "bob"]
+    assert [bool(row["pack"]) for row in rows] == [True, False, True], done.stderr
+    assert done.returncode == rows[1]["exit"] != 0 and rows[1]["error"] in done.stderr
+    assert rows[0]["pack"] != rows[2]["pack"]
+    assert "rank = 2" in (room / "bob" / "netsuke.toml").read_text()
+
+
+def test_on_ray_they_are_the_same_packs(made, tmp_path):
+    pytest.importorskip("ray")
+    room, before = made
+    for name in ("ann", "none", "bob"):  # with their locks
+        shutil.copytree(room / name, tmp_path / name)
+    (tmp_path / "many.toml").write_text(MANY)
+    done = netsuke(tmp_path / "home", "make", str(tmp_path / "many.toml"), "--on", "ray", "--json")
+    packs = [[row["pack"] for row in json.loads(one.stdout)] for one in (before, done)]
+    assert packs[0] == packs[1], done.stderr
+    assert done.returncode == before.returncode and "✓ ann: tune" in done.stderr
+    again = netsuke(tmp_path / "home", "make", str(tmp_path / "many.toml"))  # nothing runs again
+    assert [line.split()[0] for line in again.stdout.splitlines()[1:4]] == ["ann", "none", "bob"]
+    assert "not made" in again.stdout and "tune" not in again.stderr
+
+
+WRONG = {
+    '[[make]]\n': "'target' is missing",
+    '[[make]]\ntarget = 3\n': "'target' is missing",
+    '[[make]]\ntarget = "a"\nminuts = 3\n': "unknown key 'minuts'",
+    '[[make]]\ntarget = "a"\nmb = "big"\n': "'mb' cannot be 'big'",
+    '[[make]]\ntarget = "x/a"\n[[make]]\ntarget = "y/a"\n': "two models are called 'a'",
+    'name = "a"\n[[make]]\ntarget = "a"\n': "unknown key 'name'",
+    '[[make]]\ntarget = "a\n': "not TOML",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_what_is_wrong_in_the_file_is_named(tmp_path, text):
+    (tmp_path / "many.toml").write_text(text)
+    assert many.is_many(tmp_path / "many.toml")
+    with pytest.raises(RecipeError, match=WRONG[text]) as raised:
+        many.read(tmp_path / "many.toml")
+    assert "many.toml" in str(raised.value)
+
+
+def test_dials_beside_the_file_are_refused(tmp_path):
+    (tmp_path / "many.toml").write_text('[[make]]\ntarget = "a"\n')
+    done = netsuke(tmp_path / "home", "make", str(tmp_path / "many.toml"), "--mb", "60")
+    assert done.returncode == 2 and "say it in the file" in done.stderr
+    done = netsuke(tmp_path / "home", "make", str(tmp_path / "many.toml"))
+    assert done.returncode == 2 and "no folder, recipe or model 'a'" in done.stderr
