@@ -11,6 +11,7 @@ fastest here. Prints a table and one JSON line; `--check` ends with 1 where a fl
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import statistics
@@ -110,27 +111,34 @@ def some_documents(train: Path, tokens: int, seed: int, out: Path) -> Path:
 def measure(inputs: Inputs, room: Path, tokens: int, seed: int) -> Iterator[Row]:
     """A row for each arm, in turn."""
     train = some_documents(inputs.train, tokens, seed, room / f"train-{seed}.jsonl")
-    peer = timed(inputs, PEER, seed, lambda: peer_tuned(inputs, train, seed))
+    before = {folder: untrained(folder, inputs) for folder in (inputs.base, inputs.model)}
+    peer = timed(inputs, inputs.base, before, PEER, seed, lambda: peer_tuned(inputs, train, seed))
     yield peer
-    yield timed(inputs, PLAIN, seed, lambda: peer_plain(inputs, train, seed))
+    yield timed(inputs, inputs.base, before, PLAIN, seed, lambda: peer_plain(inputs, train, seed))
     shares = {HALF: 0.5, **({WHOLE: 1.0} if seed == 0 else {})}
     minutes = {MINUTE: 1.0} | {arm: share * peer["seconds"] / 60 for arm, share in shares.items()}
     for arm, given in minutes.items():
-        yield timed(inputs, arm, seed, lambda given=given: ours(inputs, train, given, seed), of_ours=True)  # type: ignore[misc]
+        yield timed(inputs, inputs.model, before, arm, seed, functools.partial(ours, inputs, train, given, seed))
 
 
-def timed(inputs: Inputs, arm: str, seed: int, train: Callable[[], Trained], of_ours: bool = False) -> Row:
-    """What one arm came to."""
+def untrained(folder: Path, inputs: Inputs) -> dict[str, float]:
+    """Bits per byte before any tuning."""
     from netsuke.engines import hf
 
-    folder = inputs.model if of_ours else inputs.base
     hf.use(carve_bench.computing())
-    before = bits(hf.load_model(folder), folder, inputs)
+    return bits(hf.load_model(folder), folder, inputs)
+
+
+def timed(
+    inputs: Inputs, folder: Path, before: dict[Path, dict[str, float]], arm: str, seed: int,
+    train: Callable[[], Trained],
+) -> Row:  # fmt: skip
+    """What one arm came to."""
     load = os.getloadavg()[0]
     model, tokens, seconds = train()
     after = bits(model, folder, inputs)
     row = {"arm": arm, "seed": seed, "seconds": round(seconds, 1), "tokens": tokens, "load": round(load, 2),
-           "test_before": before["test"], "general_before": before["general"], **after}  # fmt: skip
+           "test_before": before[folder]["test"], "general_before": before[folder]["general"], **after}  # fmt: skip
     print(told(row), file=sys.stderr, flush=True)
     return row
 

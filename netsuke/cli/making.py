@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,7 @@ def make_many(file: Path, store: Store, dials: bool, on: str, as_json: bool) -> 
     rows.sort(key=lambda row: [one.title for one in wanted].index(row["name"]))
     result(rows, as_json, lambda: show.many(rows))
     if failed := [row["exit"] for row in rows if row["exit"]]:
-        raise click.exceptions.Exit(failed[0])
+        sys.exit(failed[0])
 
 
 def foretell(lines: list[Any], gflops: float, wanted: Any, path: Path, store: Store) -> None:
