@@ -22,7 +22,7 @@ class Params:
 
     method: Literal["lora", "full"] = knob("lora", "what is trained: adapters, or the whole body")
     rank: int = knob(16, "rank of the adapter (lora)", "", 1, 256)
-    learning_rate: float = knob(3e-3, "peak learning rate", "", 1e-7, 1)
+    learning_rate: float = knob(0.0, "peak learning rate; 0: the best of three short trials on valid", "", 0, 1)
     window_tokens: int = knob(512, "length of a packed window", "tokens", 16, 4096)
     windows_per_step: int = knob(0, "windows in one optimiser step; 0: one, on a GPU eight", "windows", 0, 256)
     shards: int = knob(1, "parts of a step that are computed apart; with `--on ray` by a worker each", "", 1, 256)

@@ -17,7 +17,7 @@ from ..documents import read_texts, sample
 from ..engines import hf
 from ..errors import RecipeError
 from ..step import Progress
-from . import Training, batches, lora, shards
+from . import Training, batches, lora, probe, shards
 from .loss import head_loss
 from .teacher import Teacher
 
@@ -66,7 +66,7 @@ class Job:
         if start:
             lora.go_on_from(start, self.live)
         for model in (self.model, teacher.model) if teacher else (self.model,):
-            model.to(device, self.model.dtype)
+            nn.Module.to(model, device, self.model.dtype)
         self.masters = {name: p.detach().float().clone() for name, p in self.live.items()}
         self.best_state = {name: p.detach().clone() for name, p in self.live.items()}
         self.history: list[dict[str, Any]] = []
@@ -74,9 +74,9 @@ class Job:
         step_tokens = params.window_tokens * params.windows_per_step
         most = int(len(self.rows) * params.max_epochs / params.windows_per_step)
         self.steps = max(1, min(params.budget_tokens // step_tokens, max(1, most)))
-        self.optimiser = torch.optim.AdamW(
-            self.masters.values(), lr=params.learning_rate, betas=(0.9, 0.95), weight_decay=0.0
-        )
+        self.plan = list(batches.order(len(self.rows), self.steps, params.windows_per_step, params.seed))
+        self.rate, self.trials = params.learning_rate or probe.USUAL[params.method], dict[float, float]()
+        self.optimiser = torch.optim.AdamW(self.masters.values(), betas=(0.9, 0.95), weight_decay=0.0)
 
     @property
     def best(self) -> dict[str, Any]:
@@ -92,13 +92,14 @@ class Job:
         if not self.history:
             yield Progress(0.0, "first look at valid")
             self._evaluate()
+            if not self.params.learning_rate and (each := probe.trial_steps(self.steps)):
+                yield Progress(0.0, "trying learning rates")
+                self._settle(probe.tried(self, each))
         every = max(1, math.ceil(self.steps / self.params.evaluations))
         save_every = max(1, CHECKPOINT_TOKENS // (self.params.window_tokens * self.params.windows_per_step))
-        plan = list(batches.order(len(self.rows), self.steps, self.params.windows_per_step, self.params.seed))
         while self.step < self.steps and not self._stale():
-            loss = self.train_step(
-                self.rows[plan[self.step]], learning_rate(self.step, self.steps, self.params.learning_rate)
-            )
+            rate = learning_rate(self.step, self.steps, self.rate)
+            loss = self.train_step(self.rows[self.plan[self.step]], rate)
             self.step += 1
             if not math.isfinite(loss):
                 raise RecipeError(f"training diverged at step {self.step}", hint="lower tune.learning_rate")
@@ -112,6 +113,12 @@ class Job:
                 count=self.tokens_done,
                 unit="tokens",
             )
+
+    def _settle(self, trials: dict[float, float]) -> None:
+        """Go by the best rate; the steps that trying took are no more to be had."""
+        if trials:
+            self.trials, self.rate = trials, min(trials, key=lambda rate: trials[rate])
+            self.steps -= probe.trial_steps(self.steps) * len(trials)
 
     def _stale(self) -> bool:
         since_best = len(self.history) - 1 - self.history.index(self.best)
@@ -189,6 +196,8 @@ class Job:
             hf.save_weights(self.best_state, out / "weights.safetensors")
         curve = {
             "steps": self.steps,
+            "learning_rate": self.rate,
+            "trials": [list(pair) for pair in self.trials.items()],
             "epochs": self.tokens_done / max(1, self.rows.tokens),
             "scale": scale,
             "start": self.params.start,
@@ -210,7 +219,8 @@ class Job:
         hf.save_weights(tensors, target / "tensors.safetensors")
         disk.sync(target / "tensors.safetensors")
         part = target / "state.json.part"
-        part.write_text(json.dumps({"step": self.step, "history": self.history}))
+        state = {"step": self.step, "history": self.history, "trials": [*self.trials.items()]}
+        part.write_text(json.dumps(state))
         disk.sync(part)
         os.replace(part, target / "state.json")
         for old in self.scratch.glob("checkpoint-*"):
@@ -228,6 +238,7 @@ class Job:
         )
         tensors = hf.load_weights(state["at"] / "tensors.safetensors")
         self.step, self.history = state["step"], state["history"]
+        self._settle({rate: bits for rate, bits in state["trials"]})
         with torch.no_grad():
             for name, master in self.masters.items():
                 master.copy_(tensors[f"master/{name}"])

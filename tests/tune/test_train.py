@@ -66,6 +66,28 @@ def test_an_interrupted_run_ends_with_the_same_bits(place, tmp_path, monkeypatch
         assert (tmp_path / "x" / name).read_bytes() == (tmp_path / "y" / name).read_bytes()
 
 
+@pytest.mark.parametrize("stop_after", [3, 30])
+def test_the_rate_of_the_best_trial_is_taken_and_outlives_a_kill(place, tmp_path, monkeypatch, stop_after):
+    monkeypatch.setattr(train, "CHECKPOINT_TOKENS", 32 * 2 * 4)
+    params = dataclasses.replace(PARAMS, learning_rate=0.0, budget_tokens=32 * 2 * 150, patience=100)
+    whole = job(place, tmp_path / "a", params)
+    list(whole.run())
+    assert len(whole.trials) == 3 and whole.rate == min(whole.trials, key=whole.trials.get)
+    assert len(set(whole.trials.values())) == 3 and whole.steps == whole.step == 150 - 3 * 6
+    for number, _ in enumerate(job(place, tmp_path / "b", params).run()):
+        if number == stop_after:
+            break
+    resumed = job(place, tmp_path / "b", params)
+    list(resumed.run())
+    assert (resumed.trials, resumed.rate, resumed.history) == (whole.trials, whole.rate, whole.history)
+
+
+def test_a_short_training_takes_the_usual_rate(place, tmp_path):
+    work = job(place, tmp_path, dataclasses.replace(PARAMS, learning_rate=0.0))
+    list(work.run())
+    assert (work.trials, work.rate) == ({}, 3e-3)
+
+
 def test_a_half_written_checkpoint_is_not_taken(place, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "CHECKPOINT_TOKENS", 32 * 2 * 4)
     work = job(place, tmp_path)

@@ -1,0 +1,42 @@
+"""The learning rate by trial: a short training with each of three, and the one that valid likes best."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from .train import Job
+
+USUAL = {"lora": 3e-3, "full": 2e-4}  # where there is no time for trials, and the middle one
+FACTORS = (0.5, 1.0, 2.0)
+SHARE = 0.04  # of all steps, for each trial
+LEAST = 6  # steps that tell anything
+
+
+def trial_steps(steps: int) -> int:
+    """Steps of each trial in a training of so many; 0 where that is too few to try."""
+    each = int(steps * SHARE)
+    return each if each >= LEAST else 0
+
+
+def tried(job: Job, each: int) -> dict[float, float]:
+    """Bits per byte on valid after `each` steps with each rate; the job is afterwards as it was."""
+    from .train import learning_rate
+
+    start = {name: master.clone() for name, master in job.masters.items()}
+    found = {}
+    for factor in FACTORS:
+        peak = factor * USUAL[job.params.method]
+        for step in range(each):
+            job.train_step(job.rows[job.plan[step]], learning_rate(step, each, peak))
+        bits = job.crew.agreed(job.valid_bits)
+        found[peak] = bits if math.isfinite(bits) else math.inf
+        with torch.no_grad():
+            for name, master in job.masters.items():
+                master.copy_(start[name])
+                job.live[name].copy_(start[name])
+        job.optimiser.state.clear()
+    return found
