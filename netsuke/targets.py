@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import loop, recipe
+from . import loop, recipe, signing
 from .errors import RecipeError, StoreError
 from .nouns import Recipe, Ref, Source
 from .pack import manifest
@@ -98,6 +98,39 @@ def pack_folder(name: str, store: Store) -> Path:
         f"no model {name!r}",
         hint=f"models: {', '.join(known)}" if known else "make one: netsuke make ~/notes",
     )
+
+
+def signature_of(name: str, store: Store) -> Path | None:
+    """The signature of a named pack or of a pack's folder, if it has one."""
+    if record := named_pack(name, store):
+        return store.path(record["signature"]) if "signature" in record else None
+    place = Path(name) / signing.FILE
+    return place if place.is_file() and not place.is_symlink() else None
+
+
+def pack_faults(name: str, store: Store, key: Path | None = None) -> tuple[list[str], str]:
+    """(what is wrong with a pack, what its signature says): checked by `key`, else by one's own where it is that.
+
+    Raises StoreError where there is no such pack, or `key` is none.
+    """
+    named = named_pack(name, store) is not None
+    folder = pack_folder(name, store) if named or not (Path(name) / "netsuke.json").exists() else Path(name)
+    found, signed = manifest.faults(folder), signature_of(name, store)
+    own = signing.keys_in(store.root).public
+    if signed is None:
+        missing = [f"{signing.FILE}: missing, so nobody vouches for this pack"] if key else []
+        return found + missing, "not signed"
+    try:
+        by = signing.signed_by(signed)
+    except StoreError as error:
+        return [*found, f"{signing.FILE}: {error.what}"], "damaged"
+    public = key or (own if own.exists() and signing.fingerprint(own) == by else None)
+    if public is None:
+        return found, f"signed by {by[:16]}…, which is not your key: --key PUB checks that"
+    if found:
+        return found, "not checked, since the files are not whole"
+    wrong = signing.fault(folder, signed, public)
+    return ([f"{signing.FILE}: {wrong}"], "does not hold") if wrong else ([], f"signed by {by[:16]}…, and it holds")
 
 
 def with_task(wanted: Recipe, folder: Path, task: str | None, columns: str | None) -> Recipe:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import signing
 from ..documents import read_rows, write_rows
 from ..errors import StoreError
 from ..store import Store, hash_file
@@ -115,5 +116,5 @@ def faults(folder: Path) -> list[str]:
             found.append(f"{name}: {path.stat().st_size} bytes, not {facts.get('bytes')}")
         elif hash_file(path) != facts.get("sha256"):
             found.append(f"{name}: its bytes changed")
-    extra = {p.name for p in folder.iterdir()} - set(listed) - {"netsuke.json"}
+    extra = {p.name for p in folder.iterdir()} - set(listed) - {"netsuke.json", signing.FILE}
     return found + [f"{name}: not part of the pack" for name in sorted(extra)]

@@ -1,0 +1,56 @@
+"""Taking a model elsewhere: in other programs' forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..terminal import say
+from . import AS_JSON, open_store, result
+
+
+@click.command()
+@click.argument("name")
+@click.argument("place", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    type=click.Choice(["folder", "gguf", "hf", "ollama", "oci", "html"]),
+    default="folder",
+    show_default=True,
+    help="What as: the pack itself, one GGUF, a Hugging Face folder, an Ollama folder, an OCI layout, one HTML page.",
+)
+@click.option("--serve-dir", is_flag=True, help="With html: a folder for `netsuke serve`, which allows threads.")
+@click.option("--force", is_flag=True, help="Replace an export that lies there.")
+@AS_JSON
+def pack(name: str, place: Path | None, to: str, serve_dir: bool, force: bool, as_json: bool) -> None:
+    """Write a model to PLACE [default: named after it, here] in a form that other programs take."""
+    from .. import export, targets
+    from ..export.place import laid
+    from ..pack import manifest
+
+    if serve_dir and to != "html":
+        raise click.UsageError("--serve-dir goes with --to html")
+    store = open_store()
+    folder = targets.pack_folder(name, store)
+    found = export.Pack(folder, manifest.read(folder), targets.signature_of(name, store))
+    form = export.form("html folder" if serve_dir else to)
+    place = place or Path(targets.model_name(found.name) + form.suffix)
+    with laid(place, home=store.root, needed_bytes=form.bytes(found), force=force) as out:
+        told = [line.replace("{place}", str(place)) for line in form.write(found, out)]
+        size = sum(file.stat().st_size for file in ([out] if out.is_file() else out.rglob("*")) if file.is_file())
+    value = {"name": found.name, "to": to, "place": str(place), "bytes": size, "notes": told}
+    result(value, as_json, f"{place}: {size / 1e6:,.1f} MB")
+    for line in told if not as_json else ():
+        say(line)
+
+
+@click.command()
+@AS_JSON
+def keys(as_json: bool) -> None:
+    """Print the public key that packs are signed with; made at the first make."""
+    from .. import signing
+
+    own = signing.own_keys(open_store().root)
+    value = {"public": str(own.public), "fingerprint": own.fingerprint, "pem": own.public.read_text()}
+    result(value, as_json, f"{value['pem']}\nfingerprint {own.fingerprint}\n{own.public}: give this file to others")
