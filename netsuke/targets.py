@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import loop, recipe, signing
+from .bases import outside
 from .errors import RecipeError, StoreError
 from .nouns import Recipe, Ref, Source
 from .pack import manifest
@@ -83,8 +84,11 @@ def named_pack(name: str, store: Store) -> dict[str, Any] | None:
     return None if "/" in name or name.startswith(".") or not name else store.named("packs", name)
 
 
-def pack_folder(name: str, store: Store) -> Path:
-    """The folder of a named pack, or of a pack anywhere, whole. Raises StoreError that lists the known ones."""
+def pack_folder(name: str, store: Store, accept: bool = False) -> Path:
+    """The folder of a named pack, or of a pack anywhere, whole, its file sound and its chat template a known one.
+
+    `accept` takes another template too. Raises StoreError that lists the known ones, EngineError, RecipeError.
+    """
     if record := named_pack(name, store):
         return store.path(record["ref"])
     if (Path(name) / "netsuke.json").exists():
@@ -92,6 +96,7 @@ def pack_folder(name: str, store: Store) -> Path:
             raise StoreError(
                 f"this pack is not whole: {faults[0]}", where=name, hint=f"netsuke verify {name}"
             )
+        outside.admit(Path(name) / "model.gguf", store, accept)
         return Path(name)
     known = store.names("packs")
     raise StoreError(
@@ -108,7 +113,9 @@ def signature_of(name: str, store: Store) -> Path | None:
     return place if place.is_file() and not place.is_symlink() else None
 
 
-def pack_faults(name: str, store: Store, key: Path | None = None) -> tuple[list[str], str]:
+def pack_faults(
+    name: str, store: Store, key: Path | None = None, accept: bool = False
+) -> tuple[list[str], str]:
     """(what is wrong with a pack, what its signature says): checked by `key`, else by one's own where it is that.
 
     Raises StoreError where there is no such pack, or `key` is none.
@@ -116,6 +123,8 @@ def pack_faults(name: str, store: Store, key: Path | None = None) -> tuple[list[
     named = named_pack(name, store) is not None
     folder = pack_folder(name, store) if named or not (Path(name) / "netsuke.json").exists() else Path(name)
     found, signed = manifest.faults(folder), signature_of(name, store)
+    if not found and not named:
+        outside.admit(folder / "model.gguf", store, accept)
     own = signing.keys_in(store.root).public
     if signed is None:
         missing = [f"{signing.FILE}: missing, so nobody vouches for this pack"] if key else []

@@ -117,8 +117,8 @@ def _verbs() -> list[click.Command]:
 
     return [
         making.make, making.plan, making.why, curating.curate, carving.carve, looking.list_packs, looking.report,
-        looking.adapter, packing.pack, packing.keys, looking.verify, looking.gc, consent.consent, fetching.bases,
-        using.chat, using.complete, using.ask, using.serve,
+        looking.adapter, packing.pack, packing.keys, packing.diff, looking.verify, looking.gc, consent.consent,
+        fetching.bases, using.chat, using.complete, using.ask, using.serve,
     ]  # fmt: skip
 
 

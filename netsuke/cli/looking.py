@@ -77,8 +77,9 @@ def adapter(name: str, folder: Path, as_json: bool) -> None:
     "--repair", is_flag=True, help="Set damaged objects aside, so that the next make builds them again."
 )
 @click.option("--key", type=click.Path(path_type=Path), help="The public key that PACK must be signed by.")
+@click.option("--accept-template", is_flag=True, help="Take PACK's chat template although it is not a known one.")
 @AS_JSON
-def verify(pack: str | None, repair: bool, key: Path | None, as_json: bool) -> None:
+def verify(pack: str | None, repair: bool, key: Path | None, accept_template: bool, as_json: bool) -> None:
     """Re-hash the whole store, or one PACK (a model's name or a pack's folder) and check its signature."""
     from .. import reachability, targets
 
@@ -86,7 +87,7 @@ def verify(pack: str | None, repair: bool, key: Path | None, as_json: bool) -> N
         raise click.UsageError("--key goes with a PACK")
     store, signature = open_store(), None
     if pack:
-        faults, signature = targets.pack_faults(pack, store, key)
+        faults, signature = targets.pack_faults(pack, store, key, accept_template)
         found = [f"{pack}: {fault}" for fault in faults]
     else:
         damages = reachability.verify(store, repair=repair)

@@ -67,6 +67,7 @@ class Form:
 FORMS = {
     "gguf": Form("plain", "file", ".gguf", 1.0),
     "folder": Form("plain", "folder", "-pack", 1.1),
+    "shared": Form("share", "folder", "-shared", 1.1),
     "hf": Form("huggingface", "write", "-hf", 8.0),
     "ollama": Form("ollama", "write", "-ollama", 1.0),
     "oci": Form("oci", "write", "-oci", 1.1),

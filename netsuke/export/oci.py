@@ -105,7 +105,7 @@ def _config(pack: Pack, digests: list[str]) -> dict[str, Any]:
     reader, fields = gguf.read_fields(pack.model)
     parameters = sum(math.prod(int(n) for n in tensor.shape) for tensor in reader.tensors)
     kinds = [tensor.tensor_type.name for tensor in reader.tensors if len(tensor.shape) > 1]
-    base = pack.record["base"]
+    base, shape = pack.record["base"], fields["general.architecture"]
     return {
         "descriptor": {"name": pack.name, "title": pack.name, "family": base["name"], "licenses": [base["licence"]],
                        "description": f"Carved by Netsuke {pack.record['made_with']} out of {base['title']}"},
@@ -114,11 +114,11 @@ def _config(pack: Pack, digests: list[str]) -> dict[str, Any]:
             "architecture": "transformer", "format": "gguf", "paramSize": f"{parameters / 1e6:.0f}m",
             "quantization": max(sorted({*kinds}), key=kinds.count),
             "transformerConfig": {
-                "attentionType": "gqa", "mlpType": "dense", "numLayers": fields["llama.block_count"],
-                "numAttentionHeads": fields["llama.attention.head_count"],
-                "numKVHeads": fields["llama.attention.head_count_kv"],
-                "hiddenSize": fields["llama.embedding_length"],
-                "intermediateSize": fields["llama.feed_forward_length"],
+                "attentionType": "gqa", "mlpType": "dense", "numLayers": fields[f"{shape}.block_count"],
+                "numAttentionHeads": fields[f"{shape}.attention.head_count"],
+                "numKVHeads": fields[f"{shape}.attention.head_count_kv"],
+                "hiddenSize": fields[f"{shape}.embedding_length"],
+                "intermediateSize": fields[f"{shape}.feed_forward_length"],
             },
             "capabilities": {"inputTypes": ["text"], "outputTypes": ["text"]},
         },

@@ -26,7 +26,7 @@ def write(pack: Pack, out: Path) -> list[str]:
     if known:
         lines.append(f'TEMPLATE """{known.go}"""')
         lines += [f'PARAMETER stop "{token}"' for token in known.stops]
-    context = min(CONTEXT, fields["llama.context_length"])
+    context = min(CONTEXT, fields[f"{fields['general.architecture']}.context_length"])
     lines += ["PARAMETER temperature 0.7", f"PARAMETER num_ctx {context}"]
     lines += [f"# Licence of the base: {pack.record['base']['licence']}; see card.md"]
     (out / "Modelfile").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -76,10 +76,13 @@ def _renamed(part: Path, target: Path) -> None:
     os.rename(target, old)
     try:
         os.rename(part, target)
-    except OSError:
-        os.rename(old, target)
+    except OSError as error:
+        try:
+            os.rename(old, target)
+        except OSError:
+            raise StoreError(f"what was there lies in {old.name} now: {error}", where=str(target.parent)) from error
         raise
-    shutil.rmtree(old)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _synced(part: Path) -> None:
