@@ -18,8 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from .errors import StoreError
+from .store import canonical, hash_file
 
 FILE = "netsuke.sig"
+_KIND = "application/vnd.dev.sigstore.bundle.v0.3+json"
+_PAYLOAD = "application/vnd.in-toto+json"
 
 
 @dataclass(frozen=True)
@@ -64,41 +67,63 @@ def fingerprint(public: Path) -> str:
 
 
 def signature(folder: Path, keys: Keys) -> bytes:
-    """The signature of all files of a folder but netsuke.sig."""
+    """The signature of all files of a folder but netsuke.sig, in its one form."""
     from model_signing import signing
 
     with tempfile.TemporaryDirectory() as room:
         place = Path(room) / FILE
-        signing.Config().use_elliptic_key_signer(private_key=keys.secret).set_hashing_config(
-            _hashing(folder)
-        ).sign(folder, place)
-        return place.read_bytes()
+        signer = signing.Config().use_elliptic_key_signer(private_key=keys.secret)
+        signer.set_hashing_config(_hashing(folder)).sign(folder, place)
+        return canonical(json.loads(place.read_bytes()))
 
 
 def signed_by(signed: Path) -> str:
     """The fingerprint of the key that a signature names. Raises StoreError if this is no signature of the kind."""
-    try:
-        bundle = json.loads(signed.read_bytes())
-        return str(bundle["verificationMaterial"]["publicKey"]["hint"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise StoreError("this is no signature by a key", where=str(signed), hint="sign the pack again") from None
+    return str(_bundle(signed)["verificationMaterial"]["publicKey"]["hint"])
 
 
 def fault(folder: Path, signed: Path, public: Path) -> str | None:
-    """Why a signature is not one of these files by this key; None if it is."""
+    """What is not as it was signed by this key, the file's name first; None if all is."""
     from model_signing import verifying
 
+    bundle = _bundle(signed)
     if (named := signed_by(signed)) != fingerprint(public):
-        return f"signed by another key, {named[:16]}…, not by {fingerprint(public)[:16]}…"
-    if wrong := _other_than_signed(folder, signed):
-        return wrong
+        return f"{FILE}: signed by another key, {named[:16]}…, not by {fingerprint(public)[:16]}…"
+    verifier = verifying.Config().use_elliptic_key_verifier(public_key=public)
     try:
-        verifying.Config().use_elliptic_key_verifier(public_key=public).set_hashing_config(
-            _hashing(folder)
-        ).verify(folder, signed)
-    except Exception as error:  # the library's own, cryptography's and protobuf's
-        return f"the signature does not hold: {str(error) or type(error).__name__}"
+        verifier.set_hashing_config(_hashing(folder)).verify(folder, signed)
+    except ValueError as error:
+        if str(error).startswith("Signature mismatch"):  # it holds, for other files
+            return _first_other(folder, bundle) or f"{FILE}: {error}"
+        return f"{FILE}: the signature does not hold: {error}"
+    except Exception as error:  # cryptography's, protobuf's
+        return f"{FILE}: the signature does not hold ({type(error).__name__})"
     return None
+
+
+def _bundle(signed: Path) -> dict[str, Any]:
+    """A signature read strictly: in the one form that `signature` writes, so that no bit of it is without meaning."""
+    try:
+        data = signed.read_bytes()
+        bundle: dict[str, Any] = json.loads(data)
+        envelope, (one,) = bundle["dsseEnvelope"], bundle["dsseEnvelope"]["signatures"]
+        hint = bundle["verificationMaterial"]["publicKey"]["hint"]
+        form = {
+            "mediaType": _KIND,
+            "verificationMaterial": {"publicKey": {"hint": hint}, "tlogEntries": []},
+            "dsseEnvelope": {"payload": _plain(envelope["payload"]), "payloadType": _PAYLOAD,
+                             "signatures": [{"sig": _plain(one["sig"]), "keyid": ""}]},
+        }  # fmt: skip
+        if data == canonical(form):
+            return bundle
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise StoreError("this is no signature of a pack", where=str(signed), hint="sign the pack again") from None
+
+
+def _plain(text: str) -> str:
+    """Base64 in its one spelling."""
+    return base64.b64encode(base64.b64decode(text, validate=True)).decode()
 
 
 def _hashing(folder: Path) -> Any:
@@ -107,14 +132,10 @@ def _hashing(folder: Path) -> Any:
     return hashing.Config().set_ignored_paths(paths=[folder / FILE], ignore_git_paths=False)
 
 
-def _other_than_signed(folder: Path, signed: Path) -> str | None:
-    """The first file that is not what the signature speaks of, by what it says before it is checked."""
-    try:
-        envelope = json.loads(signed.read_bytes())["dsseEnvelope"]
-        resources = json.loads(base64.b64decode(envelope["payload"]))["predicate"]["resources"]
-        said = {row["name"]: row["digest"] for row in resources}
-    except (ValueError, KeyError, TypeError):
-        return "the signature is damaged"
+def _first_other(folder: Path, bundle: dict[str, Any]) -> str | None:
+    """The first file, by name, that is not as a signature which holds has it."""
+    resources = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))["predicate"]["resources"]
+    said = {row["name"]: row["digest"] for row in resources}
     there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     there.pop(FILE, None)
     for name in sorted({*said, *there}):
@@ -122,7 +143,7 @@ def _other_than_signed(folder: Path, signed: Path) -> str | None:
             return f"{name}: signed, and missing"
         if name not in said:
             return f"{name}: not signed"
-        if hashlib.sha256(there[name].read_bytes()).hexdigest() != said[name]:
+        if hash_file(there[name]) != said[name]:
             return f"{name}: not what was signed"
     return None
 

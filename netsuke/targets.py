@@ -122,24 +122,19 @@ def pack_faults(
     """
     named = named_pack(name, store) is not None
     folder = pack_folder(name, store) if named or not (Path(name) / "netsuke.json").exists() else Path(name)
-    found, signed = manifest.faults(folder), signature_of(name, store)
+    signed, own = signature_of(name, store), signing.keys_in(store.root).public
+    if signed is None:
+        found, told = [f"{signing.FILE}: missing, so nobody vouches for this pack"] if key else [], "not signed"
+    else:
+        by = signing.signed_by(signed)
+        public = key or (own if own.exists() and signing.fingerprint(own) == by else None)
+        wrong = signing.fault(folder, signed, public) if public else None
+        found, told = [wrong] if wrong else [], f"signed by {by[:16]}…, "
+        told += "and it holds" if public else "which is not your key: --key PUB checks it"
+    found += [] if found and signed else manifest.faults(folder)  # what is signed is told apart by the signature
     if not found and not named:
         outside.admit(folder / "model.gguf", store, accept)
-    own = signing.keys_in(store.root).public
-    if signed is None:
-        missing = [f"{signing.FILE}: missing, so nobody vouches for this pack"] if key else []
-        return found + missing, "not signed"
-    try:
-        by = signing.signed_by(signed)
-    except StoreError as error:
-        return [*found, f"{signing.FILE}: {error.what}"], "damaged"
-    public = key or (own if own.exists() and signing.fingerprint(own) == by else None)
-    if public is None:
-        return found, f"signed by {by[:16]}…, which is not your key: --key PUB checks that"
-    if found:
-        return found, "not checked, since the files are not whole"
-    wrong = signing.fault(folder, signed, public)
-    return ([f"{signing.FILE}: {wrong}"], "does not hold") if wrong else ([], f"signed by {by[:16]}…, and it holds")
+    return found, "does not hold" if found and signed else told
 
 
 def with_task(wanted: Recipe, folder: Path, task: str | None, columns: str | None) -> Recipe:

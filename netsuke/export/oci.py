@@ -25,7 +25,7 @@ ARTIFACT = "application/vnd.cncf.model.manifest.v1+json"
 CONFIG = "application/vnd.cncf.model.config.v1+json"
 WEIGHT, SETTINGS, DOC = (f"application/vnd.cncf.model.{kind}.v1.raw" for kind in ("weight", "weight.config", "doc"))
 FILEPATH = "org.cncf.model.filepath"
-_DOCS = (".md", ".html")
+LAYERS = ("model.gguf", "card.md", "report.md", "sbom.cdx.json", "vocabulary.json")  # none quotes the documents
 
 
 def write(pack: Pack, out: Path) -> list[str]:
@@ -33,7 +33,7 @@ def write(pack: Pack, out: Path) -> list[str]:
     blobs = out / "blobs" / "sha256"
     blobs.mkdir(parents=True)
     strict.require_sound(pack.model)
-    names = ["model.gguf", *sorted({*pack.record["files"], "netsuke.json"} - {"model.gguf"})]
+    names = [name for name in LAYERS if name in pack.record["files"]]
     layers = [_layer(pack.folder / name, blobs) for name in names]
     config = _bytes(_config(pack, [layer["digest"] for layer in layers]))
     manifest = _bytes({
@@ -48,7 +48,8 @@ def write(pack: Pack, out: Path) -> list[str]:
     (out / "oci-layout").write_bytes(_bytes({"imageLayoutVersion": "1.0.0"}))
     if wrong := faults(out):
         raise EngineError(wrong[0], where=out.name)
-    return [f"push it: oras cp --from-oci-layout {{place}}:{_tag(pack.name)} REGISTRY/NAME:TAG"]
+    return ["it holds the model, its card and report, and no file that quotes the documents",
+            f"push it: oras cp --from-oci-layout {{place}}:{_tag(pack.name)} REGISTRY/NAME:TAG"]  # fmt: skip
 
 
 def faults(out: Path) -> list[str]:
@@ -79,7 +80,7 @@ def faults(out: Path) -> list[str]:
 
 def _layer(path: Path, blobs: Path) -> dict[str, Any]:
     name, kind = hash_file(path), WEIGHT if path.suffix == ".gguf" else SETTINGS
-    if path.suffix in _DOCS:
+    if path.suffix == ".md":
         kind = DOC
     shutil.copyfile(path, blobs / name)
     return {"mediaType": kind, "digest": f"sha256:{name}", "size": path.stat().st_size,

@@ -91,7 +91,7 @@ def read(folder: Path) -> dict[str, Any]:
         record: dict[str, Any] = json.loads((folder / "netsuke.json").read_text())
         if record["netsuke"] != FORMAT:
             raise StoreError(
-                f"this pack has format {record['netsuke']}, this netsuke reads {FORMAT}", where=str(folder)
+                f"its netsuke.json has format {record['netsuke']}, this netsuke reads {FORMAT}", where=str(folder)
             )
         _require_shape(record)
     except (FileNotFoundError, NotADirectoryError):

@@ -58,7 +58,7 @@ async function verified(blob, settings) {
   if (found !== settings.sha256) throw new Error("the model in this page is not what was written: the file was damaged or changed");
 }
 
-let engine = null, stopping = null, messages = [];
+let engine = null, again = null, stopping = null, messages = [];
 
 async function loaded(model, wasm, threads) {
   const fresh = new Wllama({ default: wasm }, { suppressNativeLog: true, allowOffline: true });
@@ -95,10 +95,12 @@ async function begin(settings) {
     const wasm = inside ? await asAddress(await unpacked(new Blob(parts.wasm))) : settings.wasm;
     parts.model = parts.wasm = [];
     engine = await fastest(model, wasm);
+    const threads = engine.getNumThreads();
+    again = () => loaded(model, wasm, threads);
     at("send").disabled = false;
     tell("Ready. Everything happens on this device.");
     document.body.dataset.ready = ((performance.now() - began) / 1000).toFixed(2);
-    document.body.dataset.threads = engine.getNumThreads();
+    document.body.dataset.threads = threads;
   } catch (error) {
     document.body.dataset.failed = error.message || String(error);
     tell("It did not start: " + (error.message || error) + ". A browser of the last two years is needed: Chromium, Edge or Chrome from 137; others are untested.", undefined, true);
@@ -126,6 +128,20 @@ function fitting(all, longest) {
   return kept;
 }
 
+/* An engine that threw is not to be trusted: another one takes its place. */
+async function restarted(error) {
+  tell("It broke off (" + (error.message || error) + "); the engine starts again\u2026", undefined, true);
+  try {
+    const fresh = await again();
+    await engine.exit().catch(() => {});
+    engine = fresh;
+    document.body.dataset.restarts = 1 + +(document.body.dataset.restarts || 0);
+    tell("It broke off, and the engine is ready again. Send it once more, perhaps in other words.");
+  } catch (worse) {
+    tell("The engine does not start again: " + (worse.message || worse) + ". Reload the page.", undefined, true);
+  }
+}
+
 async function answer(text) {
   const chat = mode() === "chat", longest = Math.min(1000, Math.max(1, +at("longest").value || 200));
   const common = { max_tokens: longest, temperature: +at("chance").value, stream: true };
@@ -147,7 +163,7 @@ async function answer(text) {
     if (chat) await engine.createChatCompletion({ ...common, messages: fitting(messages, longest), onData, abortSignal: stopping.signal });
     else await engine.createCompletion({ ...common, prompt: text.slice(-(CONTEXT - longest) * 3), onData, abortSignal: stopping.signal });
   } catch (error) {
-    if (error.name !== "AbortError") tell("It broke off: " + (error.message || error), undefined, true);
+    if (error.name !== "AbortError") await restarted(error);
   }
   at("spoken").textContent = written.slice(spoken);
   rate ||= tokens > 1 ? (tokens - 1) / (performance.now() - first) * 1000 : 0;
