@@ -9,8 +9,6 @@ import difflib
 import hashlib
 from dataclasses import dataclass
 
-from .terminal import printable
-
 
 @dataclass(frozen=True)
 class Known:
@@ -73,4 +71,9 @@ def difference(source: str) -> str:
 def _statements(source: str) -> list[str]:
     """A template cut where its statements begin, safe to print."""
     parts = source.replace("{%", "\0{%").replace("{{", "\0{{").strip("\0").split("\0")
-    return [printable(part.replace("\n", "\\n")) for part in parts]
+    return ["".join(map(_shown, part)) for part in parts]
+
+
+def _shown(letter: str) -> str:
+    """A letter as it is, if it can be told from every other one; what looks like nothing or like another is spelt."""
+    return letter if letter.isascii() and letter.isprintable() else letter.encode("unicode_escape").decode()

@@ -89,6 +89,8 @@ def fault(folder: Path, signed: Path, public: Path) -> str | None:
     bundle = _bundle(signed)
     if (named := signed_by(signed)) != fingerprint(public):
         return f"{FILE}: signed by another key, {named[:16]}…, not by {fingerprint(public)[:16]}…"
+    if linked := next((path for path in sorted(folder.rglob("*")) if path.is_symlink()), None):
+        return f"{linked.relative_to(folder).as_posix()}: a link, and no file of this folder"
     verifier = verifying.Config().use_elliptic_key_verifier(public_key=public)
     try:
         verifier.set_hashing_config(_hashing(folder)).verify(folder, signed)

@@ -82,6 +82,12 @@ def test_the_file_that_is_wrong_is_named(folder, signed, keys, name):
     assert signing.fault(folder, signed, keys.public) == f"{name}: signed, and missing"
 
 
+def test_a_link_is_named(folder, signed, keys, tmp_path):
+    shutil.move(folder / "card.md", tmp_path / "aside")
+    (folder / "card.md").symlink_to(tmp_path / "aside")
+    assert signing.fault(folder, signed, keys.public).startswith("card.md: a link")
+
+
 def test_a_file_more_is_named(folder, signed, keys):
     (folder / "sub").mkdir()
     (folder / "sub" / signing.FILE).write_text("x")  # only the one beside the pack's files may be there unsigned

@@ -12,7 +12,6 @@ import hashlib
 import html
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from string import Template
@@ -20,6 +19,7 @@ from typing import Any
 
 from ..errors import EngineError
 from . import Pack
+from .plain import copy_model
 
 ROOM = Path(__file__).parent / "browser"
 WLLAMA = "3.13.0"
@@ -55,7 +55,7 @@ def folder(pack: Pack, out: Path) -> list[str]:
     out.mkdir()
     (out / "index.html").write_text(_page(pack, inside=False).replace("$data\n", ""), encoding="ascii")
     (out / "wllama.wasm").write_bytes(gzip.decompress((ROOM / "wllama.wasm.gz").read_bytes()))
-    shutil.copyfile(pack.model, out / "model.gguf")
+    copy_model(pack, out / "model.gguf")
     return ["serve it with threads: netsuke serve {place}",
             "any other server must send Cross-Origin-Opener-Policy: same-origin and "
             "Cross-Origin-Embedder-Policy: require-corp, else it runs on one thread"]  # fmt: skip

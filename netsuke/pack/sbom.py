@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from ..store import canonical
+
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "netsuke")
 
 
@@ -31,7 +33,8 @@ def text(record: Mapping[str, Any], rows: list[dict[str, Any]]) -> str:
     template = record.get("chat_template_sha256")
     ours = Component(
         type=ComponentType.MACHINE_LEARNING_MODEL, name=record["name"], version=model["sha256"][:12],
-        bom_ref=f"model-{model['sha256'][:12]}", hashes=[_hash(model["sha256"])], pedigree=Pedigree(ancestors=[forebear]), licenses=_licences([base["licence"]]),
+        bom_ref=f"model-{model['sha256'][:12]}", hashes=[_hash(model["sha256"])],
+        pedigree=Pedigree(ancestors=[forebear]), licenses=_licences([base["licence"]]),
         properties=[Property(name="netsuke:chat_template_sha256", value=template)] if template else [],
     )  # fmt: skip
     used = [row for row in rows if row.get("decision") == "in"]
@@ -42,7 +45,7 @@ def text(record: Mapping[str, Any], rows: list[dict[str, Any]]) -> str:
                     for part, facts in sorted(record["documents"].items())],
     )  # fmt: skip
     tool = Component(type=ComponentType.APPLICATION, name="netsuke", version=record["made_with"], bom_ref="netsuke")
-    bom = Bom(serial_number=uuid.uuid5(NAMESPACE, model["sha256"]), components=[data, origin])
+    bom = Bom(serial_number=uuid.uuid5(NAMESPACE, canonical(record).decode()), components=[data, origin])
     bom.metadata = BomMetaData(component=ours)
     bom.metadata.tools.components.add(tool)
     bom.register_dependency(ours, [origin, data])

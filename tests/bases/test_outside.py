@@ -5,9 +5,10 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packed import small_pack
 from tiny import tiny_gguf
 
-from netsuke import bases, chat_templates, recipe
+from netsuke import bases, chat_templates, recipe, targets
 from netsuke.bases import outside
 from netsuke.engines import gguf
 from netsuke.engines.llama import Engine
@@ -104,7 +105,8 @@ def test_a_folder_s_template_is_looked_at_too(file, store, tmp_path, where):
 @pytest.mark.parametrize("change", [
     lambda s: s.replace("user", "system"), lambda s: s + "{{ 'x' }}", lambda s: s.replace("<|im_end|>", ""),
     lambda s: s.replace("'\n'", "'\n' + ''"), lambda s: s + "\u200b", lambda s: s.replace(" ", "\u00a0", 1),
-    lambda s: EVIL + s, lambda s: "{# #}" + s, lambda s: s.upper(), lambda s: s[:-1],
+    lambda s: s.replace("a", "\u0430", 1), lambda s: EVIL + s, lambda s: "{# #}" + s, lambda s: s.upper(),
+    lambda s: s[:-1],
 ])  # fmt: skip
 @pytest.mark.parametrize("known", chat_templates.KNOWN, ids=lambda one: one.name)
 def test_every_changed_template_is_flagged_with_a_diff(known, change):
@@ -172,12 +174,12 @@ def test_what_the_reader_passes_the_engine_takes_or_leaves(sound, tmp_path_facto
         assert isinstance(refused, EngineError)
 
 
-def test_a_pack_of_another_place_is_looked_at(backdoored, store, tmp_path):
-    from packed import small_pack
+@pytest.fixture
+def pack(tmp_path):
+    return small_pack(tmp_path / "pack")
 
-    from netsuke import targets
 
-    pack = small_pack(tmp_path / "pack")
+def test_a_pack_of_another_place_is_looked_at(pack, backdoored, store, tmp_path):
     assert targets.pack_folder(str(pack.folder), store) == pack.folder
     theirs = small_pack(tmp_path / "theirs", source=backdoored)
     with pytest.raises(RecipeError, match="not a known one"):

@@ -64,7 +64,7 @@ def test_a_pack_is_whole_and_says_what_it_is(made):
     assert record["base"]["licence"] == "MIT"
     assert set(record["files"]) == {p.name for p in made.iterdir()} - {"netsuke.json"}
     card, text = (made / "card.md").read_text(), (made / "report.md").read_text()
-    assert "license: mit" in card and "-10.0%" in card
+    assert 'license: "mit"' in card and "-10.0%" in card
     assert "hardly knows the script" in text
     assert "general: +5.0%" in text  # what got worse is said
     assert "love-letter" not in (made / "ledger.jsonl").read_text()

@@ -22,8 +22,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def client(folder):
-    with TestClient(Page(folder, secret=SECRET, port=8177), base_url="http://127.0.0.1:8177") as client:
-        yield client
+    return TestClient(Page(folder, secret=SECRET, port=8177), base_url="http://127.0.0.1:8177")
 
 
 def test_its_files_are_served_with_the_headers(client, folder):
