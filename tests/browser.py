@@ -19,12 +19,29 @@ MISSING = "there is no Chromium: scripts/browser installs it where it may (root,
 needed = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
 
 
+_running: list[Any] = []  # playwright starts once in a thread
+
+
 @contextlib.contextmanager
-def opened(**context: Any) -> Iterator[Any]:
-    """A page of a fresh browser, with `asked`, the addresses it asked for, and `broken`, the errors of its scripts."""
+def _playing() -> Iterator[Any]:
+    """Playwright, started or as it runs already."""
+    if _running:
+        yield _running[0]
+        return
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
+        _running.append(play)
+        try:
+            yield play
+        finally:
+            _running.clear()
+
+
+@contextlib.contextmanager
+def opened(**context: Any) -> Iterator[Any]:
+    """A page of a fresh browser, with `asked`, the addresses it asked for, and `broken`, the errors of its scripts."""
+    with _playing() as play:
         browser = play.chromium.launch(executable_path=PROGRAM, args=FLAGS)
         try:
             page = browser.new_page(**context)
