@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 BASE := smollm2-135m-instruct
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test smoke check bench clean
+.PHONY: setup browser demo test smoke check bench clean
 
 setup: $(VENV)/.ready
 
@@ -27,13 +27,16 @@ demo: $(VENV)/.ready python-docs
 	@echo
 	$(BIN)/netsuke complete python-docs "The with statement" --max-tokens 60 --seed 1
 
-test: $(VENV)/.ready
+browser:
+	@scripts/browser
+
+test: $(VENV)/.ready browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-smoke: $(VENV)/.ready
+smoke: $(VENV)/.ready browser
 	$(BIN)/python -m pytest -m real --timeout=1500 -s
 
-check: $(VENV)/.ready
+check: $(VENV)/.ready browser
 	scripts/check
 
 bench: $(VENV)/.ready

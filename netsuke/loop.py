@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import __version__, answer, bases, carve, check, combine, curate, pack, render, tune
+from . import __version__, answer, bases, carve, check, combine, curate, pack, render, signing, tune
 from .curate import croissant
 from .curate.enough import require_enough
 from .curate.gather import gather
@@ -237,11 +237,22 @@ def name_pack(store: Store, name: str, recipe_path: Path, outcome: Outcome, runs
     rows = list(read_rows(store.path(outcome.data["documents.jsonl"] or "")))
     used = {row["file"] for row in rows if row["decision"] == "in"}
     refused = {row["file"] for row in rows} - used
+    signature = signed(store, name, outcome.pack.run.output)
     store.name("packs", name, {
-        "ref": outcome.pack.run.output, "also": [outcome.trial.run.output], "recipe": str(recipe_path),
+        "ref": outcome.pack.run.output, "also": [outcome.trial.run.output, signature], "recipe": str(recipe_path),
+        "signature": signature,
         "runs": [run.key for run in runs if run.inputs.get("file") not in refused],
         "trial": [asdict(m) for m in outcome.trial.run.measures],
     })  # fmt: skip
+
+
+def signed(store: Store, name: str, ref: Ref) -> Ref:
+    """Ref of a signature of a pack by the home's own key: the one that the name has already, else a new one."""
+    keys, old = signing.own_keys(store.root), store.named("packs", name) or {}
+    known = old.get("signature") if old.get("ref") == ref else None
+    if known and store.has(known) and signing.signed_by(store.path(known)) == keys.fingerprint:
+        return Ref(known)
+    return store.add_bytes(signing.signature(store.path(ref), keys))
 
 
 def record(recipe: Recipe, store: Store, data: Made) -> int:

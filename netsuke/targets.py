@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import loop, recipe
+from . import loop, recipe, signing
+from .bases import outside
 from .errors import RecipeError, StoreError
 from .nouns import Recipe, Ref, Source
 from .pack import manifest
@@ -83,8 +84,11 @@ def named_pack(name: str, store: Store) -> dict[str, Any] | None:
     return None if "/" in name or name.startswith(".") or not name else store.named("packs", name)
 
 
-def pack_folder(name: str, store: Store) -> Path:
-    """The folder of a named pack, or of a pack anywhere, whole. Raises StoreError that lists the known ones."""
+def pack_folder(name: str, store: Store, accept: bool = False) -> Path:
+    """The folder of a named pack, or of a pack anywhere, whole, its file sound and its chat template a known one.
+
+    `accept` takes another template too. Raises StoreError that lists the known ones, EngineError, RecipeError.
+    """
     if record := named_pack(name, store):
         return store.path(record["ref"])
     if (Path(name) / "netsuke.json").exists():
@@ -92,12 +96,45 @@ def pack_folder(name: str, store: Store) -> Path:
             raise StoreError(
                 f"this pack is not whole: {faults[0]}", where=name, hint=f"netsuke verify {name}"
             )
+        outside.admit(Path(name) / "model.gguf", store, accept)
         return Path(name)
     known = store.names("packs")
     raise StoreError(
         f"no model {name!r}",
         hint=f"models: {', '.join(known)}" if known else "make one: netsuke make ~/notes",
     )
+
+
+def signature_of(name: str, store: Store) -> Path | None:
+    """The signature of a named pack or of a pack's folder, if it has one."""
+    if record := named_pack(name, store):
+        return store.path(record["signature"]) if "signature" in record else None
+    place = Path(name) / signing.FILE
+    return place if place.is_file() and not place.is_symlink() else None
+
+
+def pack_faults(
+    name: str, store: Store, key: Path | None = None, accept: bool = False
+) -> tuple[list[str], str]:
+    """(what is wrong with a pack, what its signature says): checked by `key`, else by one's own where it is that.
+
+    Raises StoreError where there is no such pack, or `key` is none.
+    """
+    named = named_pack(name, store) is not None
+    folder = pack_folder(name, store) if named or not (Path(name) / "netsuke.json").exists() else Path(name)
+    signed, own = signature_of(name, store), signing.keys_in(store.root).public
+    if signed is None:
+        found, told = [f"{signing.FILE}: missing, so nobody vouches for this pack"] if key else [], "not signed"
+    else:
+        by = signing.signed_by(signed)
+        public = key or (own if own.exists() and signing.fingerprint(own) == by else None)
+        wrong = signing.fault(folder, signed, public) if public else None
+        found, told = [wrong] if wrong else [], f"signed by {by[:16]}…, "
+        told += "and it holds" if public else "which is not your key: --key PUB checks it"
+    found += [] if found and signed else manifest.faults(folder)  # what is signed is told apart by the signature
+    if not found and not named:
+        outside.admit(folder / "model.gguf", store, accept)
+    return found, "does not hold" if found and signed else told
 
 
 def with_task(wanted: Recipe, folder: Path, task: str | None, columns: str | None) -> Recipe:

@@ -105,3 +105,13 @@ LONGEST = ("test_loop.py", "test_cli.py", "test_step_map.py")
 def pytest_collection_modifyitems(items):
     """The longest files first, so that no core waits for the other at the end."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say it loudly where the tests in a browser did not run."""
+    import browser
+
+    skipped = [one for one in terminalreporter.stats.get("skipped", ()) if browser.MISSING in str(one.longrepr)]
+    if skipped:
+        terminalreporter.section("TESTS IN A BROWSER WERE SKIPPED", sep="!", red=True)
+        terminalreporter.line(f"{len(skipped)} tests did not run: {browser.MISSING}")

@@ -9,7 +9,7 @@ import sys
 import pytest
 from material import document, netsuke, write_material
 
-from netsuke import loop, recipe
+from netsuke import loop, recipe, signing, targets
 from netsuke.errors import BudgetError, GateError, RecipeError
 from netsuke.pack import manifest
 from netsuke.reachability import downstream, gc, verify
@@ -78,6 +78,24 @@ def test_a_second_make_runs_nothing(again):
     outcome, ran = make(place, store)
     assert ran == []
     assert all(line.cached for line in loop.plan(recipe.load(place, loop.SECTIONS), place, store))
+
+
+def test_a_pack_is_signed_beside_it_and_stays_so(again):
+    place, store = again
+    record = store.named("packs", "notes")
+    assert signing.FILE not in store.tree(record["ref"])  # the key is no part of what was made
+    found, told = targets.pack_faults("notes", store)
+    assert found == [] and told.endswith("and it holds")
+    make(place, store)
+    assert store.named("packs", "notes")["signature"] == record["signature"]  # not signed again for nothing
+    gc(store)
+    assert targets.pack_faults("notes", store)[0] == []
+    signing.keys_in(store.root).secret.unlink()
+    make(place, store)  # a new key: the same pack under another signature
+    now = store.named("packs", "notes")
+    assert now["ref"] == record["ref"] and now["signature"] != record["signature"]
+    found, told = targets.pack_faults("notes", store)
+    assert found == [] and told.endswith("and it holds")
 
 
 def test_one_changed_document_reads_one_document(again):

@@ -11,8 +11,12 @@ import sys
 import time
 from pathlib import Path
 
+import browser
 import pytest
 from material import netsuke
+
+from netsuke.engines.llama import Engine
+from netsuke.store import Store, hash_file
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = "smollm2-135m-instruct"
@@ -106,7 +110,6 @@ def test_a_known_base_of_the_wrong_bytes_is_refused(made, tmp_path):
     from netsuke.bases import KNOWN
     from netsuke.bases.fetch import check
     from netsuke.errors import StoreError
-    from netsuke.store import Store
 
     _, home, _ = made
     store = Store(home)
@@ -116,3 +119,83 @@ def test_a_known_base_of_the_wrong_bytes_is_refused(made, tmp_path):
     (tmp_path / "base.gguf").write_bytes(data)
     with pytest.raises(StoreError, match="wrong checksum"):
         check(KNOWN[BASE], tmp_path / "base.gguf")
+
+
+# -- exports: each is loaded, and compared with the pack -------------------------------------------------
+@pytest.fixture(scope="module")
+def pack(made):
+    _, home, report = made
+    return Store(home).path(report["pack"])
+
+
+def exported(made, place, *words):
+    _, home, _ = made
+    done = netsuke(home, "pack", "python-docs", str(place), *words, "--json", timeout=300)
+    assert done.returncode == 0, done.stderr
+    print(done.stdout)
+    return place
+
+
+def test_the_gguf_and_the_ollama_folder_hold_the_model(made, pack, tmp_path):
+    exported(made, tmp_path / "m.gguf", "--to", "gguf")
+    assert hash_file(tmp_path / "m.gguf") == hash_file(pack / "model.gguf")
+    out = exported(made, tmp_path / "o", "--to", "ollama")
+    assert hash_file(out / "model.gguf") == hash_file(pack / "model.gguf")
+    assert "You are a helpful AI assistant named SmolLM" in (out / "Modelfile").read_text()
+
+
+def test_transformers_gives_equal_logits_and_encodings(made, pack, tmp_path):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from netsuke.engines import gguf, hf, tokenizer
+
+    out = exported(made, tmp_path / "hf", "--to", "hf")
+    words, own = AutoTokenizer.from_pretrained(out), tokenizer.load_tokenizer(out)
+    texts = ["The with statement is used to wrap a block.", "def f(x):\n    return x ** 2  # ümläut", "\t\n  42"]
+    assert all(words(text)["input_ids"] == own.encode(text).ids for text in texts)
+    theirs = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32, attn_implementation="netsuke")
+    config = json.loads((out / "config.json").read_text())
+    ours = hf.model_of(out, {n: w.float() for n, w in gguf.state_dict(pack / "model.gguf").items()})
+    assert config["vocab_size"] == ours.config.vocab_size
+    ids = torch.tensor([own.encode(texts[0]).ids])
+    with torch.inference_mode():
+        assert torch.equal(theirs(ids).logits, ours(ids).logits)
+    with Engine(pack / "model.gguf") as engine:
+        assert all(engine.tokenize(text, special=False) == own.encode(text).ids for text in texts)
+
+
+def test_the_image_layout_is_whole(made, pack, tmp_path):
+    from netsuke.export import oci
+
+    out = exported(made, tmp_path / "oci", "--to", "oci")
+    assert oci.faults(out) == []
+    assert (out / "blobs" / "sha256" / hash_file(pack / "model.gguf")).is_file()
+
+
+@browser.needed
+def test_the_page_opens_from_the_disk_and_answers(made, tmp_path):
+    out = exported(made, tmp_path / "p.html", "--to", "html")
+    assert out.stat().st_size < 100_000_000
+    with browser.opened() as page:
+        started = time.monotonic()
+        page.goto(out.as_uri(), wait_until="commit")
+        state = browser.ready(page, 120)
+        print(f"ready in {time.monotonic() - started:.1f} s", state)
+        answer = browser.answered(page, "What is a tuple?", tokens=40, timeout_seconds=120)
+        print(f"answered in {time.monotonic() - started:.1f} s", browser.ready(page), answer)
+        assert len(answer.split()) > 5
+        assert not [address for address in page.asked if address.startswith(("http", "ws"))]
+
+
+def test_a_pack_that_left_is_verified_by_its_key(made, tmp_path):
+    _, home, _ = made
+    key = json.loads(netsuke(home, "keys", "--json").stdout)["public"]
+    for place, words in ((tmp_path / "whole", ()), (tmp_path / "shared", ("--share",))):
+        exported(made, place, *words)
+        assert netsuke(tmp_path / "other", "verify", str(place), "--key", key).returncode == 0
+        data = bytearray((place / "model.gguf").read_bytes())
+        data[len(data) // 2] ^= 1
+        (place / "model.gguf").write_bytes(data)
+        done = netsuke(tmp_path / "other", "verify", str(place), "--key", key)
+        assert done.returncode == 6 and "model.gguf: not what was signed" in done.stdout

@@ -13,7 +13,7 @@ import stamp
 HOUSE = stamp.SOURCE
 FILES = sorted(HOUSE.rglob("*.py"))
 ROOMS = sorted(p.name for p in HOUSE.iterdir() if p.is_dir() and any(p.glob("*.py")))
-STEPS = {"bases", "curate", "render", "carve", "tune", "combine", "answer", "check", "pack", "serve"}
+STEPS = {"bases", "curate", "render", "carve", "tune", "combine", "answer", "check", "pack", "export", "serve"}
 KNOWING = {
     "engines",
     "readers",

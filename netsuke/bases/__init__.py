@@ -6,11 +6,13 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import RecipeError, StoreError
 from ..nouns import Recipe, Ref
 from ..step import Progress, Work, step
 from ..store import Store
+from . import outside
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,10 @@ def resolve(recipe: Recipe, store: Store, folder: Path) -> Opened:
     Raises StoreError if a known one is not here yet, RecipeError if there is nothing of that name.
     """
     path = folder / Path(recipe.base).expanduser()
+    if recipe.base not in KNOWN and (added := named(recipe.base, store)):
+        return Opened(Ref(added["ref"]), recipe.base, About(added["name"], added["licence"]))
     if recipe.base not in KNOWN and path.exists():
+        outside.admit(path, store)
         ref = _add_folder(path, store) if path.is_dir() else store.add_file(path)
         return Opened(ref, path.resolve().name, About(path.resolve().name, "unknown"))
     known = find(recipe.base)
@@ -100,6 +105,11 @@ def resolve(recipe: Recipe, store: Store, folder: Path) -> Opened:
             hint=f"netsuke bases fetch {known.name}",
         )
     return Opened(Ref(record["ref"]), known.name, About(record["name"], record["licence"]))
+
+
+def named(name: str, store: Store) -> dict[str, Any] | None:
+    """The record of a base that is here by name, or None; a path is never a name."""
+    return None if not name or name.startswith(".") or set(name) & set("/\\\0") else store.named("bases", name)
 
 
 def _add_folder(path: Path, store: Store) -> Ref:

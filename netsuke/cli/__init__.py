@@ -104,12 +104,21 @@ def netsuke(debug: bool) -> None:
 
 
 def _verbs() -> list[click.Command]:
-    from . import carving, consent, curating, fetching, looking, making, using  # they need what stands above
+    from . import (  # they need what stands above
+        carving,
+        consent,
+        curating,
+        fetching,
+        looking,
+        making,
+        packing,
+        using,
+    )
 
     return [
         making.make, making.plan, making.why, curating.curate, carving.carve, looking.list_packs, looking.report,
-        looking.adapter, looking.verify, looking.gc, consent.consent, fetching.bases,
-        using.chat, using.complete, using.ask, using.serve,
+        looking.adapter, packing.pack, packing.keys, packing.diff, looking.verify, looking.gc, consent.consent,
+        fetching.bases, using.chat, using.complete, using.ask, using.serve,
     ]  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from ..terminal import say
@@ -29,6 +31,11 @@ def bases(context: click.Context, as_json: bool) -> None:
         }
         for b in KNOWN.values()
     ]
+    for name in sorted({*store.names("bases")} - {*KNOWN}):
+        record = store.named("bases", name) or {}
+        here = store.has(record["ref"])
+        size = store.size(record["ref"]) if here else 0
+        rows.append({"name": name, "title": record["name"], "licence": record["licence"], "bytes": size, "here": here})
     result(rows, as_json, lambda: show.bases(rows))
 
 
@@ -50,3 +57,19 @@ def fetch_base(name: str, as_json: bool) -> None:
         with show.Bar(f"fetching {base.title} ({base.licence})") as bar:
             ref = fetch(base, store, bar)
     result({"name": name, "ref": ref, "bytes": base.bytes, "licence": base.licence}, as_json, f"{name} {ref}")
+
+
+@bases.command("add")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", help="What to call it [default: the file's name].")
+@click.option("--licence", default="unknown", show_default=True, help="Its licence, as an SPDX expression.")
+@click.option("--accept-template", is_flag=True, help="Take its chat template although it is not a known one.")
+@AS_JSON
+def add_base(file: Path, name: str | None, licence: str, accept_template: bool, as_json: bool) -> None:
+    """Take a GGUF FILE of yours as a base, once it was read strictly and its chat template was looked at."""
+    from .. import targets
+    from ..bases import outside
+
+    called = name or targets.model_name(file.stem)
+    ref = outside.add(file.expanduser(), called, licence, open_store(), accept_template)
+    result({"name": called, "ref": ref, "licence": licence}, as_json, f"{called} {ref}")

@@ -76,25 +76,30 @@ def adapter(name: str, folder: Path, as_json: bool) -> None:
 @click.option(
     "--repair", is_flag=True, help="Set damaged objects aside, so that the next make builds them again."
 )
+@click.option("--key", type=click.Path(path_type=Path), help="The public key that PACK must be signed by.")
+@click.option("--accept-template", is_flag=True, help="Take PACK's chat template although it is not a known one.")
 @AS_JSON
-def verify(pack: str | None, repair: bool, as_json: bool) -> None:
-    """Re-hash the whole store, or one PACK (a model's name or a pack's folder)."""
+def verify(pack: str | None, repair: bool, key: Path | None, accept_template: bool, as_json: bool) -> None:
+    """Re-hash the whole store, or one PACK (a model's name or a pack's folder) and check its signature."""
     from .. import reachability, targets
-    from ..pack import manifest
 
-    store = open_store()
-    if pack and not (Path(pack) / "netsuke.json").exists():
-        found = [f"{pack}: {fault}" for fault in manifest.faults(targets.pack_folder(pack, store))]
-    elif pack:
-        found = [f"{pack}: {fault}" for fault in manifest.faults(Path(pack))]
+    if key and not pack:
+        raise click.UsageError("--key goes with a PACK")
+    store, signature = open_store(), None
+    if pack:
+        faults, signature = targets.pack_faults(pack, store, key, accept_template)
+        found = [f"{pack}: {fault}" for fault in faults]
     else:
         damages = reachability.verify(store, repair=repair)
         found = [
             f"{d.ref[:12]}: {d.what}" + (f" (hurts {', '.join(d.packs)})" if d.packs else "") for d in damages
         ]
-    result({"whole": not found, "faults": found}, as_json, "\n".join(found) or "whole")
+    whole = f"whole; {signature}" if signature else "whole"
+    result({"whole": not found, "faults": found, "signature": signature}, as_json, "\n".join(found) or whole)
     if found:
         hint = "set aside; make again" if repair else "`netsuke verify --repair`, then make again"
+        if pack:
+            hint = "do not use it: make it again, or ask whoever gave it to you"
         raise StoreError(f"{len(found)} {'fault' if len(found) == 1 else 'faults'} found", hint=hint)
 
 

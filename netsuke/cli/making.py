@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--from", "start", metavar="NAME", help="Go on from what a model has learnt, instead of from the base."
 )
+@click.option("--accept-template", is_flag=True, help="Take the base's chat template although it is not a known one.")
 @click.option("--relock", is_flag=True, help="Measure this machine's speed anew.")
 @ON
 @AS_JSON
@@ -48,6 +49,7 @@ def make(
     task: str | None,
     columns: str | None,
     start: str | None,
+    accept_template: bool,
     relock: bool,
     on: str,
     as_json: bool,
@@ -61,8 +63,10 @@ def make(
         others = (mb, minutes, base, name, *settings, task, columns, start, relock or None)
         return make_many(place, store, any(other is not None for other in others), on, as_json)
     wanted, path, fresh = targets.find_recipe(target, store)
-    if base and base not in KNOWN:
+    if base and base not in KNOWN and not bases.named(base, store):
         base = str(Path(base).expanduser().absolute())
+        if accept_template and Path(base).exists():
+            bases.outside.admit(Path(base), store, accept=True)
     wanted = targets.with_task(dataclasses.replace(wanted, base=base or wanted.base), path.parent, task, columns)
     chosen = targets.settings(settings)
     if start:

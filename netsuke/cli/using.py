@@ -78,11 +78,17 @@ def ask(name: str, questions: tuple[str, ...], lines: Any, as_json: bool) -> Non
     "--context", default=2048, type=click.IntRange(256, 131072), show_default=True, help="Tokens of context."
 )
 def serve(name: str, port: int, context: int) -> None:
-    """Serve a model on 127.0.0.1 as an OpenAI-style API; Ctrl-C stops everything."""
+    """Serve a model on 127.0.0.1 as an OpenAI-style API; Ctrl-C stops everything.
+
+    NAME may also be a folder of `netsuke pack --to html --serve-dir`: then a page in the browser.
+    """
     from .. import serve as front
     from .. import targets
 
     store = open_store()
+    if not targets.named_pack(name, store) and front.is_page(Path(name)):
+        front.serve_page(Path(name), port=port, on_ready=lambda address: say(f"{address}\nCtrl-C stops it"))
+        return
     model = targets.pack_folder(name, store) / "model.gguf"
     label = name if targets.named_pack(name, store) else Path(name).resolve().name
     key = front.default_key(store.root)

@@ -20,7 +20,7 @@ class Params:
     netsuke: str  # version
 
 
-@step(version=3, libraries=("gguf",))
+@step(version=4, libraries=("gguf", "cyclonedx-python-lib"))
 def pack(
     params: Params,
     out: Path,
@@ -36,7 +36,7 @@ def pack(
     shots: Path | None = None,
     scores: Path | None = None,
 ) -> Work:
-    """Write model.gguf, netsuke.json, card.md, report.md, ledger.jsonl and vocabulary.json.
+    """Write model.gguf, netsuke.json, card.md, report.md, ledger.jsonl, vocabulary.json, sbom.cdx.json.
 
     Of a task also task.json, scores.json and shots.jsonl.
     """

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import signing
 from ..documents import read_rows, write_rows
 from ..errors import StoreError
 from ..store import Store, hash_file
-from . import Params, words
+from . import Params, sbom, words
 
 FORMAT = 1
 
@@ -61,9 +62,15 @@ def write(params: Params, out: Path, parts: Parts, task: Mapping[str, Path]) -> 
         "documents": facts["summary"].get("splits", {}),
         "chat_template_sha256": _template_hash(parts.model),
         "lineage": json.loads(parts.lineage.read_text()),
-        "files": {p.name: {"sha256": hash_file(p), "bytes": p.stat().st_size} for p in sorted(out.iterdir())},
+        "files": _listed(out),
     }  # fmt: skip
+    (out / "sbom.cdx.json").write_text(sbom.text(record, facts["rows"]), encoding="utf-8")
+    record["files"] = _listed(out)
     (out / "netsuke.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+
+def _listed(out: Path) -> dict[str, Any]:
+    return {p.name: {"sha256": hash_file(p), "bytes": p.stat().st_size} for p in sorted(out.iterdir())}
 
 
 def _ledger_row(row: dict[str, Any]) -> dict[str, Any]:
@@ -84,15 +91,27 @@ def read(folder: Path) -> dict[str, Any]:
         record: dict[str, Any] = json.loads((folder / "netsuke.json").read_text())
         if record["netsuke"] != FORMAT:
             raise StoreError(
-                f"this pack has format {record['netsuke']}, this netsuke reads {FORMAT}", where=str(folder)
+                f"its netsuke.json has format {record['netsuke']}, this netsuke reads {FORMAT}", where=str(folder)
             )
-        if not isinstance(record["files"], dict):
-            raise KeyError("files")
+        _require_shape(record)
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError("not a pack: there is no netsuke.json", where=str(folder)) from None
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"the pack's netsuke.json is damaged: {error}", where=str(folder)) from error
     return record
+
+
+def _require_shape(record: dict[str, Any]) -> None:
+    """Raise ValueError or KeyError naming the first field that is not as docs/netsuke.schema.json has it."""
+    for name, kind in (("name", str), ("made_with", str), ("base", dict), ("measures", list), ("files", dict)):
+        if not isinstance(record[name], kind):
+            raise ValueError(f"{name} is not a {kind.__name__}")
+    for name in ("name", "title", "licence", "sha256"):
+        if not isinstance(record["base"][name], str):
+            raise ValueError(f"base.{name} is not a text")
+    for name, facts in record["files"].items():
+        if not isinstance(facts, dict) or not isinstance(facts["bytes"], int) or not isinstance(facts["sha256"], str):
+            raise ValueError(f"files.{name} has no sha256 and bytes")
 
 
 def read_from(store: Store, ref: str) -> dict[str, Any]:
@@ -115,5 +134,5 @@ def faults(folder: Path) -> list[str]:
             found.append(f"{name}: {path.stat().st_size} bytes, not {facts.get('bytes')}")
         elif hash_file(path) != facts.get("sha256"):
             found.append(f"{name}: its bytes changed")
-    extra = {p.name for p in folder.iterdir()} - set(listed) - {"netsuke.json"}
+    extra = {p.name for p in folder.iterdir()} - set(listed) - {"netsuke.json", signing.FILE}
     return found + [f"{name}: not part of the pack" for name in sorted(extra)]

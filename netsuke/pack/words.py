@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import front
+
 LIMITS = """\
 - It writes and completes in the manner of the material. It is not a source of facts: it invents names, numbers and
   quotations without noticing. Look facts up in the documents themselves.
@@ -86,12 +88,8 @@ def card(facts: dict[str, Any]) -> str:
     params, rows = facts["params"], facts["rows"]
     used = [r for r in rows if "train" in r["split"]]
     licences = sorted({r["licence"] for r in used})
-    front = [
-        "---", f"license: {params.base_licence.lower()}", f"base_model: {params.base}",
-        "library_name: gguf", "pipeline_tag: text-generation", "tags: [netsuke, gguf]", "---",
-    ]  # fmt: skip
     return "\n".join([
-        *front, "", f"# {params.name}", "",
+        *front.lines(facts), "", f"# {params.name}", "",
         f"A pocket-sized language model carved by Netsuke {params.netsuke} out of {params.base_title} "
         f"({params.base_licence}) from {len(used)} documents.", "",
         f"Licences of the material: {', '.join(licences) or 'none'}. The licence above is the base's; what the owner "

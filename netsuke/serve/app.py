@@ -21,6 +21,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from ..engines.llama import Engine
 from ..errors import EngineError
@@ -100,20 +101,25 @@ def serve(
     is not a loopback one, or the engine does not start.
     """
     name, model = next(iter(packs.items()))
-    with _listen(host, port) as listener, Engine(model, context_tokens=context_tokens) as engine:
+    with listen(host, port) as listener, Engine(model, context_tokens=context_tokens) as engine:
         app = build_app(Supervisor(name, engine), key=key, port=port, hosts=hosts)
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            http="h11",
-            ws="none",
-            lifespan="on",
-            timeout_graceful_shutdown=2,
-        )
-        _Front(config, on_ready).run(sockets=[listener])
+        run(app, listener, on_ready)
+
+
+def run(app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None] | None = None) -> None:
+    """An application on a listening socket, until SIGINT or SIGTERM."""
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        http="h11",
+        ws="none",
+        lifespan="on" if isinstance(app, Starlette) else "off",
+        timeout_graceful_shutdown=2,
+    )
+    _Front(config, on_ready).run(sockets=[listener])
 
 
 class _Front(uvicorn.Server):
@@ -142,7 +148,7 @@ class _Front(uvicorn.Server):
                 signal.signal(one, handler)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """A listening socket on a loopback address. Raises EngineError."""
     where = f"{host}:{port}"
     if host != "localhost" and not _is_loopback(host):

@@ -2,8 +2,14 @@
 
 import json
 import shutil
+import warnings
+from pathlib import Path
 
+import jsonschema
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from huggingface_hub import ModelCard
 from tiny import tiny_gguf
 
 from netsuke import pack
@@ -58,10 +64,42 @@ def test_a_pack_is_whole_and_says_what_it_is(made):
     assert record["base"]["licence"] == "MIT"
     assert set(record["files"]) == {p.name for p in made.iterdir()} - {"netsuke.json"}
     card, text = (made / "card.md").read_text(), (made / "report.md").read_text()
-    assert "license: mit" in card and "-10.0%" in card
+    assert 'license: "mit"' in card and "-10.0%" in card
     assert "hardly knows the script" in text
     assert "general: +5.0%" in text  # what got worse is said
     assert "love-letter" not in (made / "ledger.jsonl").read_text()
+
+
+def test_a_manifest_follows_its_schema(made):
+    schema = json.loads((Path(__file__).parents[2] / "docs" / "netsuke.schema.json").read_text())
+    checker = jsonschema.Draft202012Validator(schema)
+    record = manifest.read(made)
+    checker.validate(record)
+    for wrong in ({"netsuke": 2}, {"files": {"../x": {"sha256": "0" * 64, "bytes": 1}}}, {"base": {}}):
+        assert list(checker.iter_errors({**record, **wrong}))
+
+
+def test_the_card_has_the_fields_of_a_hugging_face_card(made):
+    card = ModelCard((made / "card.md").read_text())
+    data = card.data.to_dict()
+    assert (data["license"], data["base_model"], data["datasets"]) == ("mit", "tiny", [])
+    assert data["metrics"] == ["bits_per_byte"] and data["library_name"] == "gguf"
+    results = {result.dataset_name: result.metric_value for result in card.data.eval_results}
+    assert results == {"held-out documents of the owner": 0.9, "general English, eight genres": 1.05}
+    assert "# mine" in card.text
+
+
+def test_the_bill_of_materials_is_one_and_has_no_date(made):
+    bill = json.loads((made / "sbom.cdx.json").read_text())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill)) is None
+    ours = bill["metadata"]["component"]
+    assert ours["type"] == "machine-learning-model"
+    assert ours["hashes"][0]["content"] == manifest.read(made)["files"]["model.gguf"]["sha256"]
+    assert "timestamp" not in bill["metadata"]
+    licences = next(part["licenses"] for part in bill["components"] if part["type"] == "data")
+    assert licences == [{"license": {"name": "unknown"}}]
 
 
 @pytest.mark.parametrize("name", ["model.gguf", "card.md", "ledger.jsonl", "vocabulary.json", "report.md"])

@@ -1,0 +1,72 @@
+"""Models from outside: a GGUF file is read strictly, and its chat template looked at, before anything else opens it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from .. import chat_templates
+from ..errors import EngineError, RecipeError
+from ..nouns import Ref
+from ..store import Store, hash_file
+
+
+def admit(path: Path, store: Store, accept: bool = False) -> None:
+    """Look at a GGUF file or a Hugging Face folder once; what was admitted is remembered by its bytes.
+
+    Raises EngineError where a file is not sound, and RecipeError, with a diff, where the chat template is not a known
+    one, unless `accept`.
+    """
+    if path.is_dir():
+        template = _template_in(path)
+        name = Ref(chat_templates.digest(template)) if template else None
+    else:
+        name = hash_file(path)
+    if name is None or store.named("admitted", name):
+        return
+    if path.is_file():
+        template = _template_of(path)
+    if template and not accept and not chat_templates.known(template):
+        raise RecipeError(
+            "its chat template, a program that shapes every question to it, is not a known one:\n"
+            + chat_templates.difference(template),
+            where=path.name,
+            hint="read it; --accept-template takes this one, from then on",
+        )
+    store.name("admitted", name, {"ref": name, "template": chat_templates.digest(template) if template else None})
+
+
+def add(path: Path, name: str, licence: str, store: Store, accept: bool = False) -> Ref:
+    """Ref of a GGUF file that is a base from now on, under a name. Raises as `admit` does, with nothing kept."""
+    from . import KNOWN
+
+    if name in KNOWN:
+        raise RecipeError(f"{name!r} is the name of a known base", hint="give another one with --name")
+    if not path.is_file():
+        raise RecipeError("there is no such file", where=str(path))
+    store.require_space(2 * path.stat().st_size, f"adding {path.name}")
+    admit(path, store, accept)
+    ref = store.add_file(path)
+    store.name("bases", name, {"ref": ref, "name": name, "licence": licence})
+    return ref
+
+
+def _template_of(path: Path) -> str | None:
+    from ..engines import metadata, strict
+
+    facts = strict.require_sound(path)
+    if not facts.tokens:
+        raise EngineError("there is no tokenizer in this file", where=path.name, hint="is it a language model?")
+    return metadata.chat_template(path)
+
+
+def _template_in(folder: Path) -> str | None:
+    """The template of a Hugging Face folder; a file of its own goes before the one in the settings."""
+    file = folder / "chat_template.jinja"
+    if file.is_file():
+        return file.read_text(encoding="utf-8", errors="replace")
+    try:
+        found = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("chat_template")
+    except (OSError, ValueError, AttributeError):
+        return None  # whoever reads the folder names that
+    return found if isinstance(found, str) else json.dumps(found) if found else None

@@ -1,0 +1,117 @@
+"""What changed from one pack to another: data, settings, measures, size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..documents import read_rows
+from ..nouns import Run
+from ..store import Store
+from . import manifest
+
+
+def compare(before: Path, after: Path, store: Store) -> dict[str, Any]:
+    """{"base", "documents", "settings", "measures", "bytes", "template", "files"}: each what was and what is.
+
+    Settings are told where both packs were made in this home; without that `settings` is None.
+    """
+    old, new = manifest.read(before), manifest.read(after)
+    return {
+        "base": _pair(old["base"]["name"], new["base"]["name"]),
+        "documents": _documents(before, after),
+        "settings": _settings(old, new, store),
+        "measures": _measures(old["measures"], new["measures"]),
+        "bytes": _pair(*(record["files"]["model.gguf"]["bytes"] for record in (old, new))),
+        "template": _pair(*(record.get("chat_template_sha256") for record in (old, new))),
+        "files": {
+            "added": sorted({*new["files"]} - {*old["files"]}), "gone": sorted({*old["files"]} - {*new["files"]}),
+            "changed": sorted(name for name in {*old["files"]} & {*new["files"]}
+                              if old["files"][name]["sha256"] != new["files"][name]["sha256"]),
+        },
+    }  # fmt: skip
+
+
+def _pair(before: Any, after: Any) -> dict[str, Any]:
+    return {"before": before, "after": after, "same": before == after}
+
+
+def _documents(before: Path, after: Path) -> dict[str, Any]:
+    """How many documents that were learnt from came and went, by their hashes, and whose licence changed."""
+    old, new = ({row["hash"]: row for row in read_rows(folder / "ledger.jsonl") if row["decision"] == "in"}
+                for folder in (before, after))  # fmt: skip
+    both = old.keys() & new.keys()
+    return {
+        "before": len(old), "after": len(new), "came": len(new.keys() - old.keys()),
+        "went": len(old.keys() - new.keys()),
+        "moved": sum(old[one]["split"] != new[one]["split"] for one in both),
+        "licence changed": sum(old[one]["licence"] != new[one]["licence"] for one in both),
+    }  # fmt: skip
+
+
+def _settings(old: Mapping[str, Any], new: Mapping[str, Any], store: Store) -> list[dict[str, Any]] | None:
+    """The settings of the steps that differ; None where a step's run is not in this home."""
+    found = []
+    for step in sorted({*old["lineage"]} | {*new["lineage"]}):
+        runs = [_run(record, step, store) for record in (old, new)]
+        if None in runs:
+            return None
+        params, others = (_flat(run.params) for run in runs if run)
+        for name in sorted({*params} | {*others}):
+            if params.get(name) != others.get(name):
+                found.append({"setting": f"{step}.{name}", "before": params.get(name), "after": others.get(name)})
+    return found
+
+
+def _run(record: Mapping[str, Any], step: str, store: Store) -> Run | None:
+    row = record["lineage"].get(step)
+    return store.find(row["key"]) if row else None
+
+
+def _flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found
+
+
+def _measures(old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    before = {row["name"]: row for row in old}
+    return [
+        {"name": row["name"], "unit": row["unit"], "before": before[row["name"]]["ours"], "after": row["ours"],
+         "change": row["ours"] / before[row["name"]]["ours"] - 1}
+        for row in new if row["name"] in before and before[row["name"]]["ours"]
+    ]  # fmt: skip
+
+
+def words(found: Mapping[str, Any]) -> str:
+    """What `compare` found, for a person."""
+    documents, lines = found["documents"], []
+    if not found["base"]["same"]:
+        lines.append(f"base       {found['base']['before']} -> {found['base']['after']}")
+    lines.append(
+        f"documents  {documents['before']} -> {documents['after']}: {documents['came']} came, "
+        f"{documents['went']} went, {documents['moved']} moved between the parts"
+    )
+    if found["settings"] is None:
+        lines.append("settings   not known: the packs were not both made here")
+    for row in found["settings"] or ():
+        lines.append(f"setting    {row['setting']}: {json.dumps(row['before'])} -> {json.dumps(row['after'])}")
+    if found["settings"] == []:
+        lines.append("settings   the same")
+    for row in found["measures"]:
+        scale, digits = (1e-6, 1) if row["unit"] == "bytes" else (1.0, 4)
+        unit = "MB" if row["unit"] == "bytes" else row["unit"]
+        lines.append(f"{row['name']:10} {row['before'] * scale:.{digits}f} -> {row['after'] * scale:.{digits}f} {unit} "
+                     f"({row['change']:+.1%})")  # fmt: skip
+    if not found["template"]["same"]:
+        lines.append("template   CHANGED: the chat template is another one")
+    for what, names in found["files"].items():
+        if names:
+            lines.append(f"{what:10} {', '.join(names)}")
+    return "\n".join(lines)

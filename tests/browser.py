@@ -1,0 +1,71 @@
+"""A real browser for tests: Debian's Chromium, driven by playwright, which may reach nothing but this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+MISSING = "there is no Chromium: scripts/browser installs it where it may (root, apt-get)"
+
+needed = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
+
+
+_running: list[Any] = []  # playwright starts once in a thread
+
+
+@contextlib.contextmanager
+def _playing() -> Iterator[Any]:
+    """Playwright, started or as it runs already."""
+    if _running:
+        yield _running[0]
+        return
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        _running.append(play)
+        try:
+            yield play
+        finally:
+            _running.clear()
+
+
+@contextlib.contextmanager
+def opened(**context: Any) -> Iterator[Any]:
+    """A page of a fresh browser, with `asked`, the addresses it asked for, and `broken`, the errors of its scripts."""
+    with _playing() as play:
+        browser = play.chromium.launch(executable_path=PROGRAM, args=FLAGS)
+        try:
+            page = browser.new_page(**context)
+            page.asked, page.broken = [], []
+            page.on("request", lambda request: page.asked.append(request.url))
+            page.on("pageerror", lambda error: page.broken.append(str(error)))
+            page.on("console", lambda note: page.broken.append(note.text) if note.type == "error" else None)
+            yield page
+        finally:
+            browser.close()
+
+
+def ready(page: Any, timeout_seconds: float = 60) -> dict[str, str]:
+    """Waits until a model's page has started; what it says of itself."""
+    page.wait_for_selector("body[data-ready], body[data-failed]", state="attached", timeout=timeout_seconds * 1000)
+    return dict(page.evaluate("({...document.body.dataset})"))
+
+
+def answered(page: Any, text: str, tokens: int = 12, mode: str = "chat", timeout_seconds: float = 60) -> str:
+    """What the model of a page answers to a text, typed in and sent."""
+    page.check(f"[value={mode}]", force=True)
+    page.evaluate(f"document.getElementById('longest').value = {tokens}, document.getElementById('chance').value = 0")
+    count = 1 + int(page.evaluate("+document.body.dataset.answers || 0"))
+    page.fill("#say", text)
+    page.click("#send")
+    page.wait_for_selector(f"body[data-answers='{count}']", state="attached", timeout=timeout_seconds * 1000)
+    return str(page.locator("#talk p span").last.inner_text())

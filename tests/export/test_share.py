@@ -1,0 +1,71 @@
+"""A shared pack holds nothing that quotes the documents, and says what can still tell of them."""
+
+import json
+
+from packed import small_pack
+
+from netsuke import export, signing
+from netsuke.pack import compare, manifest
+
+ROWS = [
+    {"hash": "a" * 64, "source": 0, "owner": "Ada", "licence": "MIT", "decision": "in", "reason": "", "split": "train"},
+    {"hash": "b" * 64, "source": 0, "owner": "Ada", "licence": "MIT", "decision": "in", "reason": "", "split": "test"},
+]
+
+
+def shared(pack, out):
+    told = export.form("shared").write(pack, out)
+    return out, told
+
+
+def test_what_quotes_the_documents_stays_at_home(tmp_path):
+    out, told = shared(small_pack(tmp_path / "pack", rows=ROWS), tmp_path / "out")
+    assert manifest.faults(out) == []
+    kept = {"model.gguf", "vocabulary.json", "card.md", "ledger.jsonl", "netsuke.json"}
+    assert {p.name for p in out.iterdir()} == kept
+    everything = b"".join(p.read_bytes() for p in out.iterdir())
+    assert b"a letter of mine" not in everything and b"Ada" not in everything
+    assert manifest.read(out)["left_out"] == ["shots.jsonl"]
+    assert "shots.jsonl" in told[0] and "rare word" in told[1]
+    assert "## Shared" in (out / "card.md").read_text() and "word for word" in (out / "card.md").read_text()
+
+
+def test_a_file_that_is_not_known_stays_at_home(tmp_path):
+    pack = small_pack(tmp_path / "pack", rows=ROWS)
+    (pack.folder / "search.db").write_text("everything")
+    record = json.loads((pack.folder / "netsuke.json").read_text())
+    record["files"]["search.db"] = {"sha256": "0" * 64, "bytes": 10}
+    out, _ = shared(export.Pack(pack.folder, record), tmp_path / "out")
+    assert not (out / "search.db").exists()
+    assert manifest.read(out)["left_out"] == ["search.db", "shots.jsonl"]
+
+
+def test_a_signature_goes_with_the_pack_and_not_with_the_shared_one(tmp_path):
+    pack, keys = small_pack(tmp_path / "pack"), signing.own_keys(tmp_path / "home")
+    (tmp_path / "sig").write_bytes(signing.signature(pack.folder, keys))
+    whole = export.Pack(pack.folder, pack.record, tmp_path / "sig")
+    export.form("folder").write(whole, tmp_path / "copy")
+    assert signing.fault(tmp_path / "copy", tmp_path / "copy" / signing.FILE, keys.public) is None
+    assert manifest.faults(tmp_path / "copy") == []
+    out, _ = shared(whole, tmp_path / "out")
+    assert not (out / signing.FILE).exists()
+
+
+def test_what_changed_between_packs_is_said(tmp_path, store):
+    one = small_pack(tmp_path / "one", rows=ROWS)
+    moved = [{**ROWS[0], "split": "valid"}, {**ROWS[1], "hash": "c" * 64}]
+    two = small_pack(tmp_path / "two", rows=moved, seed=1)
+    record = json.loads((two.folder / "netsuke.json").read_text())
+    record["measures"][0]["ours"] = 35e6
+    record["chat_template_sha256"] = "d" * 64
+    (two.folder / "netsuke.json").write_text(json.dumps(record))
+    found = compare.compare(one.folder, two.folder, store)
+    documents = found["documents"]
+    assert (documents["came"], documents["went"], documents["moved"], documents["licence changed"]) == (1, 1, 1, 0)
+    assert found["files"]["changed"] == ["ledger.jsonl", "model.gguf"]
+    assert found["measures"][0]["change"] == -0.5 and found["settings"] == []
+    text = compare.words(found)
+    assert "1 came, 1 went, 1 moved" in text and "70.0 -> 35.0 MB (-50.0%)" in text and "template   CHANGED" in text
+    same = compare.compare(one.folder, one.folder, store)
+    assert same["bytes"]["same"] and same["files"] == {"added": [], "gone": [], "changed": []}
+    assert "CHANGED" not in compare.words(same)
