@@ -143,6 +143,10 @@ _NAMES = {
 }
 
 
+COSTS = (("first token", "first token behind 256, s", 1.0, 2), ("memory", "most memory, MB", 1e-6, 0),
+         ("energy", "joules per token", 1.0, 2))  # fmt: skip
+
+
 def table(measures: list[dict[str, Any]], trial: list[dict[str, Any]], gates: list[dict[str, Any]]) -> str:
     """Base against ours with 95% intervals and n, then the gates."""
     rows = [["", "base", "ours", "change", "95%", "n"]]
@@ -174,6 +178,11 @@ def table(measures: list[dict[str, Any]], trial: list[dict[str, Any]], gates: li
                     str(ours["n"]),
                 ]
             )
+    for part, title, scale, digits in COSTS:
+        both = [speeds.get(f"{part} {who}") for who in ("base", "ours")]
+        if all(both):
+            base, ours = (one["value"] * scale for one in both if one)
+            rows.append([title, f"{base:,.{digits}f}", f"{ours:,.{digits}f}", f"{ours / base - 1:+.1%}", "", ""])
     verdicts = grid([_verdict(gate) for gate in gates], (2,))
     return f"{grid(rows, (1, 2, 3, 5))}\n\n{verdicts}"
 
@@ -196,12 +205,32 @@ def scores(content: dict[str, Any]) -> str:
 
 
 def _verdict(gate: dict[str, Any]) -> list[str]:
-    value, limit = gate["value"], gate["limit"]
-    if gate["name"].startswith("task"):
-        return ["held" if gate["passed"] else "FAILED", "task", f"{value:+.1%}", gate["name"].partition(": ")[2]]
-    size = gate["name"] == "size"
-    shown = (f"{value / 1e6:.1f} MB", f"{limit / 1e6:.1f} MB") if size else (f"{value:+.1%}", f"{limit:+.1%}")
-    return ["held" if gate["passed"] else "FAILED", gate["name"], shown[0], f"at most {shown[1]}"]
+    value, limit, name = gate["value"], gate["limit"], gate["name"]
+    said = "held" if gate["passed"] else "FAILED"
+    if name.startswith("task") or name == "safety":
+        short, _, other = name.partition(": ")
+        return [said, short, f"{value:+.1%}", f"worse than {other or 'the base'} beyond chance: no"
+                if gate["passed"] else f"worse than {other or 'the base'} beyond chance"]  # fmt: skip
+    shown = {
+        "size": (f"{value / 1e6:.1f} MB", f"{limit / 1e6:.1f} MB"), "private": (f"{value:.0f}", f"{limit:.0f}"),
+        "recalled": (f"{value:.1%}", f"{limit:.1%}"), "confidence": (f"{value:.1%}", f"{limit:.1%}"),
+    }.get(name, (f"{value:+.1%}", f"{limit:+.1%}"))  # fmt: skip
+    over = " (over, but it may be chance)" if gate["passed"] and value > limit else ""
+    return [said, name, shown[0], f"at most {shown[1]}{over}"]
+
+
+def since(rows: list[dict[str, Any]]) -> str:
+    """The last pack of that name beside this one, on the texts that both were checked on."""
+    shown = [["since the last one", "last", "now", "change", "95%", "n"]]
+    for row in rows:
+        scale, digits = (1e-6, 1) if row["unit"] == "bytes" else (1.0, 4)
+        ends = row.get("change_interval")
+        shown.append([
+            _NAMES.get(row["name"], row["name"]),
+            f"{row['last'] * scale:.{digits}f}", f"{row['now'] * scale:.{digits}f}",
+            f"{row['change']:+.1%}", "{:+.1%} to {:+.1%}".format(*ends) if ends else "", str(row.get("n_texts", "")),
+        ])  # fmt: skip
+    return grid(shown, (1, 2, 3, 5))
 
 
 def data(name: str, summary: dict[str, Any]) -> str:

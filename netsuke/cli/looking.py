@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import StoreError
 from ..terminal import paint, say
 from . import AS_JSON, open_store, result
+
+if TYPE_CHECKING:
+    from ..store import Store
 
 
 @click.command("list")
@@ -37,16 +42,46 @@ def list_packs(as_json: bool) -> None:
 
 @click.command()
 @click.argument("name")
+@click.option("--html", "place", metavar="FILE|open", help="Write the page to FILE, or open it in the browser.")
 @AS_JSON
-def report(name: str, as_json: bool) -> None:
+def report(name: str, place: str | None, as_json: bool) -> None:
     """Print the report of a model: what went in, what came out, what got worse."""
     from .. import targets
     from ..pack import manifest
 
-    folder = targets.pack_folder(name, open_store())
-    result(
-        manifest.read(folder), as_json, lambda: (folder / "report.md").read_text(encoding="utf-8").rstrip()
-    )
+    store = open_store()
+    folder = targets.pack_folder(name, store)
+    if place is None:
+        told = folder / "report.md"
+        result(manifest.read(folder), as_json, lambda: told.read_text(encoding="utf-8").rstrip())
+        return
+    path = write_page(name, folder, store, place)
+    if place == "open":
+        click.launch(path.resolve().as_uri())
+    result({"name": name, "file": str(path)}, as_json, f"written to {path}")
+
+
+def write_page(name: str, folder: Path, store: Store, place: str) -> Path:
+    """Write the page of a pack, with what stands beside its name: its trial, the one before it, the sizes there are."""
+    from .. import loop, targets
+    from ..errors import NetsukeError
+    from ..pack import manifest, page
+    from ..store import explained
+
+    content, quoted = (manifest.read_part(folder, file) for file in ("report.json", "quotes.json"))
+    if content is None:
+        raise StoreError("this pack holds no report.json", where=str(folder), hint="make it again")
+    beside: dict[str, Any] = {}
+    if record := targets.named_pack(name, store):
+        beside = {"trial": record["trial"], "since": record.get("since", [])}
+        with contextlib.suppress(NetsukeError):  # the recipe may be gone; the page does without the picture
+            wanted, path, _ = targets.find_recipe(name, store)
+            beside["frontier"] = loop.frontier_picture(wanted, path, store)
+    target = store.root / "pages" / f"{content['name']}.html" if place == "open" else Path(place)
+    with explained("write the page", target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(page.html(content, quoted, beside), encoding="utf-8")
+    return target
 
 
 @click.command()

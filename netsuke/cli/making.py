@@ -128,11 +128,13 @@ def tell(outcome: Any, store: Store, name: str, as_json: bool) -> None:
         "gates": loop.gates_of(store, outcome),
         "trial": trial,
         "task": scores,
+        "since": loop.since_last(store, name, outcome),
     }
 
     def told() -> str:
-        table = show.table(report["measures"], trial, value["gates"])
-        return f"{show.scores(scores)}\n\n{table}" if scores["scores"] else table
+        parts = [show.scores(scores)] if scores["scores"] else []
+        parts += [show.table(report["measures"], trial, value["gates"])]
+        return "\n\n".join([*parts, *([show.since(value["since"])] if value["since"] else [])])
 
     result(value, as_json, told)
 

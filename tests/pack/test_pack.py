@@ -14,9 +14,9 @@ from netsuke.pack import manifest
 REPORT = {
     "measures": [
         {"name": "domain", "unit": "bits per byte", "better": "lower", "base": 1.0, "ours": 0.9, "change": -0.1,
-         "change_low": -0.12, "change_high": -0.08, "n_texts": 5},
+         "change_interval": [-0.12, -0.08], "n_texts": 5},
         {"name": "general", "unit": "bits per byte", "better": "lower", "base": 1.0, "ours": 1.05, "change": 0.05,
-         "change_low": 0.04, "change_high": 0.06, "n_texts": 8},
+         "change_interval": [0.04, 0.06], "n_texts": 8},
         {"name": "size", "unit": "bytes", "better": "lower", "base": 9e7, "ours": 7e7, "change": -0.22},
     ],
     "gates": [{"name": "domain", "value": -0.1, "limit": 0.0, "passed": True, "sentence": "domain: fine"}],
@@ -64,7 +64,8 @@ def test_a_pack_is_whole_and_says_what_it_is(made):
     assert "love-letter" not in (made / "ledger.jsonl").read_text()
 
 
-@pytest.mark.parametrize("name", ["model.gguf", "card.md", "ledger.jsonl", "vocabulary.json", "report.md"])
+@pytest.mark.parametrize("name", ["model.gguf", "card.md", "ledger.jsonl", "vocabulary.json", "report.md",
+                                  "report.html", "report.json", "quotes.json"])  # fmt: skip
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone", "linked"])
 def test_every_damage_is_named(made, tmp_path, name, damage):
     path = made / name
