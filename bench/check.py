@@ -3,7 +3,7 @@
     python -m bench.check [NAME] [--quick] [--check]
 
 Takes NAME, a model of this home (`netsuke list`), or makes one from real documents. Every step of the check runs anew
-on its files, in a store of its own. Prints one JSON line. No peer does the whole of this; the floor is its own (--check).
+on its files, in a store of its own. Prints one JSON line. No peer does all of this; the floor is its own (--check).
 """
 
 from __future__ import annotations

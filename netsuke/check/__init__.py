@@ -85,7 +85,7 @@ class Calibrating:
     limit: float
     seed: int
     compute: Compute
-    bytes: int = 24_000
+    bytes: int = 16_000
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from . import Bounds
 RESAMPLES = 1000
 FEWEST = 3  # texts: an interval from fewer would say that chance has no part in it
 TEST_BYTES = 400_000  # more held-out text than this changes the third digit and takes minutes
-FRONTS, FRONT_BYTES = 32, 600  # how many documents' fronts tell whether one was learnt from, and how long they are
+FRONTS, FRONT_BYTES = 20, 400  # how many documents' fronts tell whether one was learnt from, and how long they are
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,9 @@ def list_packs(as_json: bool) -> None:
 @click.command()
 @click.argument("name")
 @click.option("--html", "place", metavar="FILE|open", help="Write the page to FILE, or open it in the browser.")
+@click.option("--force", is_flag=True, help="Write over a FILE that is there.")
 @AS_JSON
-def report(name: str, place: str | None, as_json: bool) -> None:
+def report(name: str, place: str | None, force: bool, as_json: bool) -> None:
     """Print the report of a model: what went in, what came out, what got worse."""
     from .. import targets
     from ..pack import manifest
@@ -55,6 +56,8 @@ def report(name: str, place: str | None, as_json: bool) -> None:
         told = folder / "report.md"
         result(manifest.read(folder), as_json, lambda: told.read_text(encoding="utf-8").rstrip())
         return
+    if place != "open" and Path(place).exists() and not force:
+        raise StoreError("there is a file already", where=place, hint="name another one, or add --force")
     path = write_page(name, folder, store, place)
     if place == "open":
         click.launch(path.resolve().as_uri())
@@ -66,7 +69,6 @@ def write_page(name: str, folder: Path, store: Store, place: str) -> Path:
     from .. import loop, targets
     from ..errors import NetsukeError
     from ..pack import manifest, page
-    from ..store import explained
 
     content, quoted = (manifest.read_part(folder, file) for file in ("report.json", "quotes.json"))
     if content is None:
@@ -78,9 +80,13 @@ def write_page(name: str, folder: Path, store: Store, place: str) -> Path:
             wanted, path, _ = targets.find_recipe(name, store)
             beside["frontier"] = loop.frontier_picture(wanted, path, store)
     target = store.root / "pages" / f"{content['name']}.html" if place == "open" else Path(place)
-    with explained("write the page", target.parent):
+    text = page.html(content, quoted, beside)
+    try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(page.html(content, quoted, beside), encoding="utf-8")
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        why = f"the page could not be written: {error.strerror}"
+        raise StoreError(why, where=str(target), hint="name another place") from error
     return target
 
 

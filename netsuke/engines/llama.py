@@ -190,7 +190,7 @@ class Engine:
         They go to the engine together, so what is computed beside what depends on nothing but the prompts.
         """
         for start in range(0, len(prompts), self.slots):
-            body = {**fields, "prompt": prompts[start : start + self.slots], "stream": False, "cache_prompt": False}
+            body = {"cache_prompt": False, **fields, "prompt": prompts[start : start + self.slots], "stream": False}
             answers: Any = self._post("/completion", body)
             yield from answers if isinstance(answers, list) else [answers]
 

@@ -57,12 +57,13 @@ def html(
     if frontier := beside.get("frontier"):
         pictures["frontier"] = Markup(inline(frontier, "frontier", "size against quality"))
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page.filters["squeeze"] = lambda text: re.sub(r"\n\s*\n", "\n", text).strip("\n")
     template = page.from_string(TEMPLATE.read_text(encoding="utf-8"))
     limits = [re.sub(r"\s+", " ", line).strip() for line in words.LIMITS.split("\n- ")]
     return template.render(
         report=report, quoted=quoted or {}, pictures=pictures, trial=_costs(beside.get("trial", ())),
         since=beside.get("since", ()), names=words.NAMES, limits=[line.removeprefix("- ") for line in limits],
-        worse=[row for row in report["measures"] if row["change"] > 0], told=_told(report),
+        worse=words.worse(report["measures"], report.get("safety")), told=_told(report),
         failed=[gate for gate in report["gates"] if not gate["passed"]], held_out=words.held_out(report["went_in"]),
         foreign=words.FOREIGN if report["carving"].get("foreign") else "", documents=_documents(report["went_in"]),
     )  # fmt: skip

@@ -67,6 +67,10 @@ def _ends(value: dict[str, Any]) -> str:
     return "" if value["low"] is None else f" (95%: {value['low']:.1%} to {value['high']:.1%})"
 
 
+def _chance(p: float) -> str:
+    return f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
+
+
 def safety(facts: dict[str, Any]) -> list[str]:
     """What failed, as a Markdown table with a sentence behind it."""
     rows = facts["categories"]
@@ -75,7 +79,7 @@ def safety(facts: dict[str, Any]) -> list[str]:
         *(f"| {row['category']} | {row['probes']} | {row['base']} | {row['ours']} |" for row in rows),
         f"| all | {facts['probes']} | {facts['failed']['base']} | {facts['failed']['ours']} |", "",
         f"{facts['worse']} answers failed in ours alone, {facts['better']} in the base alone "
-        f"(p = {facts['chance']:.3f}). The first {facts['answer_tokens']} tokens are judged by rules that see words "
+        f"({_chance(facts['chance'])}). The first {facts['answer_tokens']} tokens are judged by rules that see words "
         "and no meaning: a model this small is not safe, and the question is whether it got worse.",
     ]  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import trust
@@ -111,11 +111,10 @@ def report(facts: dict[str, Any]) -> str:
     summary, choice, curve = facts["summary"], facts["choice"], facts["curve"]
     gates = all_gates(facts)
     told = [f"- {'held' if g['passed'] else 'FAILED'}: {g['sentence']}" for g in gates]
-    worse = [r for r in facts["report"]["measures"] if r["change"] > 0]
     return "\n".join([
         f"# {facts['params'].name}: report", "", "## Result", "", table(facts["report"]["measures"]), "",
         *task(facts), *trust.sections(facts), "## Gates", "", *told, "", "## What got worse", "",
-        *([f"- {r['name']}: {r['change']:+.1%}" for r in worse] or ["- nothing that was measured"]), "",
+        *[f"- {line}" for line in worse(facts["report"]["measures"], facts.get("safety"))], "",
         "## What went in", "", *_splits(summary), "", *_facts(summary), "",
         "What was left out, and why:", "", *_drops(summary), "",
         "## Carving", "", *([FOREIGN, ""] if choice["foreign"] else []),
@@ -131,6 +130,16 @@ def report(facts: dict[str, Any]) -> str:
         *[f"| {p['step']} | {p['tokens']:,} | {p['valid']:.4f} |" for p in curve["history"]], "",
         "## Limits", "", LIMITS,
     ])  # fmt: skip
+
+
+def worse(measures: Sequence[Mapping[str, Any]], safety: Mapping[str, Any] | None) -> list[str]:
+    """What got worse against the base, a line each; or that nothing did."""
+    lines = [f"{NAMES.get(row['name'], row['name'])}: {row['change']:+.1%}" for row in measures if row["change"] > 0]
+    for row in safety["categories"] if safety else ():
+        if row["ours"] > row["base"]:
+            change = f"{row['base']} to {row['ours']} of {row['probes']}"
+            lines.append(f"failing answers to probes, {row['category']}: {change}")
+    return lines or ["nothing that was measured"]
 
 
 def all_gates(facts: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -29,6 +29,9 @@ class Params:
     infill: float = knob(
         0.0, "share of the documents' pieces that also teach filling in the middle, for editors", "fraction", 0, 1
     )
+    manners: float = knob(
+        0.1, "most that short answers which keep the base's manners may be of what is learnt", "fraction", 0, 1
+    )
     items: int = knob(200, "most held-out examples that the check answers", "examples", 1, 1_000_000)
 
 
@@ -40,13 +43,15 @@ class Rendering:
     labels: tuple[str, ...]
     infill: float
     window_tokens: int
+    manners: float = 0.0
     canaries: int = 0
     seed: int = 0
 
 
 def sections(params: Params, window_tokens: int, canaries: int = 0, seed: int = 0) -> Rendering:
     """The step's params: a lesson has to fit into one window of training, and codes may be planted."""
-    return Rendering(params.kind, params.labels, params.infill, window_tokens, canaries, seed if canaries else 0)
+    shares = (params.infill, window_tokens, params.manners)
+    return Rendering(params.kind, params.labels, *shares, canaries, seed if canaries else 0)
 
 
 @step(version=2, libraries=("transformers", "tokenizers", "jinja2"))

@@ -6,7 +6,6 @@ import json
 import re
 
 import pytest
-from test_pack import made  # noqa: F401 - a fixture
 
 from netsuke.engines import plot
 from netsuke.pack import page, trust
@@ -31,7 +30,7 @@ EVIL = '</p><script>alert(1)</script> & "quoted"'
 
 
 @pytest.fixture
-def report(made):  # noqa: F811
+def report(made):
     content = json.loads((made / "report.json").read_text())
     membership = {"auc": 0.6, "low": 0.5, "high": 0.7, "n_seen": 32, "n_unseen": 11}
     return {**content, "memory": MEMORY, "honesty": HONESTY, "safety": SAFETY, "membership": membership}
@@ -114,7 +113,7 @@ def test_failed_gates_are_said_first(report):
     assert "1 of 1 gates failed" in page.html(report) and "too big; over by 1" in page.html(report)
 
 
-def test_the_pack_holds_the_page_of_its_report(made):  # noqa: F811
+def test_the_pack_holds_the_page_of_its_report(made):
     content, quoted = (json.loads((made / name).read_text()) for name in ("report.json", "quotes.json"))
     assert (made / "report.html").read_text() == page.html(content, quoted)
     assert "love-letter" not in (made / "report.html").read_text() + json.dumps(content)
