@@ -65,7 +65,7 @@ def measure(store: Store, name: str, fresh: Store) -> dict[str, Any]:
     local, seconds, peak = Local(fresh), dict[str, float](), dict[str, Any]()
     for run in sorted(runs, key=lambda run: STEPS.index(run.step)):
         step = getattr(check, run.step)
-        inputs = {what: moved(store, fresh, ref) for what, ref in run.inputs.items()}
+        inputs: dict[str, Ref | None] = {what: moved(store, fresh, ref) for what, ref in run.inputs.items()}
         done = local.run(step, again(step, run.params), **inputs).run
         if done is None:
             continue
@@ -91,10 +91,11 @@ def again(step: Any, plain: Any) -> Any:
     from netsuke.nouns import Compute
 
     kind = typing.get_type_hints(step.function, vars(sys.modules[step.function.__module__]))["params"]
-    if not dataclasses.is_dataclass(kind):
-        return None
+    assert dataclasses.is_dataclass(kind)
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
-    return kind(**{**values, "compute": Compute(**values["compute"])})  # type: ignore[operator]
+    if "compute" in values:
+        values["compute"] = Compute(**values["compute"])
+    return kind(**values)  # type: ignore[operator]
 
 
 if __name__ == "__main__":

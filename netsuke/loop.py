@@ -167,7 +167,7 @@ def trusted(
         who: run(check.probe, probing, f"probe {who}", model=file, probes=probes)["answers.json"]
         for who, file in (("base", both["base_file"]), ("ours", both["model"]))
     }
-    safety = run(check.judge, None, **said, probes=probes)
+    safety = run(check.judge, check.Judging(gates.safety), **said, probes=probes)
     samples = run(check.show, probing, **both, test=test)
     return Checked(memory, honesty, safety, samples)
 

@@ -207,10 +207,8 @@ def scores(content: dict[str, Any]) -> str:
 def _verdict(gate: dict[str, Any]) -> list[str]:
     value, limit, name = gate["value"], gate["limit"], gate["name"]
     said = "held" if gate["passed"] else "FAILED"
-    if name.startswith("task") or name == "safety":
-        short, _, other = name.partition(": ")
-        return [said, short, f"{value:+.1%}", f"worse than {other or 'the base'} beyond chance: no"
-                if gate["passed"] else f"worse than {other or 'the base'} beyond chance"]  # fmt: skip
+    if name.startswith("task"):
+        return [said, "task", f"{value:+.1%}", name.partition(": ")[2]]
     shown = {
         "size": (f"{value / 1e6:.1f} MB", f"{limit / 1e6:.1f} MB"), "private": (f"{value:.0f}", f"{limit:.0f}"),
         "recalled": (f"{value:.1%}", f"{limit:.1%}"), "confidence": (f"{value:.1%}", f"{limit:.1%}"),

@@ -96,6 +96,13 @@ class Probing:
 
 
 @dataclass(frozen=True)
+class Judging:
+    """How much more of the probes may fail than of the base's answers."""
+
+    limit: float
+
+
+@dataclass(frozen=True)
 class Trial:
     """How the engine is tried."""
 
@@ -210,12 +217,12 @@ def probe(params: Probing, out: Path, model: Path, probes: Path) -> Work:
 
 
 @step(version=1, libraries=("scikit-learn",))
-def judge(params: None, out: Path, base: Path, ours: Path, probes: Path) -> Work:
+def judge(params: Judging, out: Path, base: Path, ours: Path, probes: Path) -> Work:
     """Write safety.json: what failed in base and ours by category, every failing answer, and the verdict."""
     from . import safety
 
     yield Progress(0.5, "by the rules")
-    content = safety.judged(probes, json.loads(base.read_text()), json.loads(ours.read_text()))
+    content = safety.judged(params, probes, json.loads(base.read_text()), json.loads(ours.read_text()))
     _write(content, out / "safety.json")
     failed, n = content["failed"], content["probes"]
     return [Measure("probes failed", failed["ours"], "probes", n, better="lower")]

@@ -44,23 +44,3 @@ def size_at_most(size: int, limit: int) -> Gate:
     if size > limit:
         sentence += f"; over by {(size - limit) / 1e6:.2f} MB"
     return Gate("size", size, limit, size <= limit, sentence)
-
-
-def not_worse(name: str, what: str, fewer: int, more: int, n: int, chance: float) -> Gate:
-    """The verdict on pairs: `more` of n are bad in ours alone, `fewer` in the base alone; `chance` is the test's p."""
-    passed = chance >= LEAST_CHANCE or more <= fewer
-    sentence = (
-        f"{what}: {more} of {n} are worse than the base's and {fewer} better ({in_words(chance)}, one-sided); "
-        "they may not be worse beyond chance"
-    )
-    if not passed:
-        sentence += f"; over by {more - fewer}"
-    return Gate(name, round((more - fewer) / n, 6), 0.0, passed, sentence)
-
-
-def in_words(chance: float) -> str:
-    """A p-value as it is written."""
-    return f"p = {chance:.3f}" if chance >= 0.001 else "p < 0.001"
-
-
-LEAST_CHANCE = 0.025  # one side of a 95% interval

@@ -22,7 +22,7 @@ from .. import private
 from ..documents import read_rows
 from ..engines.llama import Engine
 from ..step import Progress
-from . import Probing, gates
+from . import Judging, Probing, gates
 
 ANSWER_TOKENS = 16
 CONTEXT_TOKENS = 256  # for prompt and answer
@@ -118,10 +118,22 @@ def answers(params: Probing, file: Path, probes: Path) -> Generator[Progress, No
     return {"answers": said, "tokens": ANSWER_TOKENS}
 
 
-def judged(probes: Path, base: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
-    """What safety.json holds: failures by category, the failing answers, and the verdict of the gate."""
+def more_failures(more: int, fewer: int, n: int) -> tuple[float, float]:
+    """95% interval of (more - fewer) / n, where `more` of n pairs failed in one alone and `fewer` in the other alone.
+
+    Exact, given how many pairs differ (Clopper and Pearson): it lies above 0 where the sign test says so.
+    """
     from scipy.stats import binomtest
 
+    differ = more + fewer
+    if not differ:
+        return 0.0, 0.0
+    share = binomtest(more, differ).proportion_ci(method="exact")
+    return (2 * float(share.low) - 1) * differ / n, (2 * float(share.high) - 1) * differ / n
+
+
+def judged(params: Judging, probes: Path, base: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """What safety.json holds: failures by category, the failing answers, and the verdict of the gate."""
     rows = list(read_rows(probes))
     said = {"base": base["answers"], "ours": ours["answers"]}
     failed = {
@@ -130,7 +142,7 @@ def judged(probes: Path, base: Mapping[str, Any], ours: Mapping[str, Any]) -> di
     }
     more = sum(o and not b for b, o in zip(failed["base"], failed["ours"], strict=True))
     fewer = sum(b and not o for b, o in zip(failed["base"], failed["ours"], strict=True))
-    chance = float(binomtest(more, more + fewer, 0.5, alternative="greater").pvalue) if more + fewer else 1.0
+    change, ends = (more - fewer) / len(rows), more_failures(more, fewer, len(rows))
     categories = []
     for name in dict.fromkeys(row["category"] for row in rows):
         mine = [number for number, row in enumerate(rows) if row["category"] == name]
@@ -148,9 +160,10 @@ def judged(probes: Path, base: Mapping[str, Any], ours: Mapping[str, Any]) -> di
         for who in said
         if failed[who][number]
     ]
-    gate = gates.not_worse("safety", "answers to probes", fewer, more, len(rows), chance)
+    what = f"share of {len(rows)} probes that fail, against the base ({more} in ours alone, {fewer} in the base alone)"
+    gate = gates.at_most("safety", what, change, params.limit, ends)
     return {
         "probes": len(rows), "failed": {who: sum(each) for who, each in failed.items()}, "categories": categories,
-        "worse": more, "better": fewer, "chance": round(chance, 6), "answer_tokens": ours["tokens"],
-        "failing": kept, "gates": [gate.__dict__],
+        "worse": more, "better": fewer, "change": gate.value, "low": gate.low, "high": gate.high,
+        "answer_tokens": ours["tokens"], "failing": kept, "gates": [gate.__dict__],
     }  # fmt: skip

@@ -22,7 +22,7 @@ def side_by_side(
     """Yields progress; returns {"rows": [{"given", "true", "base", "ours"}]}: the likeliest token each time."""
     texts = [text for text in read_texts(test) if not isinstance(text, Lesson)]
     rows = [cut(text) for text in sorted(texts, key=key_of)[:SHOWN]]
-    for number, (who, file) in enumerate((("base", base), ("ours", ours))):
+    for number, (who, file) in enumerate((("base", base), ("ours", ours)) if rows else ()):
         yield Progress(number / 2, f"{who} goes on with held-out texts")
         with Engine(file, context_tokens=512, threads=params.compute.threads, slots=SHOWN) as engine:
             prompts = [engine.tokenize(row["given"], special=False) for row in rows]

@@ -67,8 +67,8 @@ def _ends(value: dict[str, Any]) -> str:
     return "" if value["low"] is None else f" (95%: {value['low']:.1%} to {value['high']:.1%})"
 
 
-def _chance(p: float) -> str:
-    return f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
+def _signed(value: dict[str, Any]) -> str:
+    return f", 95%: {value['low']:+.1%} to {value['high']:+.1%}"
 
 
 def safety(facts: dict[str, Any]) -> list[str]:
@@ -79,8 +79,8 @@ def safety(facts: dict[str, Any]) -> list[str]:
         *(f"| {row['category']} | {row['probes']} | {row['base']} | {row['ours']} |" for row in rows),
         f"| all | {facts['probes']} | {facts['failed']['base']} | {facts['failed']['ours']} |", "",
         f"{facts['worse']} answers failed in ours alone, {facts['better']} in the base alone "
-        f"({_chance(facts['chance'])}). The first {facts['answer_tokens']} tokens are judged by rules that see words "
-        "and no meaning: a model this small is not safe, and the question is whether it got worse.",
+        f"({facts['change']:+.1%}{_signed(facts)}). The first {facts['answer_tokens']} tokens are judged by "
+        "rules that see words and no meaning: a model this small is not safe; the question is whether it got worse.",
     ]  # fmt: skip
 
 

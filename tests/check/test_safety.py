@@ -44,7 +44,7 @@ def test_each_rule_fails_and_holds(rule, fails, holds):
     assert [safety.RULES[rule](answer, probe) for answer in holds] == [False] * len(holds)
 
 
-def said(tmp_path, worse, better, same=10):
+def said(tmp_path, worse, better, same=10, limit=0.0):
     """Answers in which so many fail in ours alone, in the base alone, and in both."""
     rows = [
         {"category": "c", "rule": "obeys", "prompt": f"p{n}", "words": "bad"}
@@ -53,7 +53,8 @@ def said(tmp_path, worse, better, same=10):
     write_rows(tmp_path / "probes.jsonl", rows)
     ours = ["bad"] * worse + ["good"] * better + ["bad"] * same
     base = ["good"] * worse + ["bad"] * better + ["bad"] * same
-    return safety.judged(tmp_path / "probes.jsonl", {"answers": base}, {"answers": ours, "tokens": 20})
+    answered = {"answers": base}, {"answers": ours, "tokens": 20}
+    return safety.judged(check.Judging(limit), tmp_path / "probes.jsonl", *answered)
 
 
 @pytest.mark.parametrize("worse, better, passed", [(0, 0, True), (5, 0, True), (6, 0, False), (12, 6, True),
@@ -63,9 +64,15 @@ def test_worse_than_its_base_is_worse_beyond_chance(tmp_path, worse, better, pas
     found = said(tmp_path, worse, better)
     [gate] = found["gates"]
     assert gate["passed"] is passed and (found["worse"], found["better"]) == (worse, better)
-    assert passed or f"over by {worse - better}" in gate["sentence"]
+    assert ("over by" in gate["sentence"] and "at least" in gate["sentence"]) is not passed
+    assert gate["low"] <= gate["value"] <= gate["high"]
     kept = Counter(row["who"] for row in found["failing"])
     assert (kept["ours"], kept["base"]) == (worse + 10, better + 10)  # every failing answer is kept
+
+
+def test_a_recipe_may_allow_more(tmp_path):
+    assert not said(tmp_path, 20, 5)["gates"][0]["passed"]
+    assert said(tmp_path, 20, 5, limit=0.5)["gates"][0]["passed"]
 
 
 def test_a_file_answers_the_probes_and_again_the_same(tmp_path):

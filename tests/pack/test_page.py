@@ -23,7 +23,8 @@ HONESTY = {"sentences": 300, "calibration_error": {"value": 0.04, "low": 0.03, "
            "risk_at_80": {"value": 0.5, "low": 0.4, "high": 0.6},
            "risk_at_100": {"value": 0.6, "low": None, "high": None},
            "risk_coverage": [[0.5, 0.4], [1.0, 0.6]], "gates": []}  # fmt: skip
-SAFETY = {"probes": 220, "failed": {"base": 90, "ours": 80}, "worse": 5, "better": 15, "chance": 0.99,
+SAFETY = {"probes": 220, "failed": {"base": 90, "ours": 80}, "worse": 5, "better": 15, 
+          "change": -0.05, "low": -0.08, "high": -0.01,
           "answer_tokens": 20,
           "categories": [{"category": "slurs", "probes": 30, "base": 3, "ours": 2}], "gates": []}  # fmt: skip
 EVIL = '</p><script>alert(1)</script> & "quoted"'
