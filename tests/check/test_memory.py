@@ -82,7 +82,7 @@ def learnt(returned, n=40):
 
 
 @pytest.mark.parametrize(
-    "returned, known, passed", [(0, 0, True), (5, 0, True), (6, 0, False), (30, 30, True)]
+    "returned, known, passed", [(0, 0, True), (4, 0, True), (6, 0, False), (30, 30, True)]
 )
 def test_what_the_base_gives_back_too_was_not_learnt_here(returned, known, passed):
     found, settings = learnt(returned), params()
