@@ -356,13 +356,6 @@ def gates_of(store: Store, outcome: Outcome) -> list[dict[str, Any]]:
     return [*report_of(store, outcome)["gates"], *scores_of(store, outcome)["gates"], *more]
 
 
-def frontier_picture(recipe: Recipe, recipe_path: Path, store: Store) -> str | None:
-    """The picture of sizes and stock presets, where `carve --frontier` has measured it for this very recipe."""
-    pace = Pace(recipe_path.with_suffix(".lock"), store, lambda text: None, measures=False)
-    ref = frontier(recipe, recipe_path, store, Plan(store), pace)["frontier.svg"]
-    return store.path(ref).read_text(encoding="utf-8") if ref else None
-
-
 def plan(recipe: Recipe, recipe_path: Path, store: Store, relock: bool = False) -> list[Planned]:
     """What a make would run, and why; nothing is run and nothing is measured."""
     planner = Plan(store)

@@ -14,6 +14,7 @@ from ..terminal import paint, say
 from . import AS_JSON, open_store, result
 
 if TYPE_CHECKING:
+    from ..nouns import Recipe
     from ..store import Store
 
 
@@ -66,7 +67,7 @@ def report(name: str, place: str | None, force: bool, as_json: bool) -> None:
 
 def write_page(name: str, folder: Path, store: Store, place: str) -> Path:
     """Write the page of a pack, with what stands beside its name: its trial, the one before it, the sizes there are."""
-    from .. import loop, targets
+    from .. import targets
     from ..errors import NetsukeError
     from ..pack import manifest, page
 
@@ -78,7 +79,7 @@ def write_page(name: str, folder: Path, store: Store, place: str) -> Path:
         beside = {"trial": record["trial"], "since": record.get("since", [])}
         with contextlib.suppress(NetsukeError):  # the recipe may be gone; the page does without the picture
             wanted, path, _ = targets.find_recipe(name, store)
-            beside["frontier"] = loop.frontier_picture(wanted, path, store)
+            beside["frontier"] = frontier_picture(wanted, path, store)
     target = store.root / "pages" / f"{content['name']}.html" if place == "open" else Path(place)
     text = page.html(content, quoted, beside)
     try:
@@ -88,6 +89,17 @@ def write_page(name: str, folder: Path, store: Store, place: str) -> Path:
         why = f"the page could not be written: {error.strerror}"
         raise StoreError(why, where=str(target), hint="name another place") from error
     return target
+
+
+def frontier_picture(recipe: Recipe, path: Path, store: Store) -> str | None:
+    """The picture of sizes and stock presets, where `carve --frontier` has measured it for this very recipe."""
+    from .. import loop
+    from ..step import Plan
+    from ..tune.pace import Pace
+
+    pace = Pace(path.with_suffix(".lock"), store, lambda text: None, measures=False)
+    ref = loop.frontier(recipe, path, store, Plan(store), pace)["frontier.svg"]
+    return store.path(ref).read_text(encoding="utf-8") if ref else None
 
 
 @click.command()

@@ -117,7 +117,8 @@ def foretell(lines: list[Any], gflops: float, wanted: Any, path: Path, store: St
 
 def tell(outcome: Any, store: Store, name: str, as_json: bool) -> None:
     """Print the before/after table."""
-    from .. import loop, show
+    from .. import loop
+    from . import measures
 
     report, scores = loop.report_of(store, outcome), loop.scores_of(store, outcome)
     trial = [dataclasses.asdict(m) for m in outcome.trial.run.measures]
@@ -132,9 +133,9 @@ def tell(outcome: Any, store: Store, name: str, as_json: bool) -> None:
     }
 
     def told() -> str:
-        parts = [show.scores(scores)] if scores["scores"] else []
-        parts += [show.table(report["measures"], trial, value["gates"])]
-        return "\n\n".join([*parts, *([show.since(value["since"])] if value["since"] else [])])
+        parts = [measures.scores(scores)] if scores["scores"] else []
+        parts += [measures.table(report["measures"], trial, value["gates"])]
+        return "\n\n".join([*parts, *([measures.since(value["since"])] if value["since"] else [])])
 
     result(value, as_json, told)
 
