@@ -30,7 +30,7 @@ class Params:
         0.0, "share of the documents' pieces that also teach filling in the middle, for editors", "fraction", 0, 1
     )
     manners: float = knob(
-        0.1, "most that short answers which keep the base's manners may be of what is learnt", "fraction", 0, 1
+        0.0, "most that short answers which keep the base's manners may be of what is learnt", "fraction", 0, 1
     )
     items: int = knob(200, "most held-out examples that the check answers", "examples", 1, 1_000_000)
 
