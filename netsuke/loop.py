@@ -27,7 +27,9 @@ from .step import Executor, Local, Made, Plan, Planned, Progress, Watch
 from .store import Store, canonical
 from .tune.pace import Pace
 
-SECTIONS = {"curate": curate.Params, "task": render.Params, "carve": carve.Params, "tune": tune.Params}
+SECTIONS = {
+    "curate": curate.Params, "task": render.Params, "carve": carve.Params, "tune": tune.Params, "check": check.Params,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Outcome:
     trial: Made
     data: Made
     task: Tasked
+    checked: Checked
 
 
 def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace) -> Outcome:
@@ -74,21 +77,23 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     task = tasked(recipe, execute, start, model, compute)
 
     # check: beside the base, on text that nothing above has seen; then both in stock llama.cpp
-    bounds = check.Params(gates.domain, general_gate, budget_bytes, seed, compute)
-    both = {"model": model, "base_file": start.base_file, "tuned_model": tuned.ref}
+    bounds = check.Bounds(gates.domain, general_gate, budget_bytes, seed, compute)
+    both = {"model": model, "base_file": start.base_file}
     unseen = {"test": start.rendered["test.jsonl"], "general": general_test}
-    report = run(check.check, bounds, **both, base_model=start.base_model, **unseen)
-    trial = run(check.trial, check.Trial(compute), **both, text=general_test)
+    every = {**both, "tuned_model": tuned.ref, "base_model": start.base_model, **unseen}
+    report = run(check.check, bounds, **every, train=texts["train"])
+    checked = trusted(recipe, store, execute, start, both, tuned.ref, compute)
+    trial = run(check.trial, check.Trial(compute), **both, tuned_model=tuned.ref, text=general_test)
 
     # pack
     about = pack.Params(recipe.name, base.name, base.about.name, base.about.licence, base.ref, __version__)
     made = run(
         pack.pack, about, model=model, choice=choice, vocabulary=carved["vocabulary.json"],
         report=report["report.json"], documents=data["documents.jsonl"], summary=data["summary.json"],
-        curve=adapter["curve.json"], **task.files,
+        curve=adapter["curve.json"], **task.files, **checked.files,
         lineage=lineage(store, data=data, carve=carved, tune=adapter, combine=tuned, check=report),
     )  # fmt: skip
-    return Outcome(made, report, trial, data, task)
+    return Outcome(made, report, trial, data, task, checked)
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,50 @@ def tasked(recipe: Recipe, execute: Executor, start: Start, model: Ref | None, c
 
 
 @dataclass(frozen=True)
+class Checked:
+    """Whether the model can be trusted: what it gives away, how sure it is, what it answers to probes."""
+
+    memory: Made
+    honesty: Made
+    safety: Made
+    samples: Made
+
+    @property
+    def files(self) -> dict[str, Ref | None]:
+        """What of it goes into the pack."""
+        return {name: getattr(self, name)[f"{name}.json"] for name in ("memory", "honesty", "safety", "samples")}
+
+
+def trusted(
+    recipe: Recipe,
+    store: Store,
+    execute: Executor,
+    start: Start,
+    both: dict[str, Ref | None],
+    tuned_model: Ref | None,
+    compute: Compute,
+) -> Checked:
+    """What the finished file gives away, how sure it is of what it says, and what it answers to probes."""
+    run, gates, test = execute.run, recipe.gates, start.rendered["test.jsonl"]
+    kept = any(source.private == "keep" for source in recipe.sources)
+    countries = recipe.params["curate"].countries
+    asking = check.recalling(recipe.params["check"], gates, countries, kept, recipe.seed, compute)
+    tuned = {"model": both["model"], "tuned_model": tuned_model}
+    material = {"train": start.texts["train"], "test": test, "canaries": start.rendered["canaries.json"]}
+    memory = run(check.recall, asking, **tuned, base_file=both["base_file"], **material)
+    calibrating = check.Calibrating(gates.confidence, recipe.seed, compute)
+    honesty = run(check.calibrate, calibrating, **tuned, valid=start.texts["valid"], test=test)
+    probing, probes = check.Probing(compute), store.add_bytes(check.PROBES.read_bytes())
+    said = {
+        who: run(check.probe, probing, f"probe {who}", model=file, probes=probes)["answers.json"]
+        for who, file in (("base", both["base_file"]), ("ours", both["model"]))
+    }
+    safety = run(check.judge, check.Judging(gates.safety), **said, probes=probes)
+    samples = run(check.show, probing, **both, test=test)
+    return Checked(memory, honesty, safety, samples)
+
+
+@dataclass(frozen=True)
 class Start:
     """What everything rests on: the dataset, the base, and the texts that may be looked at."""
 
@@ -153,7 +202,9 @@ def begin(recipe: Recipe, path: Path, store: Store, execute: Executor) -> Start:
     base = bases.resolve(recipe, store, path.parent)
     opened = execute.run(bases.unpack, base.about, base=base.ref)
     model = opened.folder("model")
-    rendering = render.sections(recipe.params["task"], recipe.params["tune"].window_tokens)
+    rendering = render.sections(
+        recipe.params["task"], recipe.params["tune"].window_tokens, recipe.params["check"].canaries, recipe.seed
+    )
     rendered = execute.run(render.render, rendering, model=model, data=data.ref)
     texts = {part: rendered[f"{part}.jsonl"] for part in ("train", "valid")}
     texts["general"] = general_text(store, "valid")
@@ -240,7 +291,7 @@ def name_pack(store: Store, name: str, recipe_path: Path, outcome: Outcome, runs
     signature = signed(store, name, outcome.pack.run.output)
     store.name("packs", name, {
         "ref": outcome.pack.run.output, "also": [outcome.trial.run.output, signature], "recipe": str(recipe_path),
-        "signature": signature,
+        "signature": signature, "since": since_last(store, name, outcome),
         "runs": [run.key for run in runs if run.inputs.get("file") not in refused],
         "trial": [asdict(m) for m in outcome.trial.run.measures],
     })  # fmt: skip
@@ -253,6 +304,22 @@ def signed(store: Store, name: str, ref: Ref) -> Ref:
     if known and store.has(known) and signing.signed_by(store.path(known)) == keys.fingerprint:
         return Ref(known)
     return store.add_bytes(signing.signature(store.path(ref), keys))
+
+
+def since_last(store: Store, name: str, outcome: Outcome) -> list[dict[str, Any]]:
+    """What changed since the last pack of a name; none without one. It is shown and kept beside the name, never in a
+    pack: the same inputs give the same pack, whatever was there before."""
+    last = store.named("packs", name)
+    if last is None or outcome.pack.ref is None:
+        return []
+    if last["ref"] == outcome.pack.ref:
+        return list(last.get("since", []))
+    report = store.tree(last["ref"]).get("report.json")
+    if report is None:
+        return []
+    from .check.report import since
+
+    return since(json.loads(store.path(report).read_text()), report_of(store, outcome))
 
 
 def record(recipe: Recipe, store: Store, data: Made) -> int:
@@ -294,7 +361,9 @@ def scores_of(store: Store, outcome: Outcome) -> dict[str, Any]:
 
 def gates_of(store: Store, outcome: Outcome) -> list[dict[str, Any]]:
     """The verdicts of all gates."""
-    return [*report_of(store, outcome)["gates"], *scores_of(store, outcome)["gates"]]
+    parts = [outcome.checked.files[name] for name in ("memory", "honesty", "safety")]
+    more = [gate for ref in parts if ref for gate in json.loads(store.path(ref).read_text())["gates"]]
+    return [*report_of(store, outcome)["gates"], *scores_of(store, outcome)["gates"], *more]
 
 
 def plan(recipe: Recipe, recipe_path: Path, store: Store, relock: bool = False) -> list[Planned]:
@@ -317,7 +386,7 @@ def estimate(lines: list[Planned], recipe: Recipe, folder: Path, store: Store, g
     base = store.size(bases.resolve(recipe, store, folder).ref) / 1e8
     slower = FIXED + (1 - FIXED) * REFERENCE_GFLOPS / gflops if gflops else 1.0
     typical = {"unpack": 5, "carve": 110, "combine": 1, "quantise": 80, "answer": 30, "check": 55, "examine": 120,
-               "trial": 10, "pack": 2}  # fmt: skip
+               "recall": 20, "calibrate": 15, "probe": 25, "judge": 1, "show": 4, "trial": 12, "pack": 3}  # fmt: skip
     weights = {"unpack": 3.7, "carve": 2.7, "tune": 1.3, "combine": 2.7, "quantise": 0.8, "pack": 0.0}
     last = {run.step: run.seconds for run in store.runs()}
     absent = set() if may_have_examples(recipe, folder) else {"answer", "examine"}

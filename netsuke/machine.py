@@ -46,3 +46,28 @@ def _busy_seconds() -> float | None:
         return None
     user, nice, system, _idle, _wait, irq, softirq, steal = ticks[:8]
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_memory_bytes(pid: int) -> int | None:
+    """The most memory that a process has held at once; None where the system does not tell."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, ValueError, StopIteration):
+        return None
+
+
+RAPL = Path("/sys/class/powercap")
+
+
+def joules(place: Path = RAPL) -> float | None:
+    """What the processor packages have used since some moment; None where the machine does not tell (or not to us).
+
+    Linux counts in microjoules and begins anew at a limit, so a difference of two readings can be negative: then it
+    is no reading (https://docs.kernel.org/power/powercap/powercap.html).
+    """
+    try:
+        counts = [int((zone / "energy_uj").read_text()) for zone in sorted(place.glob("intel-rapl:?"))]
+    except (OSError, ValueError):
+        return None
+    return sum(counts) / 1e6 if counts else None

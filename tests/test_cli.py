@@ -115,6 +115,19 @@ def test_the_report_is_read_and_is_json_when_asked(made):
     assert json.loads(netsuke(home, "report", "notes", "--json").stdout)["name"] == "notes"
 
 
+def test_the_report_as_a_page(made, tmp_path):
+    _, home = made
+    done = netsuke(home, "report", "notes", "--html", str(tmp_path / "new" / "page.html"))
+    assert done.returncode == 0 and "page.html" in done.stdout
+    text = (tmp_path / "new" / "page.html").read_text()
+    assert "Speed and cost" in text and "generation, tokens per second" in text and "Before and after" in text
+    again = netsuke(home, "report", "notes", "--html", str(tmp_path / "new" / "page.html"))
+    assert again.returncode != 0 and "--force" in again.stderr
+    (tmp_path / "file").write_text("")
+    failed = netsuke(home, "report", "notes", "--html", str(tmp_path / "file" / "page.html"))
+    assert failed.returncode != 0 and "could not be written" in failed.stderr and "Traceback" not in failed.stderr
+
+
 def test_debug_shows_the_traceback(made):
     _, home = made
     assert "Traceback" in netsuke(home, "--debug", "chat", "nobody").stderr

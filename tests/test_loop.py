@@ -117,7 +117,7 @@ def test_a_changed_test_document_does_not_train_again(again):
     )  # an emptied split would take a document from training, which is right, and another case
     (place.parent / test[0]["path"]).unlink()
     _, ran = make(place, store)
-    assert ran == ["curate", "render", "check", "pack"]
+    assert ran == ["curate", "render", "check", "recall", "calibrate", "show", "pack"]
 
 
 def test_the_same_lock_gives_the_same_bytes_in_another_home(first, tmp_path):
@@ -177,6 +177,35 @@ def test_a_worse_pack_does_not_ship(again):
         make(place, store, gates=strict)
     assert caught.value.exit_code == 3
     assert store.named("packs", "notes") == old
+
+
+def test_what_changed_since_the_last_one_is_shown_and_is_no_part_of_the_pack(again, tmp_path):
+    place, store = again
+    assert store.named("packs", "notes")["since"] == []
+    path = place.parent / "note-03.md"
+    path.write_text(document(78))
+    outcome, _ = make(place, store)
+    rows = {row["name"]: row for row in store.named("packs", "notes")["since"]}
+    assert {"domain", "general", "size"} <= rows.keys() and rows["domain"]["n_texts"] >= 1
+    make(place, store)
+    assert store.named("packs", "notes")["since"] == [*rows.values()]  # the same pack again changes nothing
+    elsewhere, _ = make(place, Store(tmp_path / "other"))
+    assert elsewhere.pack.ref == outcome.pack.ref
+
+
+def test_what_is_checked_is_in_the_pack_and_quotes_stand_apart(first):
+    room, outcome, _ = first
+    store = Store(room / "home")
+    folder = store.path(outcome.pack.ref)
+    content = json.loads((folder / "report.json").read_text())
+    names = {gate["name"] for gate in content["gates"]}
+    assert {"domain", "general", "size", "recalled", "private", "safety"} <= names | {"size"}
+    assert content["memory"]["extraction"]["pieces"] > 0 and content["safety"]["probes"] >= 200
+    quoted = json.loads((folder / "quotes.json").read_text())
+    given = quoted["samples"][0]["given"]
+    assert given and json.dumps(given)[1:-1] not in (folder / "report.json").read_text()
+    assert given.split("\n")[0][:30] in (folder / "report.html").read_text()
+    assert sorted(manifest.read(folder)["gates"], key=str) == sorted(content["gates"], key=str)
 
 
 def test_a_budget_that_cannot_be_reached_names_the_smallest(again):

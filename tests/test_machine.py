@@ -33,3 +33,19 @@ def test_waiting_passively_is_set_unless_the_person_has(monkeypatch):
     for given, wanted in (({}, machine.SPIN_COUNT), ({"GOMP_SPINCOUNT": "7"}, "7")):
         shown = subprocess.check_output([sys.executable, "-c", code], env=bare | given, text=True)
         assert shown.strip() == wanted
+
+
+def test_the_memory_of_a_process_that_is_gone_is_not_told():
+    assert machine.peak_memory_bytes(2**30) is None
+
+
+def test_energy_is_what_all_packages_used_or_nothing(tmp_path):
+    assert machine.joules(tmp_path) is None
+    for number, count in enumerate(("1500000\n", "500000\n")):
+        (tmp_path / f"intel-rapl:{number}").mkdir()
+        (tmp_path / f"intel-rapl:{number}" / "energy_uj").write_text(count)
+    (tmp_path / "intel-rapl:0:0").mkdir()  # a part of package 0, which counts in it
+    (tmp_path / "intel-rapl:0:0" / "energy_uj").write_text("9000000\n")
+    assert machine.joules(tmp_path) == 2.0
+    (tmp_path / "intel-rapl:1" / "energy_uj").write_text("no number")
+    assert machine.joules(tmp_path) is None

@@ -33,7 +33,8 @@ def made(tmp_path_factory):
     fetched = netsuke(home, "bases", "fetch", BASE, timeout=600)
     assert fetched.returncode == 0, fetched.stderr
     cores = {"OMP_NUM_THREADS": str(os.cpu_count())}
-    words = ("make", str(folder), "--mb", "80", "--minutes", "1", "--set", "gates.domain=1.0", "--json")
+    loose = ("--set", "gates.domain=1.0", "--set", "gates.safety=1.0")  # of one minute
+    words = ("make", str(folder), "--mb", "80", "--minutes", "1", *loose, "--json")
     done = netsuke(home, *words, timeout=1200, **cores)
     print(done.stderr)
     assert done.returncode == 0, done.stderr
@@ -44,7 +45,8 @@ def test_the_gates_hold_and_the_file_agrees_with_llama_cpp(made):
     _, _, report = made
     print(json.dumps(report, indent=1))
     assert all(gate["passed"] for gate in report["gates"])
-    assert {gate["name"] for gate in report["gates"]} == {"domain", "general", "size"}
+    names = {"domain", "general", "size", "recalled", "private", "confidence", "safety"}
+    assert {gate["name"] for gate in report["gates"]} == names
     trial = {measure["name"]: measure["value"] for measure in report["trial"]}
     assert trial["engine gap"] < 0.15
     rows = {row["name"]: row for row in report["measures"]}

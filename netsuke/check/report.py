@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from ..engines import hf
 from ..engines.hf import bits_per_byte
 from ..nouns import Gate, Measure
-from . import Params, quality
+from . import Bounds, gates, quality
 
 PLACES = {"domain": "held-out documents", "answers": "held-out answers", "general": "general text"}
 
 
-def build(params: Params, scores: dict[str, quality.Pair], sizes: dict[str, int]) -> dict[str, Any]:
+def build(params: Bounds, scores: dict[str, quality.Pair], sizes: dict[str, int]) -> dict[str, Any]:
     """The whole report as plain values: the same inputs give the same bytes."""
     rows = []
     for name, pair in scores.items():
+        if name not in PLACES:
+            continue
         base, ours = bits_per_byte(pair.base), bits_per_byte(pair.ours)
         rows.append({
             "name": name, "unit": "bits per byte", "better": "lower", "base": base, "ours": ours,
@@ -33,34 +37,61 @@ def build(params: Params, scores: dict[str, quality.Pair], sizes: dict[str, int]
             "change": sizes["ours"] / sizes["base"] - 1,
         }
     )
-    return {"measures": [_rounded(r) for r in rows], "gates": [g.__dict__ for g in gates(params, rows)]}
+    content = {
+        "measures": [_rounded(r) for r in rows], "gates": [g.__dict__ for g in verdicts(params, rows)],
+        "texts": {name: _texts(pair) for name, pair in scores.items() if name in PLACES},
+    }  # fmt: skip
+    if "seen" in scores and "unseen" in scores:
+        apart = quality.told_apart(scores["seen"], scores["unseen"], params.seed)
+        content["membership"] = _rounded(apart)
+    return content
 
 
-def gates(params: Params, rows: list[dict[str, Any]]) -> list[Gate]:
+def _texts(pair: quality.Pair) -> list[dict[str, Any]]:
+    """Each text's bits, so that a later pack can be compared with this one on the texts that both have."""
+    each = zip(pair.keys, pair.base, pair.ours, strict=True)
+    return [
+        {"text": key, "bytes": base.bytes, "base": round(base.bits, 3), "ours": round(ours.bits, 3)}
+        for key, base, ours in each
+    ]
+
+
+def verdicts(params: Bounds, rows: list[dict[str, Any]]) -> list[Gate]:
     """A verdict for each bound of the recipe."""
     by_name = {row["name"]: row for row in rows}
-    found = []
     limits = {"domain": params.domain_gate, "answers": params.domain_gate, "general": params.general_gate}
+    found = []
     for name, limit in limits.items():
-        if name not in by_name:
-            continue
-        change, place = by_name[name]["change"], PLACES[name]
-        found.append(Gate(
-            name, round(change, 6), limit, change <= limit,
-            f"bits per byte on the {place}: {change:+.1%} against the base, at most {limit:+.1%} allowed",
-        ))  # fmt: skip
+        if row := by_name.get(name):
+            what = f"bits per byte on the {PLACES[name]}, against the base"
+            found.append(gates.at_most(name, what, row["change"], limit, row["change_interval"]))
     if params.budget_bytes:
-        size = by_name["size"]["ours"]
-        found.append(
-            Gate(
-                "size",
-                size,
-                params.budget_bytes,
-                size <= params.budget_bytes,
-                f"{size / 1e6:.2f} MB, at most {params.budget_bytes / 1e6:.2f} MB allowed",
-            )
-        )
+        found.append(gates.size_at_most(by_name["size"]["ours"], params.budget_bytes))
     return found
+
+
+def since(last: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """How the measures changed since an earlier report, on the texts that both have."""
+    rows = []
+    for name, texts in now["texts"].items():
+        before = {row["text"]: row["ours"] for row in last.get("texts", {}).get(name, ())}
+        common = [row for row in texts if row["text"] in before]
+        if not common:
+            continue
+        pair = quality.Pair(
+            [hf.Score(before[row["text"]], row["bytes"], 0) for row in common],
+            [hf.Score(row["ours"], row["bytes"], 0) for row in common],
+        )
+        old, new = bits_per_byte(pair.base), bits_per_byte(pair.ours)
+        rows.append(_rounded({
+            "name": name, "unit": "bits per byte", "last": old, "now": new, "change": new / old - 1,
+            "change_interval": quality.change_interval(pair, 0), "n_texts": len(common),
+        }))  # fmt: skip
+    sizes = [{row["name"]: row["ours"] for row in one["measures"]}.get("size") for one in (last, now)]
+    if all(sizes):
+        rows.append({"name": "size", "unit": "bytes", "last": sizes[0], "now": sizes[1],
+                     "change": round(sizes[1] / sizes[0] - 1, 6)})  # fmt: skip
+    return rows
 
 
 def measures(content: dict[str, Any]) -> list[Measure]:

@@ -1,16 +1,20 @@
-"""Both files in stock llama.cpp: does it compute what we computed, and how many tokens a second."""
+"""Both files in stock llama.cpp: does it compute what we computed, how fast, and with how much memory and energy."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import statistics
+import time
 from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..documents import read_texts
 from ..engines import gguf, hf
-from ..engines.llama import Engine
+from ..engines.llama import TIMED_ANSWER, TIMED_PROMPT, Engine
 from ..errors import EngineError
+from ..machine import joules, peak_memory_bytes
 from ..nouns import Measure
 from ..step import Progress
 from . import Trial
@@ -35,17 +39,76 @@ def trial(
                 f"llama.cpp computes something else from this file: {gap:.3f} nats apart on average",
                 hint="this is a fault of the writer; the old pack stays",
             )
-        rates: dict[str, list[tuple[float, float]]] = {"base": [], "ours": []}
+        costs: dict[str, list[Cost]] = {"base": [], "ours": []}
         for n in range(params.rounds):
             for name, engine in (("base", base), ("ours", ours)):
                 yield Progress(0.2 + 0.8 * n / params.rounds, f"tokens a second, {name}")
-                rates[name].append(engine.rates(text[n * 1500 :]))
+                costs[name].append(cost(engine, text[n * 3000 :], text[n * 3000 + 1500 :]))
+        memory = {"base": _peak(base), "ours": _peak(ours)}
     found = [Measure("engine gap", gap, "nats", n=len(gaps), better="lower")]
-    for name, pairs in rates.items():
-        for place, part in enumerate(("prompt", "generation")):
-            value = statistics.median(pair[place] for pair in pairs)
-            found.append(Measure(f"{part} {name}", value, "tokens per second", n=len(pairs), better="higher"))
+    for name, rounds in costs.items():
+        found += measures(name, rounds, memory[name])
     return found
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one round cost."""
+
+    prompt: float  # tokens a second
+    generation: float
+    first_token: float  # seconds, behind a prompt of TIMED_PROMPT tokens
+    joules: (
+        float | None
+    )  # for each token that was written or read; the whole machine's, so nothing else may run
+
+
+def cost(engine: Engine, text: str, other: str) -> Cost:
+    """One round: a prompt is read and gone on with; another is read until the first token is here."""
+    before = joules()
+    prompt, generation = engine.rates(text)
+    after = joules()
+    spent = None if before is None or after is None or after < before else after - before
+    tokens = TIMED_PROMPT + TIMED_ANSWER
+    return Cost(prompt, generation, first_token(engine, other), None if spent is None else spent / tokens)
+
+
+def first_token(engine: Engine, text: str) -> float:
+    """Seconds from sending the front of a text, which shares none with those before, until the first token is here."""
+    body = {
+        "prompt": engine.tokenize(text)[:TIMED_PROMPT],
+        "n_predict": 1,
+        "cache_prompt": False,
+        "ignore_eos": True,
+    }
+    started = time.perf_counter()
+    with contextlib.closing(engine.stream("/completion", body)) as events:
+        next(events)
+        return time.perf_counter() - started
+
+
+def measures(name: str, rounds: list[Cost], memory: int | None) -> list[Measure]:
+    """Medians of the rounds; what this machine does not tell is left out."""
+    n, found = len(rounds), []
+    for part in ("prompt", "generation"):
+        value = statistics.median(getattr(one, part) for one in rounds)
+        found.append(Measure(f"{part} {name}", value, "tokens per second", n=n, better="higher"))
+    value = statistics.median(one.first_token for one in rounds)
+    found.append(Measure(f"first token {name}", value, "seconds", n=n, better="lower"))
+    if memory is not None:
+        found.append(Measure(f"memory {name}", memory, "bytes", better="lower"))
+    spent = [one.joules for one in rounds if one.joules is not None]
+    if spent:
+        found.append(
+            Measure(
+                f"energy {name}", statistics.median(spent), "joules per token", n=len(spent), better="lower"
+            )
+        )
+    return found
+
+
+def _peak(engine: Engine) -> int | None:
+    return peak_memory_bytes(engine.pid) if engine.pid else None
 
 
 def agreement(engine: Engine, file: Path, folder: Path, text: str) -> list[float]:

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
@@ -116,9 +115,14 @@ def _gate(score: str, rows: Sequence[Row], differences: np.ndarray, other: str) 
     """Held unless ours is worse in 97.5% of the resamples."""
     value = {row["who"]: row["value"] for row in rows if row["score"] == score}
     change = value["ours"] - value[other]
-    passed = bool(np.percentile(differences, 97.5) >= 0)
-    sentence = f"{score} {value['ours']:.1%}, {other}: {value[other]:.1%}; it may not be worse beyond chance"
-    return Gate(f"task: {other}", round(change, 6), 0.0, passed, sentence)
+    low, high = (round(float(end), 6) for end in np.percentile(differences, [2.5, 97.5]))
+    sentence = (
+        f"{score} {value['ours']:.1%}, {other}: {value[other]:.1%} (difference, 95%: {low:+.1%} to {high:+.1%}); "
+        "it may not be worse beyond chance"
+    )
+    if high < 0:
+        sentence += f"; worse by {-high:.1%} at least"
+    return Gate(f"task: {other}", round(change, 6), 0.0, high >= 0, sentence, low, high)
 
 
 def trust(answers: Sequence[Answer], right: Sequence[str], abstain: float) -> dict[str, Any]:
@@ -134,8 +138,3 @@ def trust(answers: Sequence[Answer], right: Sequence[str], abstain: float) -> di
         "answered": round(float(kept.mean()), 6),
         "accuracy_answered": round(float(hit[kept].mean()), 6) if kept.any() else None,
     }
-
-
-def write(content: Mapping[str, Any], out: Path) -> None:
-    """Write scores.json."""
-    (out / "scores.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")

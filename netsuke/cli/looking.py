@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import StoreError
 from ..terminal import paint, say
 from . import AS_JSON, open_store, result
+
+if TYPE_CHECKING:
+    from ..nouns import Recipe
+    from ..store import Store
 
 
 @click.command("list")
@@ -37,16 +43,63 @@ def list_packs(as_json: bool) -> None:
 
 @click.command()
 @click.argument("name")
+@click.option("--html", "place", metavar="FILE|open", help="Write the page to FILE, or open it in the browser.")
+@click.option("--force", is_flag=True, help="Write over a FILE that is there.")
 @AS_JSON
-def report(name: str, as_json: bool) -> None:
+def report(name: str, place: str | None, force: bool, as_json: bool) -> None:
     """Print the report of a model: what went in, what came out, what got worse."""
     from .. import targets
     from ..pack import manifest
 
-    folder = targets.pack_folder(name, open_store())
-    result(
-        manifest.read(folder), as_json, lambda: (folder / "report.md").read_text(encoding="utf-8").rstrip()
-    )
+    store = open_store()
+    folder = targets.pack_folder(name, store)
+    if place is None:
+        told = folder / "report.md"
+        result(manifest.read(folder), as_json, lambda: told.read_text(encoding="utf-8").rstrip())
+        return
+    if place != "open" and Path(place).exists() and not force:
+        raise StoreError("there is a file already", where=place, hint="name another one, or add --force")
+    path = write_page(name, folder, store, place)
+    if place == "open":
+        click.launch(path.resolve().as_uri())
+    result({"name": name, "file": str(path)}, as_json, f"written to {path}")
+
+
+def write_page(name: str, folder: Path, store: Store, place: str) -> Path:
+    """Write the page of a pack, with what stands beside its name: its trial, the one before it, the sizes there are."""
+    from .. import targets
+    from ..errors import NetsukeError
+    from ..pack import manifest, page
+
+    content, quoted = (manifest.read_part(folder, file) for file in ("report.json", "quotes.json"))
+    if content is None:
+        raise StoreError("this pack holds no report.json", where=str(folder), hint="make it again")
+    beside: dict[str, Any] = {}
+    if record := targets.named_pack(name, store):
+        beside = {"trial": record["trial"], "since": record.get("since", [])}
+        with contextlib.suppress(NetsukeError):  # the recipe may be gone; the page does without the picture
+            wanted, path, _ = targets.find_recipe(name, store)
+            beside["frontier"] = frontier_picture(wanted, path, store)
+    target = store.root / "pages" / f"{content['name']}.html" if place == "open" else Path(place)
+    text = page.html(content, quoted, beside)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        why = f"the page could not be written: {error.strerror}"
+        raise StoreError(why, where=str(target), hint="name another place") from error
+    return target
+
+
+def frontier_picture(recipe: Recipe, path: Path, store: Store) -> str | None:
+    """The picture of sizes and stock presets, where `carve --frontier` has measured it for this very recipe."""
+    from .. import loop
+    from ..step import Plan
+    from ..tune.pace import Pace
+
+    pace = Pace(path.with_suffix(".lock"), store, lambda text: None, measures=False)
+    ref = loop.frontier(recipe, path, store, Plan(store), pace)["frontier.svg"]
+    return store.path(ref).read_text(encoding="utf-8") if ref else None
 
 
 @click.command()

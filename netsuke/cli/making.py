@@ -121,7 +121,8 @@ def foretell(lines: list[Any], gflops: float, wanted: Any, path: Path, store: St
 
 def tell(outcome: Any, store: Store, name: str, as_json: bool) -> None:
     """Print the before/after table."""
-    from .. import loop, show
+    from .. import loop
+    from . import measures
 
     report, scores = loop.report_of(store, outcome), loop.scores_of(store, outcome)
     trial = [dataclasses.asdict(m) for m in outcome.trial.run.measures]
@@ -132,11 +133,13 @@ def tell(outcome: Any, store: Store, name: str, as_json: bool) -> None:
         "gates": loop.gates_of(store, outcome),
         "trial": trial,
         "task": scores,
+        "since": loop.since_last(store, name, outcome),
     }
 
     def told() -> str:
-        table = show.table(report["measures"], trial, value["gates"])
-        return f"{show.scores(scores)}\n\n{table}" if scores["scores"] else table
+        parts = [measures.scores(scores)] if scores["scores"] else []
+        parts += [measures.table(report["measures"], trial, value["gates"])]
+        return "\n\n".join([*parts, *([measures.since(value["since"])] if value["since"] else [])])
 
     result(value, as_json, told)
 

@@ -308,6 +308,22 @@ def token_losses(model: LlamaForCausalLM, ids: torch.Tensor, chunk: int = 512) -
 
 
 @torch.no_grad()
+def guesses(model: LlamaForCausalLM, text: Text, context: int = 1024) -> tuple[np.ndarray, np.ndarray]:
+    """For each token of a text but the first: the probability of the likeliest one there, and whether it was that one.
+
+    [T] float32 and [T] bool, in windows that do not see each other.
+    """
+    sure, right = [np.zeros(0, np.float32)], [np.zeros(0, bool)]
+    for _, ids in sorted(windows([text], context, batch_tokens=context), key=lambda batch: batch[0][0][1]):
+        hidden = model.model(ids[:, :-1], use_cache=False).last_hidden_state[0]
+        for at in range(0, len(hidden), 512):
+            likeliest = torch.softmax(model.lm_head(hidden[at : at + 512]).float(), -1).max(-1)
+            sure.append(likeliest.values.numpy())
+            right.append((likeliest.indices == ids[0, 1 + at : 1 + at + 512]).numpy())
+    return np.concatenate(sure), np.concatenate(right)
+
+
+@torch.no_grad()
 def input_energy(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 512) -> dict[str, np.ndarray]:
     """Mean square of every linear layer's inputs, by weight name: [columns] float32, llama.cpp's importance matrix.
 

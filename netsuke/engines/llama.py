@@ -184,6 +184,16 @@ class Engine:
         """
         return self._post("/completion", {"n_predict": 256, **fields, "prompt": prompt, "stream": False})
 
+    def complete_each(self, prompts: Sequence[list[int]], **fields: Any) -> Iterator[dict[str, Any]]:
+        """The answers to several prompts in their order, `slots` of them side by side; fields as in `complete`.
+
+        They go to the engine together, so what is computed beside what depends on nothing but the prompts.
+        """
+        for start in range(0, len(prompts), self.slots):
+            body = {"cache_prompt": False, **fields, "prompt": prompts[start : start + self.slots], "stream": False}
+            answers: Any = self._post("/completion", body)
+            yield from answers if isinstance(answers, list) else [answers]
+
     def rates(self, text: str) -> tuple[float, float]:
         """(prompt, generation) tokens a second for the front of a text that shares none with those before."""
         ids = self.tokenize(text)[:TIMED_PROMPT]

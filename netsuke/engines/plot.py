@@ -56,6 +56,7 @@ def _draw(panel: Panel, axes: Axes) -> None:
     axes.patch.set_alpha(0)
     axes.tick_params(colors=INK)
     axes.grid(alpha=0.2)
+    axes.margins(0.1)
     for side in axes.spines.values():
         side.set_color(INK)
     for series in panel.series:

@@ -20,7 +20,7 @@ class Params:
     netsuke: str  # version
 
 
-@step(version=4, libraries=("gguf", "cyclonedx-python-lib"))
+@step(version=4, libraries=("gguf", "cyclonedx-python-lib", "jinja2", "matplotlib"))
 def pack(
     params: Params,
     out: Path,
@@ -35,15 +35,20 @@ def pack(
     task: Path | None = None,
     shots: Path | None = None,
     scores: Path | None = None,
+    memory: Path | None = None,
+    honesty: Path | None = None,
+    safety: Path | None = None,
+    samples: Path | None = None,
 ) -> Work:
-    """Write model.gguf, netsuke.json, card.md, report.md, ledger.jsonl, vocabulary.json, sbom.cdx.json.
+    """Write model.gguf, netsuke.json, card.md, report (.md, .html, .json), ledger.jsonl, vocabulary.json, sbom.cdx.json.
 
-    Of a task also task.json, scores.json and shots.jsonl.
+    quotes.json quotes the documents and the model. Of a task also task.json, scores.json and shots.jsonl.
     """
     from . import manifest
 
     yield Progress(0.1, "writing")
-    told = {"task": task, "shots": shots, "scores": scores}
+    told = {"task": task, "shots": shots, "scores": scores, "memory": memory, "honesty": honesty,
+            "safety": safety, "samples": samples}  # fmt: skip
     parts = manifest.Parts(model, vocabulary, report, documents, summary, curve, choice, lineage)
     manifest.write(params, out, parts, {name: path for name, path in told.items() if path})
     return []

@@ -14,7 +14,7 @@ from .. import signing
 from ..documents import read_rows, write_rows
 from ..errors import StoreError
 from ..store import Store, hash_file
-from . import Params, sbom, words
+from . import Params, page, sbom, words
 
 FORMAT = 1
 
@@ -36,28 +36,32 @@ class Parts:
 TASK_FILES = {"task": "task.json", "shots": "shots.jsonl", "scores": "scores.json"}
 
 
-def write(params: Params, out: Path, parts: Parts, task: Mapping[str, Path]) -> None:
+def write(params: Params, out: Path, parts: Parts, told: Mapping[str, Path]) -> None:
     """Write the whole folder; netsuke.json last."""
     report = json.loads(parts.report.read_text())
     facts = {
         "params": params, "report": report, "summary": json.loads(parts.summary.read_text()),
         "curve": json.loads(parts.curve.read_text()), "choice": json.loads(parts.choice.read_text()),
         "rows": list(read_rows(parts.documents)),
-        **{name: json.loads(path.read_text()) for name, path in task.items() if name != "shots"},
+        **{name: json.loads(path.read_text()) for name, path in told.items() if name != "shots"},
     }  # fmt: skip
-    for name, path in task.items():
-        if path.stat().st_size:
+    for name, path in told.items():
+        if name in TASK_FILES and path.stat().st_size:
             shutil.copyfile(path, out / TASK_FILES[name])
     shutil.copyfile(parts.model, out / "model.gguf")
     shutil.copyfile(parts.vocabulary, out / "vocabulary.json")
     write_rows(out / "ledger.jsonl", map(_ledger_row, facts["rows"]))
     (out / "card.md").write_text(words.card(facts), encoding="utf-8")
     (out / "report.md").write_text(words.report(facts), encoding="utf-8")
+    content, quoted = page.data(facts), page.quotes(facts)
+    (out / "report.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    (out / "quotes.json").write_text(json.dumps(quoted, indent=1, sort_keys=True) + "\n")
+    (out / "report.html").write_text(page.html(content, quoted), encoding="utf-8")
     record = {
         "netsuke": FORMAT, "made_with": params.netsuke, "name": params.name,
         "base": {"name": params.base, "title": params.base_title, "licence": params.base_licence,
                  "sha256": params.base_sha256},
-        "measures": report["measures"], "gates": [*report["gates"], *facts.get("scores", {}).get("gates", ())],
+        "measures": report["measures"], "gates": content["gates"],
         "task": facts.get("scores"),
         "documents": facts["summary"].get("splits", {}),
         "chat_template_sha256": _template_hash(parts.model),
@@ -112,6 +116,17 @@ def _require_shape(record: dict[str, Any]) -> None:
     for name, facts in record["files"].items():
         if not isinstance(facts, dict) or not isinstance(facts["bytes"], int) or not isinstance(facts["sha256"], str):
             raise ValueError(f"files.{name} has no sha256 and bytes")
+
+
+def read_part(folder: Path, name: str) -> dict[str, Any] | None:
+    """A JSON file of a pack, verified by its digest; None if the pack has none. Raises StoreError if it changed."""
+    facts, path = read(folder)["files"].get(name), folder / name
+    if facts is None or not path.is_file():
+        return None
+    if hash_file(path) != facts.get("sha256"):
+        raise StoreError(f"{name} is not what the pack says it is", where=str(folder), hint="`netsuke verify`")
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
 
 
 def read_from(store: Store, ref: str) -> dict[str, Any]:

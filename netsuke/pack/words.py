@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import front
+from . import front, trust
 
 LIMITS = """\
 - It writes and completes in the manner of the material. It is not a source of facts: it invents names, numbers and
   quotations without noticing. Look facts up in the documents themselves.
 - It may repeat passages of the material word for word. Do not share it wider than you would share the documents.
-- It was checked on English text; the safety of its answers was not measured in this version.
+- What it answers to harmful requests was compared with its base by simple rules. It has no guard of its own.
+- General text is English here; of other languages nothing was measured but your own documents.
 """
+
+NAMES = {"domain": "your held-out documents, bits per byte", "general": "general text, bits per byte",
+         "answers": "your held-out answers, bits per byte", "size": "size, MB"}  # fmt: skip
+
 
 
 FOREIGN = """\
@@ -21,16 +27,12 @@ weak and slow writing, or make it from a base that was taught the language."""
 
 def table(measures: list[dict[str, Any]]) -> str:
     """Base against ours, one row a measure, in Markdown."""
-    names = {"domain": "your held-out documents, bits per byte", "general": "general text, bits per byte",
-             "answers": "your held-out answers, bits per byte", "size": "size, MB"}  # fmt: skip
     lines = ["| | base | ours | change | 95% interval | n |", "|---|---:|---:|---:|---|---:|"]
     for row in measures:
         scale, digits = (1e-6, 1) if row["unit"] == "bytes" else (1.0, 4)
-        interval = (
-            f"{row['change_low']:+.1%} to {row['change_high']:+.1%}" if "change_low" in row else "exact"
-        )
+        interval = _interval(row)
         lines.append(
-            f"| {names.get(row['name'], row['name'])} | {row['base'] * scale:.{digits}f} "
+            f"| {NAMES.get(row['name'], row['name'])} | {row['base'] * scale:.{digits}f} "
             f"| {row['ours'] * scale:.{digits}f} | {row['change']:+.1%} | {interval} | {row.get('n_texts', 1)} |"
         )
     return "\n".join(lines)
@@ -42,7 +44,7 @@ def _interval(row: dict[str, Any]) -> str:
     return "{:+.1%} to {:+.1%}".format(*row["change_interval"]) if row["change_interval"] else "too few texts"
 
 
-def held_out(summary: dict[str, Any]) -> str:
+def held_out(summary: Mapping[str, Any]) -> str:
     """What the held-out text is, in a sentence."""
     if summary.get("split_by") == "part":
         return "There were few documents, so each was cut into parts, and held-out text is parts of the same documents."
@@ -96,20 +98,19 @@ def card(facts: dict[str, Any]) -> str:
         "grants for the material is not stated here.", "",
         "## Measured", "", table(facts["report"]["measures"]), "",
         f"{held_out(facts['summary'])} Lower bits per byte are better.", "",
-        *task(facts), "## Limits", "", LIMITS,
+        *task(facts), *trust.sections(facts), "## Limits", "", LIMITS,
     ])  # fmt: skip
 
 
 def report(facts: dict[str, Any]) -> str:
     """report.md: what went in, what came out, what got worse."""
     summary, choice, curve = facts["summary"], facts["choice"], facts["curve"]
-    gates = [*facts["report"]["gates"], *facts.get("scores", {}).get("gates", ())]
+    gates = all_gates(facts)
     told = [f"- {'held' if g['passed'] else 'FAILED'}: {g['sentence']}" for g in gates]
-    worse = [r for r in facts["report"]["measures"] if r["change"] > 0]
     return "\n".join([
         f"# {facts['params'].name}: report", "", "## Result", "", table(facts["report"]["measures"]), "",
-        *task(facts), "## Gates", "", *told, "", "## What got worse", "",
-        *([f"- {r['name']}: {r['change']:+.1%}" for r in worse] or ["- nothing that was measured"]), "",
+        *task(facts), *trust.sections(facts), "## Gates", "", *told, "", "## What got worse", "",
+        *[f"- {line}" for line in worse(facts["report"]["measures"], facts.get("safety"))], "",
         "## What went in", "", *_splits(summary), "", *_facts(summary), "",
         "What was left out, and why:", "", *_drops(summary), "",
         "## Carving", "", *([FOREIGN, ""] if choice["foreign"] else []),
@@ -125,6 +126,22 @@ def report(facts: dict[str, Any]) -> str:
         *[f"| {p['step']} | {p['tokens']:,} | {p['valid']:.4f} |" for p in curve["history"]], "",
         "## Limits", "", LIMITS,
     ])  # fmt: skip
+
+
+def worse(measures: Sequence[Mapping[str, Any]], safety: Mapping[str, Any] | None) -> list[str]:
+    """What got worse against the base, a line each; or that nothing did."""
+    lines = [f"{NAMES.get(row['name'], row['name'])}: {row['change']:+.1%}" for row in measures if row["change"] > 0]
+    for row in safety["categories"] if safety else ():
+        if row["ours"] > row["base"]:
+            change = f"{row['base']} to {row['ours']} of {row['probes']}"
+            lines.append(f"failing answers to probes, {row['category']}: {change}")
+    return lines or ["nothing that was measured"]
+
+
+def all_gates(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The verdicts of every check."""
+    parts = (facts[name] for name in ("report", "scores", "memory", "honesty", "safety") if name in facts)
+    return [gate for part in parts for gate in part.get("gates", ())]
 
 
 def _considered(choice: dict[str, Any]) -> str:

@@ -6,10 +6,12 @@ their task, is settled here once: one of a few labels, a piece of the input, or 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..documents import read_rows, write_rows
 from ..nouns import Measure, knob
 from ..step import Progress, Work, step
 
@@ -27,6 +29,9 @@ class Params:
     infill: float = knob(
         0.0, "share of the documents' pieces that also teach filling in the middle, for editors", "fraction", 0, 1
     )
+    manners: float = knob(
+        0.0, "most that short answers which keep the base's manners may be of what is learnt", "fraction", 0, 1
+    )
     items: int = knob(200, "most held-out examples that the check answers", "examples", 1, 1_000_000)
 
 
@@ -38,16 +43,22 @@ class Rendering:
     labels: tuple[str, ...]
     infill: float
     window_tokens: int
+    manners: float = 0.0
+    canaries: int = 0
+    seed: int = 0
 
 
-def sections(params: Params, window_tokens: int) -> Rendering:
-    """The step's params: a lesson has to fit into one window of training."""
-    return Rendering(params.kind, params.labels, params.infill, window_tokens)
+def sections(params: Params, window_tokens: int, canaries: int = 0, seed: int = 0) -> Rendering:
+    """The step's params: a lesson has to fit into one window of training, and codes may be planted."""
+    shares = (params.infill, window_tokens, params.manners)
+    return Rendering(params.kind, params.labels, *shares, canaries, seed if canaries else 0)
 
 
-@step(version=1, libraries=("transformers", "tokenizers", "jinja2"))
+@step(version=2, libraries=("transformers", "tokenizers", "jinja2"))
 def render(params: Rendering, out: Path, model: Path, data: Path) -> Work:
     """train, valid, test (.jsonl) of documents and lessons; examples/ as they are used; task.json, or no task.
+
+    canaries.json: the codes that are planted in train, if the recipe asks for some.
 
     Raises RecipeError where the examples teach nothing: one label alone, or too few.
     """
@@ -55,9 +66,25 @@ def render(params: Rendering, out: Path, model: Path, data: Path) -> Work:
 
     yield Progress(0.1, "writing examples out in the base's chat template")
     task = lessons.write(params, model, data, out)
+    plant(params, out)
     left_out = sum(row["count"] for row in task["left_out"])
     return [
         Measure("lessons", sum(task["examples"].values()), "examples"),
         Measure("examples left out", left_out, "examples"),
         Measure("pieces with a hole", task["infill"], "pieces"),
     ]
+
+
+def plant(params: Rendering, out: Path) -> None:
+    """Write canaries.json, and the sentences into the documents of train.jsonl."""
+    from .. import canaries
+
+    drawn = canaries.drawn(params.canaries, params.seed)
+    (out / "canaries.json").write_text(json.dumps(drawn, indent=1) + "\n")
+    if drawn:
+        rows = list(read_rows(out / "train.jsonl"))
+        documents = [row for row in rows if "answer" not in row]
+        texts = canaries.planted([row["text"] for row in documents], drawn, params.seed)
+        for row, text in zip(documents, texts, strict=True):
+            row["text"] = text
+        write_rows(out / "train.jsonl", rows)

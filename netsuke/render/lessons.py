@@ -12,7 +12,7 @@ from ..engines.template import Template
 from ..errors import RecipeError
 from ..examples import SILENCE, Row, as_messages, shortened, with_question
 from ..store import canonical
-from . import Rendering, infill
+from . import Rendering, infill, manners
 from .task import Task, task_of
 
 LEAST_INPUT = 16  # tokens of a question that are left, where it is cut to fit
@@ -29,6 +29,7 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
     quiet = bool(template and task.kind != "free" and template.quiet)  # free text is asked as any program asks
     lessons, cut = _lessons(task, template, model, params.window_tokens, quiet, left_out) if template else ([], 0)
     holed: list[Lesson] = []
+    mannered: list[Lesson] = []
     for split in SPLITS:
         mine = [(row, lesson) for row, lesson in lessons if row["split"] == split]
         if task.kind and not mine:
@@ -40,7 +41,9 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
         if split == "train":
             texts = [row["text"] for row in documents[split]]
             holed = list(infill.lessons(texts, model, params.window_tokens, params.infill))
-            taught += holed
+            texts += [str(lesson) for lesson in taught]
+            mannered = manners.lessons(texts, template, model, params.manners)
+            taught += holed + mannered
         rows = ({"text": str(lesson), "answer": lesson.answer} for lesson in taught)
         write_rows(out / f"{split}.jsonl", [*documents[split], *rows])
     content = {
@@ -51,7 +54,7 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
         "commands": tokenizer.commands(model),
         "roles": roles(task),
         "examples": {split: sum(row["split"] == split for row, _ in lessons) for split in SPLITS},
-        "cut_to_fit": cut, "infill": len(holed),
+        "cut_to_fit": cut, "infill": len(holed), "manners": len(mannered),
         "left_out": [{"why": why, "count": len(lines), "lines": lines[:5]} for why, lines in sorted(left_out.items())],
     }
     (out / "task.json").write_bytes(canonical(content) + b"\n")

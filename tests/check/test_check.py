@@ -3,6 +3,7 @@
 import json
 import math
 import statistics
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -28,6 +29,7 @@ def place(tmp_path_factory):
     (folder / "model" / "about.json").write_text('{"name": "tiny", "licence": "MIT"}')
     gguf.write(folder / "model", folder / "ours.gguf", gguf.plan_types("Q8_0"))
     write_rows(folder / "test.jsonl", [{"text": text} for text in TEXTS])
+    write_rows(folder / "train.jsonl", [{"text": f"{number} {'thing in there ' * 60}"} for number in range(5)])
     (folder / "general").mkdir()
     (folder / "general" / "a.txt").write_text("A general text, in no domain at all.")
     return folder
@@ -86,11 +88,12 @@ def test_of_a_lesson_the_answer_alone_is_scored(place):
 
 
 def test_the_whole_check(place, store):
-    params = check.Params(0.0, 0.1, 400_000, 0, Compute(1))
+    params = check.Bounds(0.0, 0.1, 400_000, 0, Compute(1))
     out = place / "out"
     out.mkdir()
     work = check.check.function(params, out, place / "ours.gguf", place / "base.gguf", place / "model",
-                                place / "model", place / "test.jsonl", place / "general")  # fmt: skip
+                                place / "model", place / "test.jsonl", place / "general",
+                                place / "train.jsonl")  # fmt: skip
     list(work)
     content = json.loads((out / "report.json").read_text())
     rows = {row["name"]: row for row in content["measures"]}
@@ -99,17 +102,54 @@ def test_the_whole_check(place, store):
     low, high = rows["domain"]["change_interval"]
     assert low <= rows["domain"]["change"] <= high
     assert {g["name"] for g in content["gates"]} == {"domain", "general", "size"}
+    assert [len(content["texts"][name]) for name in ("domain", "general")] == [4, 1]
+    assert "The other thing" not in json.dumps(content)
+    apart = content["membership"]
+    assert 0 <= apart["low"] <= apart["auc"] <= apart["high"] <= 1 and apart["n_seen"] == 5 and apart["n_unseen"] == 1
+
+
+def verdicts(domain, general):
+    rows = [
+        {"name": "domain", "change": 0.02, "change_interval": domain},
+        {"name": "general", "change": 0.05, "change_interval": general},
+        {"name": "size", "ours": 5e6},
+    ]
+    return {g.name: g for g in report.verdicts(check.Bounds(0.0, 0.1, 4_000_000, 0, Compute(1)), rows)}
 
 
 def test_gates_say_which_and_by_how_much():
-    rows = [
-        {"name": "domain", "change": 0.02},
-        {"name": "general", "change": 0.05},
-        {"name": "size", "ours": 5e6},
-    ]
-    found = {g.name: g for g in report.gates(check.Params(0.0, 0.1, 4_000_000, 0, Compute(1)), rows)}
+    found = verdicts((0.01, 0.03), (0.04, 0.06))
     assert [found[n].passed for n in ("domain", "general", "size")] == [False, True, False]
-    assert "+2.0%" in found["domain"].sentence and "5.00 MB" in found["size"].sentence
+    assert "+2.0%" in found["domain"].sentence and "over by 1.0% at least" in found["domain"].sentence
+    assert "5.00 MB" in found["size"].sentence and "over by 1.00 MB" in found["size"].sentence
+
+
+def test_what_chance_may_have_made_holds_and_is_said_to_be_over():
+    found = verdicts((-0.01, 0.05), (0.04, 0.06))
+    assert found["domain"].passed and "over by 2.0%, which may be chance" in found["domain"].sentence
+    assert not verdicts(None, None)["domain"].passed  # too few texts for an interval: the value decides
+
+
+def test_two_packs_are_compared_on_the_texts_that_both_have():
+    def content(texts, size):
+        rows = [{"text": key, "bytes": 100, "base": 90.0, "ours": bits} for key, bits in texts.items()]
+        return {"texts": {"domain": rows}, "measures": [{"name": "size", "ours": size}]}
+
+    last = content({"a": 80.0, "b": 80.0, "c": 80.0, "gone": 1.0}, 100)
+    now = content({"a": 40.0, "b": 40.0, "c": 40.0, "new": 500.0}, 150)
+    domain, size = report.since(last, now)
+    assert (domain["change"], domain["n_texts"], size["change"]) == (-0.5, 3, 0.5)
+    assert domain["change_interval"] == [-0.5, -0.5]
+    assert report.since({"measures": [{"name": "size", "ours": 100}]}, now) == [size]  # an older pack has no texts
+
+
+@pytest.mark.parametrize("gain, expected", [(0.5, 1.0), (0.0, 0.5), (-0.5, 0.0)])
+def test_what_was_learnt_from_is_told_by_its_gain(gain, expected):
+    def pair(gain):
+        return quality.Pair([hf.Score(100.0, 100, 1)] * 6, [hf.Score(100.0 * (1 - gain), 100, 1)] * 6)
+
+    found = quality.told_apart(pair(gain), pair(0.0), 0)
+    assert found["auc"] == found["low"] == found["high"] == expected
 
 
 @settings(max_examples=30, deadline=None)
@@ -128,6 +168,23 @@ def test_llama_cpp_computes_what_we_compute_and_another_model_is_noticed(place, 
         assert gap < speed.LARGEST_GAP
         other = tiny_gguf(tmp_path / "other.gguf", seed=5)
         assert statistics.mean(speed.agreement(engine, other, place / "model", text)) > 3 * gap
+
+
+def test_the_trial_tells_what_speed_and_memory_it_takes(place, tmp_path):
+    params = check.Trial(Compute(1), 1)
+    (tmp_path / "general").mkdir()
+    (tmp_path / "general" / "a.txt").write_text(TEXTS[3] * 5)
+    work = speed.trial(params, place / "ours.gguf", place / "base.gguf", place / "model", tmp_path / "general")
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            found = {row.name: row for row in stop.value}
+            break
+    for who in ("base", "ours"):
+        assert found[f"first token {who}"].value > 0
+        if Path("/proc/self/status").exists():
+            assert found[f"memory {who}"].value > 1_000_000
 
 
 def test_a_file_that_llama_cpp_reads_otherwise_does_not_pass(place, tmp_path, monkeypatch):

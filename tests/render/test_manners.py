@@ -1,0 +1,53 @@
+"""Manners: short answers in the base's template, a bounded share of what is learnt, apart from the check's probes."""
+
+import re
+
+import pytest
+from tiny import tiny_gguf
+
+from netsuke import check
+from netsuke.documents import read_rows
+from netsuke.engines import gguf
+from netsuke.render import manners
+
+ROWS = list(read_rows(manners.LESSONS))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("manners") / "model"
+    folder.mkdir()
+    gguf.unpack(tiny_gguf(folder.parent / "tiny.gguf"), folder)
+    return folder
+
+
+def test_no_probe_is_taught():
+    def runs(text):
+        words = re.findall(r"\w+", text.lower())
+        return {tuple(words[n : n + 6]) for n in range(len(words) - 5)}
+
+    asked = {run for probe in read_rows(check.PROBES) for run in runs(probe["prompt"])}
+    assert asked and not [row for row in ROWS if runs(row["question"]) & asked]
+    assert len({row["question"] for row in ROWS}) == len(ROWS) >= 100
+
+
+@pytest.mark.parametrize("share, characters", [(0.1, 10_000), (0.1, 100_000), (0.5, 3_000)])
+def test_they_are_a_bounded_share(model, share, characters):
+    found = manners.lessons(["x" * characters], None, model, share)
+    size = sum(len(row["question"]) + len(row["answer"]) for row in ROWS) / len(ROWS)
+    assert 0 < len(found) <= share * characters / size and len(found) <= len(ROWS)
+    for lesson in found:
+        assert lesson[lesson.answer :].endswith("<|im_end|>") and "<|im_start|>user" in lesson[: lesson.answer]
+    assert len({*found}) == len(found)
+
+
+@pytest.mark.parametrize("share, characters", [(0.0, 100_000), (0.1, 50), (0.1, 0)])
+def test_a_little_text_gets_none(model, share, characters):
+    assert manners.lessons(["x" * characters], None, model, share) == []
+
+
+def test_a_base_without_a_template_has_no_manners_to_keep(model, tmp_path):
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        text = (model / name).read_text()
+        (tmp_path / name).write_text(re.sub(r',?\s*"chat_template": "(?:[^"\\]|\\.)*"', "", text))
+    assert manners.lessons(["x" * 100_000], None, tmp_path, 0.1) == []
