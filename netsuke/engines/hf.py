@@ -337,42 +337,46 @@ def input_energy(model: Network, texts: Sequence[Text], context: int = 512) -> d
 
     The tied embedding's is that of the last hidden state, which it multiplies as the output head.
     """
+    return look(model, texts, context, use=False)[0]
+
+
+@torch.no_grad()
+def look(
+    model: Network, texts: Sequence[Text], context: int = 512, use: bool = True
+) -> tuple[dict[str, np.ndarray], list[float]]:
+    """(input_energy, expected use) of these texts, in one forward pass; without the second, no logits are formed.
+
+    Expected use is [V], the mean probability of each token over all places: what could have been said there.
+    """
     sums: dict[str, torch.Tensor] = {}
     counts: dict[str, int] = {}
 
+    def add(name: str, inputs: torch.Tensor) -> None:
+        rows = inputs.reshape(-1, inputs.shape[-1]).float()
+        sums[name] = sums.get(name, 0) + rows.square().sum(0)
+        counts[name] = counts.get(name, 0) + len(rows)
+
     def watch(name: str) -> Callable[[torch.nn.Module, tuple[torch.Tensor, ...]], None]:
-        def hook(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-            rows = inputs[0].reshape(-1, inputs[0].shape[-1]).float()
-            sums[name] = sums.get(name, 0) + rows.square().sum(0)
-            counts[name] = counts.get(name, 0) + len(rows)
+        return lambda _, inputs: add(name, inputs[0])
 
-        return hook
-
-    linears = [(n, m) for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)]
+    total, places = torch.zeros(model.lm_head.weight.shape[0]), 0
+    linears = [(n, m) for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not model.lm_head]
     hooks = [m.register_forward_pre_hook(watch(f"{n}.weight")) for n, m in linears]
     try:
         for _, ids in windows(texts, context, batch_tokens=context):
-            model(ids[:, :-1].clamp(min=0), use_cache=False, logits_to_keep=0)
+            hidden = model.model(ids[:, :-1].clamp(min=0), use_cache=False).last_hidden_state
+            add("lm_head.weight", hidden)
+            said = hidden[ids[:, 1:] >= 0]
+            places += len(said)
+            for part in said.split(chunk_of(model)) if use else ():
+                total += torch.softmax(model.lm_head(part).float(), -1).sum(0)
     finally:
         for hook in hooks:
             hook.remove()
     energy = {name: (sums[name] / counts[name]).numpy().astype(np.float32) for name in sums}
-    if model.config.tie_word_embeddings and "lm_head.weight" in energy:
+    if model.config.tie_word_embeddings and sums:
         energy["model.embed_tokens.weight"] = energy["lm_head.weight"]
-    return energy
-
-
-@torch.no_grad()
-def expected_use(model: Network, texts: Sequence[Text], context: int = 512) -> list[float]:
-    """[V] mean probability of each token over all places of these texts: what could have been said there."""
-    total, places = torch.zeros(model.config.vocab_size), 0
-    for _, ids in windows(texts, context, batch_tokens=context):
-        hidden = model.model(ids[:, :-1].clamp(min=0), use_cache=False).last_hidden_state
-        said = hidden[ids[:, 1:] >= 0]
-        for part in said.split(chunk_of(model)):
-            total += torch.softmax(model.lm_head(part).float(), -1).sum(0)
-        places += len(said)
-    return (total / max(1, places)).tolist()
+    return energy, (total / max(1, places)).tolist()
 
 
 def open_texts(folder: Path, texts: Sequence[str], answers: bool = False) -> list[Text]:
