@@ -35,7 +35,7 @@ transformers.utils.logging.set_verbosity_error()
 
 Weights = dict[str, torch.Tensor]  # by Hugging Face name
 Network = LlamaForCausalLM | Gemma3ForCausalLM
-CLASSES: dict[str, type[Network]] = {known.__name__: known for known in (LlamaForCausalLM, Gemma3ForCausalLM)}
+CLASSES: dict[str, Any] = {known.__name__: known for known in (LlamaForCausalLM, Gemma3ForCausalLM)}
 
 
 FASTER = 0.8  # of float32's time that bfloat16 may take to be worth its rounding
@@ -121,7 +121,7 @@ def _attention(
 AttentionInterface.register("netsuke", _attention)
 
 
-def network_class(config: dict[str, Any]) -> type[Network]:
+def network_class(config: dict[str, Any]) -> Any:
     """transformers' class for a config.json. Raises RecipeError for a family that is not known."""
     return CLASSES[families.of_config(config).network]
 
@@ -135,7 +135,7 @@ def config_of(folder: Path) -> dict[str, Any]:
 def load_model(folder: Path, dtype: torch.dtype | None = None) -> Network:
     """The model of a folder, ready to score, nothing requiring gradients; in `dtype`, or the type that `use` chose."""
     kind = network_class(config_of(folder))
-    model = kind.from_pretrained(folder, dtype=dtype or compute_type(), attn_implementation="netsuke")
+    model: Network = kind.from_pretrained(folder, dtype=dtype or compute_type(), attn_implementation="netsuke")
     return model.eval().requires_grad_(False)
 
 
@@ -155,7 +155,7 @@ def model_of(folder: Path, weights: Weights) -> Network:
     config.vocab_size = weights["model.embed_tokens.weight"].shape[0]
     torch.set_default_dtype(weights["model.embed_tokens.weight"].dtype)
     try:
-        model = kind(config)
+        model: Network = kind(config)
     finally:
         torch.set_default_dtype(torch.float32)
     missing, unexpected = model.load_state_dict(weights, strict=False)

@@ -85,10 +85,10 @@ class _Asked(nn.Module):
 def first_input(model: Network, ids: Tensor) -> tuple[Tensor, list[dict[str, Any]]]:
     """What the layers are called with for these ids: the first one's hidden state, and by layer the rest."""
     seen: list[Tensor] = []
-    layers, asked = model.model.layers, nn.ModuleList([_Asked() for _ in model.model.layers])
+    layers, asked = model.model.layers, [_Asked() for _ in model.model.layers]
     handle = asked[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     try:
-        model.model.layers = asked
+        model.model.layers = nn.ModuleList(asked)
         model.model(ids[:, :-1].clamp(min=0), use_cache=False)
     finally:
         model.model.layers = layers

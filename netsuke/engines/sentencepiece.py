@@ -91,8 +91,8 @@ def last_join(piece: str, pieces: Mapping[str, float]) -> tuple[str, str] | None
 
 
 def alphabet(document: Mapping[str, Any]) -> set[int]:
-    """Ids of the 256 byte tokens, which any text can be written in."""
-    return {i for token, i in document["model"]["vocab"].items() if _BYTE.fullmatch(token)}
+    """Ids of the tokens that any text can be written in: the 256 bytes and the space, which no bytes stand for."""
+    return {i for token, i in document["model"]["vocab"].items() if token == SPACE or is_byte(token)}
 
 
 def unreachable(document: Mapping[str, Any], merged: Sequence[Sequence[str]]) -> set[int]:
@@ -102,7 +102,7 @@ def unreachable(document: Mapping[str, Any], merged: Sequence[Sequence[str]]) ->
     return {
         i
         for token, i in document["model"]["vocab"].items()
-        if len(token) > 1 and token not in made and i not in added and not _BYTE.fullmatch(token)
+        if len(token) > 1 and token not in made and i not in added and not is_byte(token)
     }
 
 
