@@ -86,7 +86,8 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     trial = run(check.trial, check.Trial(compute), **both, tuned_model=tuned.ref, text=general_test)
 
     # pack
-    about = pack.Params(recipe.name, base.name, base.about.name, base.about.licence, base.ref, __version__)
+    title, licence = base.about.name, base.about.licence
+    about = pack.Params(recipe.name, base.name, title, licence, base.ref, __version__, base.notice)
     made = run(
         pack.pack, about, model=model, choice=choice, vocabulary=carved["vocabulary.json"],
         report=report["report.json"], documents=data["documents.jsonl"], summary=data["summary.json"],

@@ -18,6 +18,7 @@ class Params:
     base_licence: str
     base_sha256: str
     netsuke: str  # version
+    notice: str = ""  # that the base's terms want with every model made from it
 
 
 @step(version=4, libraries=("gguf", "cyclonedx-python-lib", "jinja2", "matplotlib"))
@@ -40,7 +41,7 @@ def pack(
     safety: Path | None = None,
     samples: Path | None = None,
 ) -> Work:
-    """Write model.gguf, netsuke.json, card.md, report (.md, .html, .json), ledger.jsonl, vocabulary.json, sbom.cdx.json.
+    """Write model.gguf, netsuke.json, card.md, report.*, ledger.jsonl, vocabulary.json and sbom.cdx.json.
 
     quotes.json quotes the documents and the model. Of a task also task.json, scores.json and shots.jsonl.
     """

@@ -65,8 +65,9 @@ class Job:
         self.live: dict[str, nn.Parameter] = lora.METHODS[params.method](self.model, params.rank, params.seed)
         if start:
             lora.go_on_from(start, self.live)
-        for model in (self.model, teacher.model) if teacher else (self.model,):
-            nn.Module.to(model, device, self.model.dtype)
+        models: list[nn.Module] = [self.model, teacher.model] if teacher else [self.model]
+        for model in models:
+            model.to(device, self.model.dtype)
         self.masters = {name: p.detach().float().clone() for name, p in self.live.items()}
         self.best_state = {name: p.detach().clone() for name, p in self.live.items()}
         self.history: list[dict[str, Any]] = []

@@ -34,7 +34,7 @@ def made(tmp_path):
         {"step": 0, "tokens": 0, "valid": 1.0}]}))  # fmt: skip
     considered = {"tokens": 10, "embedding": "Q8_0", "channels": 128, "dropped": [], "bytes": 7e7,
                   "cost": {"general": 1.0, "domain": 1.0}, "measured": True}  # fmt: skip
-    choice = considered | {"foreign": True, "considered": [considered]}
+    choice = considered | {"foreign": True, "not_carved": "", "considered": [considered]}
     (parts / "choice.json").write_text(json.dumps(choice))
     (parts / "lineage.json").write_text("{}")
     write_rows(parts / "documents.jsonl", [
