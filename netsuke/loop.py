@@ -23,7 +23,7 @@ from .documents import general_text, read_rows
 from .errors import GateError
 from .ledger import Entry, Ledger
 from .nouns import Compute, Recipe, Ref, Run
-from .step import Executor, Local, Made, Plan, Planned, Progress, Watch
+from .step import Executor, Local, Made, Progress, Watch
 from .store import Store, canonical
 from .tune.pace import Pace
 
@@ -367,44 +367,4 @@ def gates_of(store: Store, outcome: Outcome) -> list[dict[str, Any]]:
     return [*report_of(store, outcome)["gates"], *scores_of(store, outcome)["gates"], *more]
 
 
-def plan(recipe: Recipe, recipe_path: Path, store: Store, relock: bool = False) -> list[Planned]:
-    """What a make would run, and why; nothing is run and nothing is measured."""
-    planner = Plan(store)
-    pace = Pace(recipe_path.with_suffix(".lock"), store, lambda text: None, relock, measures=False)
-    loop(recipe, recipe_path, store, planner, pace)
-    return planner.lines
-
-
-REFERENCE_GFLOPS = 400.0  # of two cores with AVX-512 and bfloat16, which `typical` is for
-FIXED = 0.48  # of a step's time that does not depend on that: makes at 400 and at 117 GFLOP/s differ 2.25 times
-
-
-TABLES = {".csv", ".tsv", ".json", ".jsonl"}
-
-
-def estimate(lines: list[Planned], recipe: Recipe, folder: Path, store: Store, gflops: float) -> tuple[float, int]:
-    """(seconds, bytes of disk) that the steps of a plan will take: as the last time, else by base and machine."""
-    base = store.size(bases.resolve(recipe, store, folder).ref) / 1e8
-    slower = FIXED + (1 - FIXED) * REFERENCE_GFLOPS / gflops if gflops else 1.0
-    typical = {"unpack": 5, "carve": 110, "combine": 1, "quantise": 80, "answer": 30, "check": 55, "examine": 120,
-               "recall": 20, "calibrate": 15, "probe": 25, "judge": 1, "show": 4, "trial": 12, "pack": 3}  # fmt: skip
-    weights = {"unpack": 3.7, "carve": 2.7, "tune": 1.3, "combine": 2.7, "quantise": 0.8, "pack": 0.0}
-    last = {run.step: run.seconds for run in store.runs()}
-    absent = set() if may_have_examples(recipe, folder) else {"answer", "examine"}
-    seconds = size = 0.0
-    for line in lines:
-        if not line.cached and line.step not in absent:
-            size += weights.get(line.step, 0.0) * base * 1e8
-            usual = last.get(line.step, typical.get(line.step, 0.1) * slower * max(base, 0.1))
-            seconds += recipe.minutes * 60 if line.step == "tune" else usual
-    return seconds, int(size)
-
-
-def may_have_examples(recipe: Recipe, folder: Path) -> bool:
-    """Whether any source looks as if it held examples; only reading it will tell."""
-    places = [folder / Path(source.path).expanduser() for source in recipe.sources]
-    tables = (path for place in places for path in [place, *place.rglob("*")] if path.suffix in TABLES)
-    return any(source.profile == "examples" for source in recipe.sources) or any(tables)
-
-
-__all__ = ["SECTIONS", "Outcome", "estimate", "loop", "make", "plan", "report_of"]
+__all__ = ["SECTIONS", "Outcome", "loop", "make", "report_of"]

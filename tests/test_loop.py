@@ -9,7 +9,7 @@ import sys
 import pytest
 from material import document, netsuke, write_material
 
-from netsuke import loop, recipe, signing, targets
+from netsuke import foretold, loop, recipe, signing, targets
 from netsuke.errors import BudgetError, GateError, RecipeError
 from netsuke.pack import manifest
 from netsuke.reachability import downstream, gc, verify
@@ -77,7 +77,7 @@ def test_a_second_make_runs_nothing(again):
     place, store = again
     outcome, ran = make(place, store)
     assert ran == []
-    assert all(line.cached for line in loop.plan(recipe.load(place, loop.SECTIONS), place, store))
+    assert all(line.cached for line in foretold.plan(recipe.load(place, loop.SECTIONS), place, store))
 
 
 def test_a_pack_is_signed_beside_it_and_stays_so(again):
@@ -102,7 +102,7 @@ def test_one_changed_document_reads_one_document(again):
     place, store = again
     path = place.parent / "note-03.md"
     path.write_text(path.read_text() + "\nAnd the river of the kettle went on.\n")
-    lines = loop.plan(recipe.load(place, loop.SECTIONS), place, store)
+    lines = foretold.plan(recipe.load(place, loop.SECTIONS), place, store)
     assert [line.label for line in lines if line.step == "read" and not line.cached] == ["read note-03.md"]
     _, ran = make(place, store)
     assert ran.count("read") == 1 and "unpack" not in ran and "curate" in ran

@@ -20,7 +20,7 @@ KNOWING = {
     "rights",
     "private",
 }  # what steps know of models, formats, rights, people's data
-FRONT = {"__main__", "cli", "many", "show", "talk", "targets"}  # they may import anything
+FRONT = {"__main__", "cli", "foretold", "many", "show", "talk", "targets"}  # they may import anything
 ROOT = {p.stem for p in HOUSE.glob("*.py")} - FRONT - {"loop"}
 HEAVY = {"torch", "transformers", "tokenizers", "safetensors", "gguf", "libgguf", "xllamacpp", "peft"}
 HEAVY_IN = {"engines": HEAVY, "tune": {"torch", "tokenizers", "transformers"},

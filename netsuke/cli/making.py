@@ -55,7 +55,7 @@ def make(
     as_json: bool,
 ) -> None:
     """Make a model of TARGET: a folder, a netsuke.toml, the name of a model made before, or a file of many [[make]]."""
-    from .. import bases, loop, many, recipe, show, targets
+    from .. import bases, foretold, loop, many, recipe, show, targets
     from ..bases import KNOWN
 
     store = open_store()
@@ -75,7 +75,7 @@ def make(
     if fresh:
         say(f"recipe: {path}")
     with recipe.written(wanted, path), show.Watcher() as watcher:
-        lines = loop.plan(wanted, path, store, relock)
+        lines = foretold.plan(wanted, path, store, relock)
         pace = loop.pace_of(path, store, watcher, relock)
         foretell(lines, pace.gflops, wanted, path, store)
 
@@ -107,9 +107,9 @@ def make_many(file: Path, store: Store, dials: bool, on: str, as_json: bool) -> 
 
 def foretell(lines: list[Any], gflops: float, wanted: Any, path: Path, store: Store) -> None:
     """Say how long a make will take, and that there is room for it. Raises StoreError where there is not."""
-    from .. import loop, show
+    from .. import foretold, show
 
-    seconds, size = loop.estimate(lines, wanted, path.parent, store, gflops)
+    seconds, size = foretold.estimate(lines, wanted, path.parent, store, gflops)
     there = sum(line.cached for line in lines)
     if there < len(lines):
         store.require_space(size, f"making {wanted.name}")
@@ -149,13 +149,13 @@ def tell(outcome: Any, store: Store, name: str, as_json: bool) -> None:
 @AS_JSON
 def plan(target: str, as_json: bool) -> None:
     """Show what `make TARGET` would run, and why; runs nothing."""
-    from .. import loop, recipe, show, targets
+    from .. import foretold, recipe, show, targets
 
     store = open_store()
     wanted, path, _ = targets.find_recipe(target, store)
-    lines = loop.plan(wanted, path, store)
+    lines = foretold.plan(wanted, path, store)
     lock = recipe.load_lock(path.with_suffix(".lock"))
-    seconds, size = loop.estimate(lines, wanted, path.parent, store, lock.gflops if lock else 0.0)
+    seconds, size = foretold.estimate(lines, wanted, path.parent, store, lock.gflops if lock else 0.0)
     value = {"steps": [dataclasses.asdict(line) for line in lines], "seconds": round(seconds), "bytes": size}
     result(value, as_json, lambda: show.plan(lines, seconds, size))
 
@@ -166,13 +166,13 @@ def plan(target: str, as_json: bool) -> None:
 @AS_JSON
 def why(target: str, step: str | None, as_json: bool) -> None:
     """Say why each step (or STEP) of TARGET would run again: which input or setting changed."""
-    from .. import loop, show, targets
+    from .. import foretold, show, targets
 
     store = open_store()
     wanted, path, _ = targets.find_recipe(target, store)
     lines = [
         line
-        for line in loop.plan(wanted, path, store)
+        for line in foretold.plan(wanted, path, store)
         if step in (None, line.step) and (step or not line.cached)
     ]
     if step and not lines:

@@ -1,0 +1,48 @@
+"""What a make would run, how long it would take and how much disk: said before it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import bases, loop
+from .nouns import Recipe
+from .step import Plan, Planned
+from .store import Store
+from .tune.pace import Pace
+
+REFERENCE_GFLOPS = 400.0  # of two cores with AVX-512 and bfloat16, which `typical` is for
+FIXED = 0.48  # of a step's time that does not depend on that: makes at 400 and at 117 GFLOP/s differ 2.25 times
+TABLES = {".csv", ".tsv", ".json", ".jsonl"}  # what examples may lie in
+
+
+def plan(recipe: Recipe, recipe_path: Path, store: Store, relock: bool = False) -> list[Planned]:
+    """What a make would run, and why; nothing is run and nothing is measured."""
+    planner = Plan(store)
+    pace = Pace(recipe_path.with_suffix(".lock"), store, lambda text: None, relock, measures=False)
+    loop.loop(recipe, recipe_path, store, planner, pace)
+    return planner.lines
+
+
+def estimate(lines: list[Planned], recipe: Recipe, folder: Path, store: Store, gflops: float) -> tuple[float, int]:
+    """(seconds, bytes of disk) that the steps of a plan will take: as the last time, else by base and machine."""
+    base = store.size(bases.resolve(recipe, store, folder).ref) / 1e8
+    slower = FIXED + (1 - FIXED) * REFERENCE_GFLOPS / gflops if gflops else 1.0
+    typical = {"unpack": 5, "carve": 110, "combine": 1, "quantise": 80, "answer": 30, "check": 55, "examine": 120,
+               "recall": 20, "calibrate": 15, "probe": 25, "judge": 1, "show": 4, "trial": 12, "pack": 3}  # fmt: skip
+    weights = {"unpack": 3.7, "carve": 2.7, "tune": 1.3, "combine": 2.7, "quantise": 0.8, "pack": 0.0}
+    last = {run.step: run.seconds for run in store.runs()}
+    absent = set() if may_have_examples(recipe, folder) else {"answer", "examine"}
+    seconds = size = 0.0
+    for line in lines:
+        if not line.cached and line.step not in absent:
+            size += weights.get(line.step, 0.0) * base * 1e8
+            usual = last.get(line.step, typical.get(line.step, 0.1) * slower * max(base, 0.1))
+            seconds += recipe.minutes * 60 if line.step == "tune" else usual
+    return seconds, int(size)
+
+
+def may_have_examples(recipe: Recipe, folder: Path) -> bool:
+    """Whether any source looks as if it held examples; only reading it will tell."""
+    places = [folder / Path(source.path).expanduser() for source in recipe.sources]
+    tables = (path for place in places for path in [place, *place.rglob("*")] if path.suffix in TABLES)
+    return any(source.profile == "examples" for source in recipe.sources) or any(tables)
