@@ -65,8 +65,8 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     tuning = tune.settled(params["tune"], compute)
     speed = pace.speed(tuning, carve.pruned(carved), model=body, **material, **carved_from)
     training = tune.sections(tuning, recipe.minutes, speed, general_gate, seed, compute)
-    first = tune.start_of(params["tune"], store)
-    adapter = run(tune.tune, training, model=body if training else None, **first, **carved_from, **texts)
+    inputs = {"model": body if training else None, **tune.start_of(params["tune"], store), **carved_from, **texts}
+    adapter = run(tune.tune, training, **inputs)
 
     # combine and quantise: one file under the budget
     tuned = run(combine.combine, None, model=body, adapter=adapter.ref)
@@ -79,9 +79,8 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     # check: beside the base, on text that nothing above has seen; then both in stock llama.cpp
     bounds = check.Bounds(gates.domain, general_gate, budget_bytes, seed, compute)
     both = {"model": model, "base_file": start.base_file}
-    unseen = {"test": start.rendered["test.jsonl"], "general": general_test}
-    every = {**both, "tuned_model": tuned.ref, "base_model": start.base_model, **unseen}
-    report = run(check.check, bounds, **every, train=texts["train"])
+    every = {**both, "tuned_model": tuned.ref, "base_model": start.base_model, "general": general_test}
+    report = run(check.check, bounds, **every, test=start.rendered["test.jsonl"], train=texts["train"])
     checked = trusted(recipe, store, execute, start, both, tuned.ref, compute)
     trial = run(check.trial, check.Trial(compute), **both, tuned_model=tuned.ref, text=general_test)
 

@@ -10,7 +10,7 @@ text. A rising curve from the one to the other is fitted on valid (isotonic regr
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,8 @@ def judged(valid: Sentences, test: Sentences, params: Calibrating) -> dict[str, 
             drawn.append(
                 (calibration_error(sure[pick], test.right[pick]), *at_80(sure[pick], test.right[pick]))
             )
-    low, high = np.percentile(np.array(drawn), [2.5, 97.5], axis=0) if texts > 2 else (None, None)
+    ends: Any = np.percentile(np.array(drawn), [2.5, 97.5], axis=0) if texts > 2 else (None, None)
+    low, high = ends
     interval = None if low is None else (float(low[0]), float(high[0]))
     what = f"confidence is off by, on average over {n} held-out sentences"
     gate = gates.at_most("confidence", what, error, params.limit, interval, signed=False)
@@ -139,7 +140,7 @@ def risks(sure: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.cumsum(mean[place]) / np.arange(1, len(sure) + 1)
 
 
-def curve_of(risk: Sequence[float]) -> list[float]:
+def curve_of(risk: np.ndarray) -> list[float]:
     """The risk at each of COVERAGES."""
     return [float(risk[max(0, round(share * len(risk)) - 1)]) for share in COVERAGES]
 

@@ -87,10 +87,10 @@ def since(last: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, Any
             "name": name, "unit": "bits per byte", "last": old, "now": new, "change": new / old - 1,
             "change_interval": quality.change_interval(pair, 0), "n_texts": len(common),
         }))  # fmt: skip
-    sizes = [{row["name"]: row["ours"] for row in one["measures"]}.get("size") for one in (last, now)]
-    if all(sizes):
-        rows.append({"name": "size", "unit": "bytes", "last": sizes[0], "now": sizes[1],
-                     "change": round(sizes[1] / sizes[0] - 1, 6)})  # fmt: skip
+    before, after = ({row["name"]: row["ours"] for row in one["measures"]}.get("size") for one in (last, now))
+    if before and after:
+        rows.append({"name": "size", "unit": "bytes", "last": before, "now": after,
+                     "change": round(after / before - 1, 6)})  # fmt: skip
     return rows
 
 
