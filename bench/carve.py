@@ -1,10 +1,11 @@
 """Ours against llama.cpp's Q4_K_M of the same base: bytes, bits per byte on held-out and general text, tokens a second.
 
-    python -m bench.carve [--minutes 1] [--seeds 3] [--quick] [--json] [--check]
+    python -m bench.carve [--minutes 1] [--seeds 3] [--bigger] [--quick] [--json] [--check]
 
 The peer has the owner's importance matrix, and is measured untuned and tuned (the same minutes, rank and documents as
-ours). Ours come at 75% of its bytes, and for the domain alone at 67%. Prints a table and one JSON line; `--check` ends
-with 1 where a floor is missed.
+ours). Ours come at 75% of its bytes, and for the domain alone at 67%. `--bigger` accepts Gemma's terms, fetches Gemma 3
+270M and carves it to the bytes of the first of ours too: the best model at so many megabytes, untuned and after as many
+minutes. Prints a table and one JSON line; `--check` ends with 1 where a floor is missed.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PEER = "Q4_K_M"
+FIRST, BIGGER, BIGGER_BASE = "ours 75%", "bigger, 75%", "gemma3-270m"
 ARMS: dict[str, tuple[float, dict[str, Any]]] = {  # share of the peer's bytes, settings of [carve]
-    "ours 75%": (0.75, {}),
+    FIRST: (0.75, {}),
     "ours 67%, domain": (0.67, {"general": "off"}),
+    BIGGER: (0.75, {}),
 }
 
 
@@ -41,6 +44,7 @@ class Bench:
     test: str
     general_valid: str
     general_test: str
+    room: Path
 
     def path(self, ref: str) -> Path:
         found: Path = self.store.path(ref)
@@ -51,17 +55,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=1.0, help="of tuning, for each arm and seed")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--bigger", action="store_true", help="a bigger base at the same bytes too (Gemma's terms)")
     parser.add_argument("--quick", action="store_true", help="one seed, half a minute")
     parser.add_argument("--json", action="store_true", help="one line of JSON and no table")
     parser.add_argument("--check", action="store_true", help="exit 1 where a floor is missed")
     options = parser.parse_args()
     minutes, seeds = (0.5, 1) if options.quick else (options.minutes, options.seeds)
     with tempfile.TemporaryDirectory() as room:
-        rows = measure(prepare(Path(room)), Path(room), minutes, seeds)
+        rows = measure(prepare(Path(room)), options.bigger, minutes, seeds)
     verdicts = floors(rows)
     if not options.json:
         for row in rows:
-            print(f"{row['arm']:18} {row['mb']:6.1f} MB  test {row['test']:.4f}  general {row['general']:.4f}  "
+            print(f"{row['arm']:22} {row['mb']:6.1f} MB  test {row['test']:.4f}  general {row['general']:.4f}  "
                   f"{row['tokens_per_second']:5.0f} tokens/s  n = {row['n']}")  # fmt: skip
         print(*(f"{'held  ' if held else 'MISSED'} {name}" for name, held in verdicts.items()), sep="\n")
     print(json.dumps({
@@ -91,7 +96,18 @@ def prepare(room: Path) -> Bench:
     opened = local.run(bases.unpack, base.about, base=base.ref)
     parts = (data[f"{part}.jsonl"] or "" for part in ("train", "valid", "test"))
     general = (general_text(store, part) for part in ("valid", "test"))
-    return Bench(local, store, opened.folder("model") or "", *parts, *general)
+    return Bench(local, store, opened.folder("model") or "", *parts, *general, room)
+
+
+def bigger(bench: Bench) -> Bench:
+    """The same with the bigger base."""
+    from netsuke import bases
+    from netsuke.bases.fetch import fetch
+
+    base = bases.find(BIGGER_BASE)
+    ref = fetch(base, bench.store, lambda done, total: None, accepted=True)
+    opened = bench.local.run(bases.unpack, bases.About(base.title, base.licence), base=ref)
+    return replace(bench, base=opened.folder("model") or "")
 
 
 def computing() -> Any:
@@ -103,25 +119,30 @@ def computing() -> Any:
     return Compute(cores(), hf.fastest_float(cores())[0])
 
 
-def measure(bench: Bench, room: Path, minutes: float, seeds: int) -> list[dict[str, Any]]:
+def measure(first: Bench, with_bigger: bool, minutes: float, seeds: int) -> list[dict[str, Any]]:
     """A row for the peer untuned, the peer tuned and each of ours: medians over seeds, each seed's values beside."""
     from netsuke.engines import hf
 
-    compute = computing()
+    compute, room, bench = computing(), first.room, first
     hf.use(compute)
+    on = {arm: first for arm in ARMS if arm != BIGGER} | ({BIGGER: bigger(first)} if with_bigger else {})
     untuned = room / "peer.gguf"
     peer_file(bench, bench.path(bench.base), untuned)
     found: dict[str, list[dict[str, float]]] = {"peer": [scores(bench, untuned, bench.path(bench.base))]}
     files = {"peer": untuned, "peer tuned": untuned}  # tuning does not change its speed
-    carved = {arm: carve_arm(bench, compute, untuned.stat().st_size, arm) for arm in ARMS}
+    carved = {arm: carve_arm(on[arm], compute, untuned.stat().st_size, arm) for arm in on}
+    for arm in (FIRST, BIGGER) if with_bigger else ():
+        body = carved[arm][0].folder("model")
+        files[f"{arm}, untuned"] = quantised(on[arm], compute, body, *carved[arm])
+        found[f"{arm}, untuned"] = [scores(on[arm], files[f"{arm}, untuned"], bench.path(body))]
     for seed in range(seeds):
         model = tuned(bench, compute, minutes, seed, None)
         peer_file(bench, bench.path(model), room / "tuned.gguf")
         found.setdefault("peer tuned", []).append(scores(bench, room / "tuned.gguf", bench.path(model)))
         for arm, (made, budget) in carved.items():
-            model = tuned(bench, compute, minutes, seed, made)
-            files[arm] = quantised(bench, compute, model, made, budget)
-            found.setdefault(arm, []).append(scores(bench, files[arm], bench.path(model)))
+            model = tuned(on[arm], compute, minutes, seed, made)
+            files[arm] = quantised(on[arm], compute, model, made, budget)
+            found.setdefault(arm, []).append(scores(on[arm], files[arm], bench.path(model)))
         print(f"seed {seed}:", {arm: row[-1] for arm, row in found.items()}, file=sys.stderr, flush=True)
     speeds = rates(files, bench.path(bench.general_test), compute.threads)
     return [
@@ -230,7 +251,7 @@ def floors(rows: list[dict[str, Any]]) -> dict[str, bool]:
     by = {row["arm"]: row for row in rows}
     peer, best = by["peer"], by["peer tuned"]
     held = {}
-    for arm, share, speed in (("ours 75%", 0.75, 1.1), ("ours 67%, domain", 0.67, 1.2)):
+    for arm, share, speed in ((FIRST, 0.75, 1.1), ("ours 67%, domain", 0.67, 1.2)):
         ours = by[arm]
         held[f"{arm}: at most {share:.0%} of the peer's bytes"] = ours["mb"] <= share * peer["mb"] + 0.01
         held[f"{arm}: test at most 3% above the tuned peer ({ours['test'] / best['test'] - 1:+.1%})"] = (
@@ -239,7 +260,7 @@ def floors(rows: list[dict[str, Any]]) -> dict[str, bool]:
         held[
             f"{arm}: at least {speed} times its tokens/s ({ours['tokens_per_second'] / peer['tokens_per_second']:.2f})"
         ] = ours["tokens_per_second"] >= speed * peer["tokens_per_second"]
-    general = by["ours 75%"]["general"] / peer["general"] - 1
+    general = by[FIRST]["general"] / peer["general"] - 1
     held[f"ours 75%: general at most 10% above the untuned peer ({general:+.1%})"] = general <= 0.10
     return held
 

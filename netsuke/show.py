@@ -317,6 +317,7 @@ def carved(choice: dict[str, Any], size: int) -> str:
     return "\n".join([
         f"{size / 1e6:.1f} MB: {choice['tokens']:,} words in {choice['embedding']}, {choice['channels']:,} channels, "
         f"{len(choice['dropped'])} layers left out",
+        *([f"All layers stayed: {choice['not_carved']}."] if choice["not_carved"] else []),
         *(f"  bits per byte, {change}" for change in changes),
         *(["The base hardly knows the script of this material: expect weak and slow writing."] * choice["foreign"]),
         "Nothing was trained: `netsuke make` tunes it too.",

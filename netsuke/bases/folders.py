@@ -1,4 +1,4 @@
-"""A Hugging Face folder of the llama family as a model folder: one bfloat16 safetensors file, our tokenizer's files."""
+"""A Hugging Face folder of a known family as a model folder: one bfloat16 safetensors file, our tokenizer's files."""
 
 from __future__ import annotations
 
@@ -7,38 +7,30 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ..engines import gguf, hf, tokenizer
+from ..engines import families, gguf, hf, tokenizer
 from ..errors import RecipeError
 
 
 def copy(source: Path, folder: Path) -> None:
     """Write `source` as a model folder. Raises RecipeError naming what is missing or not supported."""
     config = _json(source, "config.json")
-    if config.get("model_type") != "llama":
-        raise RecipeError(
-            f"a base of type {config.get('model_type')!r} is not supported",
-            where="config.json",
-            hint="use one of the llama family",
-        )
-    scaling = config.get("rope_scaling") or {}
-    rope = config.get("rope_parameters") or {}
-    if {part.get("rope_type", part.get("type", "default")) for part in (scaling, rope)} != {"default"}:
-        raise RecipeError("a base with scaled rotary positions is not supported", where="config.json")
-    config["rope_theta"] = config.get("rope_theta") or rope.get("rope_theta", 10000.0)
+    family = families.of_config(config)
+    config = {**family.defaults, **config, **_rotary(config)}
     config["num_key_value_heads"] = config.get("num_key_value_heads") or config["num_attention_heads"]
     config.pop("rope_parameters", None)
+    family.require(config)
     words = _json(source, "tokenizer.json")
-    tokenizer.splitting_rule(words)
+    ours = tokenizer.adopted(words)
     weights = _weights(source)
     if config.get("tie_word_embeddings"):
         weights.pop("lm_head.weight", None)
     for name in weights:
-        gguf.gguf_name(name)
+        family.gguf_name(name)
     if missing := hf.expected_weights(config) - set(weights):
         raise RecipeError(f"the base has no {sorted(missing)[0]} ({len(missing)} tensors are missing)",
                           where=str(source), hint="is a shard of the checkpoint missing?")  # fmt: skip
     gguf.write_json(folder / "config.json", config)
-    shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
+    (folder / "tokenizer.json").write_text(json.dumps(ours, ensure_ascii=False))
     settings = _json(source, "tokenizer_config.json")
     if isinstance(settings.get("chat_template"), str) and not (source / "chat_template.jinja").exists():
         (folder / "chat_template.jinja").write_text(settings["chat_template"])
@@ -50,6 +42,18 @@ def copy(source: Path, folder: Path) -> None:
     if (source / "chat_template.jinja").exists():
         shutil.copyfile(source / "chat_template.jinja", folder / "chat_template.jinja")
     hf.save_weights(hf.in_bfloat16(weights), folder / "model.safetensors")
+
+
+def _rotary(config: dict[str, Any]) -> dict[str, float]:
+    """The bases of the rotary positions, wherever they are written. Raises RecipeError where they are scaled."""
+    rope = config.get("rope_parameters") or {}
+    kinds = {name: part for name, part in rope.items() if isinstance(part, dict)} or {"full_attention": rope}
+    parts = [config.get("rope_scaling") or {}, *kinds.values()]
+    if {part.get("rope_type", part.get("type", "default")) for part in parts} != {"default"}:
+        raise RecipeError("a base with scaled rotary positions is not supported", where="config.json")
+    whole, near = (kinds.get(f"{name}_attention", {}).get("rope_theta") for name in ("full", "sliding"))
+    found = {"rope_theta": config.get("rope_theta") or whole or 10000.0}
+    return found | ({"rope_local_base_freq": near} if near else {})
 
 
 def _weights(source: Path) -> hf.Weights:

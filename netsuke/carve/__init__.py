@@ -69,7 +69,7 @@ class Quantising:
 FREE = 100.0  # a gate that nothing reaches
 
 
-@step(version=2, libraries=("torch", "transformers", "tokenizers", "libgguf"))
+@step(version=3, libraries=("torch", "transformers", "tokenizers", "libgguf"))
 def carve(params: Carving, out: Path, model: Path, train: Path, valid: Path, general: Path) -> Work:
     """Choose a shape by measurement; write the smaller model."""
     from ..engines import hf

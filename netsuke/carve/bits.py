@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import LlamaForCausalLM
 
 from ..engines import gguf
+from ..engines.hf import Network
 from ..engines.layers import GROUPS, first_input
 
 TYPES = ("Q3_K", "IQ4_NL", "Q6_K", "Q8_0")  # all but Q3_K have fast kernels in llama.cpp
@@ -46,13 +46,13 @@ class Group:
 
 @torch.no_grad()
 def measure(
-    model: LlamaForCausalLM, ids: Tensor, energy: Energy, types: Sequence[str] = TYPES
+    model: Network, ids: Tensor, energy: Energy, types: Sequence[str] = TYPES
 ) -> Iterator[Group]:
     """Each group of the model, measured on ids [B, T + 1]. Cost: about 60 forward passes of them."""
     hidden, others = first_input(model, ids)
     states = [hidden]
-    for layer in model.model.layers:
-        states.append(layer(states[-1], **others))
+    for number, layer in enumerate(model.model.layers):
+        states.append(layer(states[-1], **others[number]))
     truth = _answers(model, states.pop())
     for number, layer in enumerate(model.model.layers):
         for parts in GROUPS.values():
@@ -61,8 +61,8 @@ def measure(
             for linear, weight in zip(linears, weights, strict=True):
                 linear.weight.data = crude(weight)
             after = states[number]
-            for later in model.model.layers[number:]:
-                after = later(after, **others)
+            for later, rest in zip(model.model.layers[number:], others[number:], strict=True):
+                after = later(after, **rest)
             divergence = float((truth.exp() * (truth - _answers(model, after))).sum(-1).mean())
             for linear, weight in zip(linears, weights, strict=True):
                 linear.weight.data = weight
@@ -70,7 +70,7 @@ def measure(
             yield Group(names, _options(weights, energy[names[0]], divergence, types))
 
 
-def _answers(model: LlamaForCausalLM, hidden: Tensor) -> Tensor:
+def _answers(model: Network, hidden: Tensor) -> Tensor:
     """[B T, V] log-probabilities behind the last layer's output."""
     return torch.log_softmax(model.lm_head(model.model.norm(hidden)).flatten(0, 1).float(), -1)
 

@@ -50,7 +50,7 @@ def choose(prices: Prices, wish: Wish) -> Iterator[Progress | Choice]:
         if not wish.budget_bytes or path[-1].bytes <= wish.budget_bytes:
             break
     else:
-        raise out_of_reach(path, wish, prices.base)
+        raise out_of_reach(path, wish, prices)
     yield from path
     last = path[-1]
     if wish.budget_bytes and len(path) > 1:
@@ -59,7 +59,7 @@ def choose(prices: Prices, wish: Wish) -> Iterator[Progress | Choice]:
     taken = prices.measured(last.shape)
     to_heal = taken.shape.pruned(prices.words.channels)
     if wish.budget_bytes and not (to_heal or taken.cost.within(wish.gate)):
-        raise out_of_reach([*path[:-1], taken], wish, prices.base)
+        raise out_of_reach([*path[:-1], taken], wish, prices)
     yield taken
 
 
@@ -100,6 +100,8 @@ def _moves(prices: Prices, wish: Wish, shape: Shape, structural: bool) -> Iterat
     if shape.channels - CHANNELS >= FEWEST * prices.words.channels:
         yield replace(shape, channels=shape.channels - CHANNELS)
     layers = prices.words.config["num_hidden_layers"]
+    if prices.words.family.only_layers:
+        return
     if layers - len(shape.dropped) - 1 >= FEWEST * layers:
         for item in prices.least_needed(shape):
             if isinstance(item, Progress):
@@ -121,13 +123,14 @@ def refined(prices: Prices, wish: Wish, before: Choice, last: Choice) -> Choice:
     return replace(last, shape=shape, tokens=prices.words.size(shape)[0], bytes=prices.words.size(shape)[1])
 
 
-def out_of_reach(path: list[Choice], wish: Wish, base: Cost) -> BudgetError:
+def out_of_reach(path: list[Choice], wish: Wish, prices: Prices) -> BudgetError:
     """The error for a budget that nothing within the limits reaches."""
-    smallest, cost = path[-1], path[-1].cost.over(base)
+    smallest, cost = path[-1], path[-1].cost.over(prices.base)
+    stays = prices.words.family.only_layers
     return BudgetError(
         f"{wish.budget_bytes / 1e6:.2f} MB cannot be reached within the limits: the smallest that holds them is "
         f"{smallest.bytes / 1e6:.2f} MB, at {cost.general - 1:+.0%} on general text and {cost.domain - 1:+.0%} on "
-        "your valid documents before tuning",
+        "your valid documents before tuning" + (f" (all layers stay: {stays})" if stays else ""),
         hint=f"use --mb {math.ceil(smallest.bytes / 1e5) / 10:.1f} or more, or give up general language for a "
         "smaller model of your domain alone: --set carve.general=off",
     )

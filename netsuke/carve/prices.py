@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import LlamaForCausalLM
 
 from ..documents import sample
 from ..engines import gguf, hf, tokenizer
@@ -26,6 +25,7 @@ BODY = Cost(1.02, 1.015)  # what rounding the layers to 4.5 bits costs (docs/log
 HEALED = 0.1  # of what pruning costs that minutes of tuning win back (docs/log.md)
 GENERAL_WORDS = 32  # times what Zipf's law says are general words wanted beside the likely ones (docs/log.md)
 FEWEST = 0.6  # of the base's layers, or channels, that are left at least
+MANY_WORDS, FEW_WORDS = 65_536, 40_960  # of more than the first, rows are priced on the second: all take minutes
 TRIED = 3  # layers that look least needed are measured
 SHORT_BYTES = 3_000  # of each text that tell which of them goes
 CALIBRATION_BYTES = 24_000
@@ -43,15 +43,13 @@ class Prices:
         self.texts, self.general_weight = (general, domain), general_weight
         self.calibration = hf.open_texts(folder, sample(train, CALIBRATION_BYTES))
         self.whole = hf.load_model(folder)
-        self.words = Words(
-            folder, train, hf.expected_use(self.whole, self.calibration), GENERAL_WORDS * general_weight
-        )
+        self.energy, likely = hf.look(self.whole, self.calibration)
+        self.words = Words(folder, train, likely, GENERAL_WORDS * general_weight)
         self.rows = self.whole.model.embed_tokens.weight.detach()
         self.head = self.whole.lm_head.weight.detach()
-        self.energy = hf.input_energy(self.whole, self.calibration)
         self.full = Shape(0, "", self.words.channels)
         self.ratios: dict[tuple[str, object], Cost] = {}
-        self._pruned: dict[Plan, LlamaForCausalLM] = {(self.words.channels, ()): self.whole}
+        self._pruned: dict[Plan, hf.Network] = {(self.words.channels, ()): self.whole}
         self.base = self.measure(self.full)
         self._groups: list[bits.Group] = []
         self._next: dict[tuple[int, ...], int] = {}  # by layers that are gone, the one that is least needed then
@@ -92,6 +90,11 @@ class Prices:
             assert isinstance(value, float)
             return self._body_ratio(value)
         changed: dict[str, Any] = {part: value}
+        if part == "embedding" and self.words.total > MANY_WORDS:
+            if ("floor", FEW_WORDS) not in self.ratios:
+                self.ratios["floor", FEW_WORDS] = self._ratio("floor", FEW_WORDS)
+            fewer = self.base.times(self.ratios["floor", FEW_WORDS])
+            return self.measure(replace(self.full, floor=FEW_WORDS, **changed)).over(fewer)
         return self.measure(replace(self.full, **changed)).over(self.base)
 
     def _body_ratio(self, share: float) -> Cost:
@@ -140,7 +143,7 @@ class Prices:
         return Cost(*(hf.bits_per_byte(hf.score(model, texts)) for texts in short)).loss(self.general_weight)
 
     # -- wholes -------------------------------------------------------------------------------------
-    def measure(self, shape: Shape, model: LlamaForCausalLM | None = None) -> Cost:
+    def measure(self, shape: Shape, model: hf.Network | None = None) -> Cost:
         """Bits per byte in this shape, but for the rounding of its body; "" as embedding: rows as they are.
 
         `model` stands for the body, where it is not to be that of the shape.
@@ -166,7 +169,7 @@ class Prices:
         rounding = BODY.times(self.ratios["body", shape.body]) if shape.body < 1 else BODY
         return Choice(shape, *self.words.size(shape), self.measure(shape).times(rounding), True)
 
-    def pruned(self, channels: int, dropped: tuple[int, ...]) -> LlamaForCausalLM:
+    def pruned(self, channels: int, dropped: tuple[int, ...]) -> hf.Network:
         """The base without these layers, with so many channels; the last one made is kept."""
         if (channels, dropped) not in self._pruned:
             model = hf.load_model(self.words.folder)

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
-from transformers import LlamaForCausalLM
 
-from ..engines.hf import Text
+from ..engines.hf import Network, Text
 from ..engines.layers import Seen, walk
 
 CHANNELS = 256  # go or stay together, so that every type's blocks fit the down projection
@@ -21,7 +20,7 @@ AT_ONCE = 64  # channels dropped between two looks at the rest
 DAMPING = 0.01  # of the mean second moment
 
 
-def narrow(model: LlamaForCausalLM, texts: Sequence[Text], width: int) -> Iterator[int]:
+def narrow(model: Network, texts: Sequence[Text], width: int) -> Iterator[int]:
     """Leave `width` channels in each layer's feed-forward part, in place. Yields the number of each layer done."""
     for seen in walk(model, texts):
         _narrow_layer(seen, width)
@@ -62,13 +61,13 @@ def fewer_columns(weight: Tensor, moment: Tensor, count: int) -> tuple[Tensor, T
         kept = kept[order[: max(count, len(kept) - AT_ONCE)].sort().values]
 
 
-def without(model: LlamaForCausalLM, layers: Sequence[int]) -> nn.ModuleList:
+def without(model: Network, layers: Sequence[int]) -> nn.ModuleList:
     """The model's layers but these."""
     return nn.ModuleList([layer for n, layer in enumerate(model.model.layers) if n not in layers])
 
 
 @torch.no_grad()
-def influence(model: LlamaForCausalLM, ids: Tensor) -> list[float]:
+def influence(model: Network, ids: Tensor) -> list[float]:
     """By layer, 1 - cosine between what goes in and what comes out, mean over tokens (ShortGPT, arXiv 2403.03853)."""
     found: list[float] = []
 

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import LlamaForCausalLM
 
 from ..engines import gguf
-from ..engines.hf import Text
+from ..engines.hf import Network, Text
 from ..engines.layers import GROUPS, walk
 
 BLOCK = 32
@@ -35,7 +34,7 @@ class Rounded:
 
 
 def body(
-    model: LlamaForCausalLM, texts: Sequence[Text], type_of: Callable[[str, tuple[int, ...]], str]
+    model: Network, texts: Sequence[Text], type_of: Callable[[str, tuple[int, ...]], str]
 ) -> Iterator[tuple[str, Rounded]]:
     """Round every matrix of the layers, in place, each for what it sees behind those that are rounded already."""
     for seen in walk(model, texts):

@@ -6,16 +6,16 @@ import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..engines import gguf, hf, tokenizer
+from ..engines import families, gguf, hf, tokenizer
 from ..errors import RecipeError
 from . import vocabulary
 
 KINDS = ("IQ4_NL", "Q5_0", "Q8_0")  # of the embedding's rows, smallest first
-FLOORS = (4096, 8192, 16384, 24576, 32768, 40960)
+FLOORS = (4096, 8192, 16384, 24576, 32768, 40960, 65536, 131072)
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,9 @@ class Words:
         self.start = tokenizer.document_start(folder)
         self.used = {token for text in hf.open_texts(folder, train) for token in text.ids}
         self.total: int = self.config["vocab_size"]
-        self.order = vocabulary.by_expected_use(self.document, likely, general_weight)
+        self.order = vocabulary.by_expected_use(self.document, likely, general_weight, self.used)
         self.channels: int = self.config["intermediate_size"]
+        self.family = families.of_config(self.config)
 
     @functools.lru_cache(None)  # noqa: B019 (the words live as long as their step)
     def keep(self, floor: int) -> list[int]:
@@ -114,29 +115,20 @@ class Words:
         return [int(setting)] if len(self.keep(int(setting))) < self.total else [0]
 
 
-def body_shapes(config: Mapping[str, Any], channels: int) -> list[tuple[int, int]]:
-    """(rows, columns) of the matrices of one layer."""
-    width = config["hidden_size"]
-    head = config.get("head_dim") or width // config["num_attention_heads"]
-    q, kv = head * config["num_attention_heads"], head * config["num_key_value_heads"]
-    attention = [(q, width), (kv, width), (kv, width), (width, q)]
-    return [*attention, (channels, width), (channels, width), (width, channels)]
-
-
 def file_bytes(
     folder: Path, config: Mapping[str, Any], document: Mapping[str, Any], tokens: int, shape: Shape
 ) -> int:
     """Bytes of the GGUF that a model folder will become in this shape, to within a few kilobytes."""
-    width, layers = config["hidden_size"], config["num_hidden_layers"] - len(shape.dropped)
+    family, layers = families.of_config(config), config["num_hidden_layers"] - len(shape.dropped)
+    dims = replace(family.dims(config), inner=shape.channels)
 
     def matrix(rows: int, columns: int, wanted: str) -> int:
         return gguf.tensor_bytes((rows, columns), gguf.fitting(wanted, columns))
 
-    body = sum(matrix(*size, gguf.BODY_TYPE) for size in body_shapes(config, shape.channels))
-    layer = body * shape.body + 2 * 4 * width
-    tables = matrix(tokens, width, shape.embedding) * (1 if config.get("tie_word_embeddings") else 2)
-    vocab, template = document["model"]["vocab"], folder / "chat_template.jinja"
-    words = sum(len(word.encode()) + 12 for word in vocab) + 32 * max(0, tokens - len(vocab))
-    words += template.stat().st_size if template.exists() else 0
-    merges = sum(len(a.encode()) + len(b.encode()) + 9 for a, b in tokenizer.merges_of(document["model"]))
-    return int(layers * layer) + tables + 4 * width + words + merges + layers * 9 * 110 + 12_000
+    parts = family.shapes(dims).values()
+    body = sum(matrix(part[1], part[0], gguf.BODY_TYPE) for part in parts if len(part) == 2)
+    layer = body * shape.body + sum(4 * part[0] for part in parts if len(part) == 1) + 110 * len(parts)
+    tables = matrix(tokens, dims.width, shape.embedding) * (1 if config.get("tie_word_embeddings") else 2)
+    template = folder / "chat_template.jinja"
+    words = tokenizer.gguf_bytes(document, tokens) + (template.stat().st_size if template.exists() else 0)
+    return int(layers * layer) + tables + 4 * dims.width + words + 12_000

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from torch import Tensor
-from transformers import LlamaForCausalLM
 
 from ..documents import read_texts, sample
 from ..engines import gguf, hf, strict
@@ -63,6 +62,7 @@ def model(prices: Prices, found: list[Choice], out: Path) -> None:
         "general_weight": prices.general_weight,
         "rounding": asdict(BODY.times(prices.ratios["embedding", shape.embedding])),
         "considered": [c.row for c in found], "foreign": prices.bytes_a_token(1) < FOREIGN * prices.bytes_a_token(0),
+        "not_carved": words.family.only_layers,
     })  # fmt: skip
 
 
@@ -114,7 +114,7 @@ class File:
         self._weigh(path, encoded)
 
     def _types(
-        self, network: LlamaForCausalLM, energy: bits.Energy, texts: Mapping[str, list[str]]
+        self, network: hf.Network, energy: bits.Energy, texts: Mapping[str, list[str]]
     ) -> Iterator[Progress | dict[str, str]]:
         """Yields progress, then a type for each matrix of the layers, within what the budget leaves for them."""
         sizes = {name: tuple(weight.shape) for name, weight in matrices(network).items()}
@@ -149,7 +149,7 @@ class File:
             )
 
 
-def matrices(network: LlamaForCausalLM) -> dict[str, Tensor]:
+def matrices(network: hf.Network) -> dict[str, Tensor]:
     """The weights of the layers' matrices, by name."""
     return {
         name: w

@@ -122,7 +122,7 @@ def agreement(engine: Engine, file: Path, folder: Path, text: str) -> list[float
             ids[:end], n_predict=1, n_probs=1, temperature=0.0, cache_prompt=True, grammar=PRINTABLE
         )
         for chosen in answer.get("completion_probabilities", ())[:1]:
-            gaps.append(abs(chosen["logprob"] - ours[end - 1][chosen["id"]]))
+            gaps.append(abs(chosen["logprob"] - float(ours[end - 1, chosen["id"]])))
     if not gaps or any(math.isnan(gap) for gap in gaps):
         raise EngineError("llama.cpp gave no usable probabilities for this file")
     return gaps

@@ -41,8 +41,9 @@ def bases(context: click.Context, as_json: bool) -> None:
 
 @bases.command("fetch")
 @click.argument("name")
+@click.option("--accept-terms", is_flag=True, help="Accept the base's own terms of use, where it has any.")
 @AS_JSON
-def fetch_base(name: str, as_json: bool) -> None:
+def fetch_base(name: str, accept_terms: bool, as_json: bool) -> None:
     """Download a base. The only verb that uses the network."""
     from .. import show
     from ..bases import find
@@ -55,7 +56,7 @@ def fetch_base(name: str, as_json: bool) -> None:
         say(f"{name} is here already")
     else:
         with show.Bar(f"fetching {base.title} ({base.licence})") as bar:
-            ref = fetch(base, store, bar)
+            ref = fetch(base, store, bar, accept_terms)
     result({"name": name, "ref": ref, "bytes": base.bytes, "licence": base.licence}, as_json, f"{name} {ref}")
 
 

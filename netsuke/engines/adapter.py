@@ -13,7 +13,8 @@ import gguf
 import numpy as np
 from safetensors.torch import load_file
 
-from .gguf import gguf_name, interleave
+from . import families
+from .gguf import rotary
 
 PREFIX = "base_model.model."
 
@@ -21,13 +22,12 @@ PREFIX = "base_model.model."
 def to_gguf(adapter: Path, model: Path, path: Path) -> None:
     """Write a peft folder as a GGUF adapter of the model whose folder is given (for its heads); float16.
 
-    Raises RecipeError for a tensor that Llama does not have.
+    Raises RecipeError for a tensor that the model's family does not have.
     """
     settings = json.loads((adapter / "adapter_config.json").read_text())
     config = json.loads((model / "config.json").read_text())
-    heads = {"q_proj": config["num_attention_heads"], "k_proj": config["num_key_value_heads"]}
-    rank = settings["r"]
-    writer = gguf.GGUFWriter(path, "llama")
+    family, rank = families.of_config(config), settings["r"]
+    writer = gguf.GGUFWriter(path, family.name)
     writer.add_type("adapter")
     writer.add_string("adapter.type", "lora")
     factor = math.sqrt(rank) if settings["use_rslora"] else 1.0
@@ -35,10 +35,8 @@ def to_gguf(adapter: Path, model: Path, path: Path) -> None:
     for key, weight in sorted(load_file(adapter / "adapter_model.safetensors").items()):
         name, _, side = key.removeprefix(PREFIX).removesuffix(".weight").rpartition(".lora_")
         data = weight.float().numpy()
-        for part, count in heads.items():
-            if side == "B" and name.endswith(part):
-                data = interleave(data, count)
-        writer.add_tensor(f"{gguf_name(name + '.weight')}.lora_{side.lower()}", data.astype(np.float16))
+        data = rotary(family, config, name, data) if side == "B" else data
+        writer.add_tensor(f"{family.gguf_name(name + '.weight')}.lora_{side.lower()}", data.astype(np.float16))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

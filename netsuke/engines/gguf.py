@@ -1,13 +1,12 @@
 """GGUF files: read one into a model folder, write a model folder as one, and how many bytes that takes.
 
 A model folder is Hugging Face's: config.json, model.safetensors (bfloat16), tokenizer.json, tokenizer_config.json,
-chat_template.jinja, and our about.json (name, licence). Llama's shape only.
+chat_template.jinja, and our about.json (name, licence). The families of families.py only.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,8 +18,9 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from ..errors import EngineError, RecipeError
-from . import tokenizer
+from ..errors import EngineError
+from . import families, tokenizer
+from .families import Family
 
 BODY_TYPE = "IQ4_NL"
 
@@ -28,42 +28,6 @@ BODY_TYPE = "IQ4_NL"
 def type_of(name: str) -> gguf.GGMLQuantizationType:
     """A GGUF type by its name."""
     return gguf.GGMLQuantizationType[name]
-
-
-_LAYER = {
-    "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
-}  # fmt: skip
-_TOP = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
-_LAYER_BACK = {ours: theirs for theirs, ours in _LAYER.items()}
-_TOP_BACK = {ours: theirs for theirs, ours in _TOP.items()}
-
-
-def gguf_name(name: str) -> str:
-    """llama.cpp's name of a tensor in a Hugging Face Llama. Raises RecipeError for one that Llama does not have."""
-    stem = name.removesuffix(".weight")
-    if stem in _TOP:
-        return f"{_TOP[stem]}.weight"
-    match = re.fullmatch(r"model\.layers\.(\d+)\.(.+)", stem)
-    if match and match[2] in _LAYER and name.endswith(".weight"):
-        return f"blk.{match[1]}.{_LAYER[match[2]]}.weight"
-    raise RecipeError(
-        f"tensor {name!r} is not part of a Llama", hint="use a base of the llama family without biases"
-    )
-
-
-def hf_name(name: str) -> str:
-    """The inverse of gguf_name."""
-    stem = name.removesuffix(".weight")
-    if stem in _TOP_BACK:
-        return f"{_TOP_BACK[stem]}.weight"
-    match = re.fullmatch(r"blk\.(\d+)\.(.+)", stem)
-    if match and match[2] in _LAYER_BACK:
-        return f"model.layers.{match[1]}.{_LAYER_BACK[match[2]]}.weight"
-    raise RecipeError(
-        f"tensor {name!r} is not part of a Llama", hint="use a base of the llama family without biases"
-    )
 
 
 def interleave(weight: np.ndarray, heads: int) -> np.ndarray:
@@ -94,46 +58,28 @@ def read_fields(path: Path) -> tuple[gguf.GGUFReader, dict[str, Any]]:
 def state_dict(path: Path, dtype: torch.dtype = torch.bfloat16) -> dict[str, torch.Tensor]:
     """All weights of a GGUF, dequantised, by Hugging Face names."""
     reader, fields = read_fields(path)
-    heads = {
-        "attn_q": fields["llama.attention.head_count"],
-        "attn_k": fields["llama.attention.head_count_kv"],
-    }
-
+    family = families.of_gguf(fields)
+    heads = fields[f"{family.name}.attention.head_count"]
+    counts = {"attn_q": heads, "attn_k": fields.get(f"{family.name}.attention.head_count_kv", heads)}
     weights = {}
     for item in reader.tensors:
         weight = dequantised(item.data, item.tensor_type)
-        for part, count in heads.items():
-            if f".{part}." in item.name:
+        for part, count in counts.items():
+            if family.pairs and f".{part}." in item.name:
                 weight = _halve(weight, count)
-        weights[hf_name(item.name)] = torch.from_numpy(np.ascontiguousarray(weight)).to(dtype)
+        if weight.ndim == 1:
+            weight = weight - np.float32(family.norm_shift)
+        weights[family.hf_name(item.name)] = torch.from_numpy(np.ascontiguousarray(weight)).to(dtype)
     return weights
 
 
 def unpack(path: Path, folder: Path) -> None:
-    """Write a GGUF as a model folder. Raises EngineError or RecipeError where it is damaged or not a Llama."""
+    """Write a GGUF as a model folder. Raises EngineError or RecipeError where it is damaged or of no known family."""
     _, fields = read_fields(path)
-    if (shape := fields.get("general.architecture")) != "llama":
-        raise RecipeError(f"a base of shape {shape!r} is not supported", hint="use one of the llama family")
-    if any(key.startswith("llama.rope.scaling") for key in fields):
-        raise RecipeError("a base with scaled rotary positions is not supported", where=path.name)
+    family = families.of_gguf(fields)
     weights = state_dict(path)
     tokenizer.from_gguf(fields, folder)
-    heads, width = fields["llama.attention.head_count"], fields["llama.embedding_length"]
-    config = {
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu",
-        "hidden_size": width, "intermediate_size": fields["llama.feed_forward_length"],
-        "num_hidden_layers": fields["llama.block_count"], "num_attention_heads": heads,
-        "num_key_value_heads": fields["llama.attention.head_count_kv"],
-        "head_dim": fields.get("llama.attention.key_length", width // heads),
-        "max_position_embeddings": fields["llama.context_length"],
-        "rms_norm_eps": fields["llama.attention.layer_norm_rms_epsilon"],
-        "rope_theta": fields.get("llama.rope.freq_base", 10000.0),
-        "vocab_size": len(fields["tokenizer.ggml.tokens"]),
-        "bos_token_id": fields.get("tokenizer.ggml.bos_token_id"),
-        "eos_token_id": fields.get("tokenizer.ggml.eos_token_id"),
-        "tie_word_embeddings": "lm_head.weight" not in weights, "torch_dtype": "bfloat16",
-    }  # fmt: skip
-    write_json(folder / "config.json", config)
+    write_json(folder / "config.json", family.config(fields, tied="lm_head.weight" not in weights))
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
@@ -239,45 +185,57 @@ def write(
     about = json.loads((folder / "about.json").read_text())
     about["name"] = name or about["name"]
     weights = load_file(folder / "model.safetensors")
-    writer = gguf.GGUFWriter(path, "llama")
-    _write_fields(writer, config, about, tokenizer.to_gguf(folder, config["vocab_size"], infill))
-    heads = {"q_proj": config["num_attention_heads"], "k_proj": config["num_key_value_heads"]}
-
+    family = families.of_config(config)
+    writer = gguf.GGUFWriter(path, family.name)
+    _write_fields(writer, family, config, about, tokenizer.to_gguf(folder, config["vocab_size"], infill))
     for name in sorted(weights):
         kind = choose(name, tuple(weights[name].shape))
         if encoded and name in encoded:
             data = encoded[name]
         else:
-            data = quantise(weights[name].float().numpy(), kind, (importance or {}).get(name))
-        for part, count in heads.items():
-            if f".{part}." in name:
-                data = interleave(data, count)
-        writer.add_tensor(gguf_name(name), data, raw_dtype=None if kind in ("F32", "F16") else type_of(kind))
+            shift = family.norm_shift if weights[name].dim() == 1 else 0.0
+            data = quantise(weights[name].float().numpy() + np.float32(shift), kind, (importance or {}).get(name))
+        data = rotary(family, config, name.removesuffix(".weight"), data)
+        writer.add_tensor(family.gguf_name(name), data, raw_dtype=None if kind in ("F32", "F16") else type_of(kind))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
 
 
+def rotary(family: Family, config: Mapping[str, Any], name: str, rows: np.ndarray) -> np.ndarray:
+    """Rows of a layer's part, in the order that llama.cpp has those of q and k in."""
+    dims = family.dims(config)
+    counts = {"self_attn.q_proj": dims.heads, "self_attn.k_proj": dims.groups}
+    count = next((count for part, count in counts.items() if name.endswith(part)), 0)
+    return interleave(rows, count) if family.pairs and count else rows
+
+
 def _write_fields(
-    writer: gguf.GGUFWriter, config: Mapping[str, Any], about: Mapping[str, Any], words: Mapping[str, Any]
+    writer: gguf.GGUFWriter,
+    family: Family,
+    config: Mapping[str, Any],
+    about: Mapping[str, Any],
+    words: Mapping[str, Any],
 ) -> None:
-    width, heads = config["hidden_size"], config["num_attention_heads"]
+    dims = family.dims(config)
     writer.add_type("model")
     writer.add_name(about["name"])
     if about.get("licence"):
         writer.add_license(about["licence"])
     writer.add_block_count(config["num_hidden_layers"])
     writer.add_context_length(config["max_position_embeddings"])
-    writer.add_embedding_length(width)
-    writer.add_feed_forward_length(config["intermediate_size"])
-    writer.add_head_count(heads)
-    writer.add_head_count_kv(config.get("num_key_value_heads") or heads)
-    head = config.get("head_dim") or width // heads
-    writer.add_key_length(head)
-    writer.add_value_length(head)
-    writer.add_rope_dimension_count(head)
+    writer.add_embedding_length(dims.width)
+    writer.add_feed_forward_length(dims.inner)
+    writer.add_head_count(dims.heads)
+    writer.add_head_count_kv(dims.groups)
+    writer.add_key_length(dims.key)
+    writer.add_value_length(dims.value)
+    writer.add_rope_dimension_count(dims.key)
     writer.add_rope_freq_base(config["rope_theta"])
+    for key, ours in family.fields.items():
+        add = writer.add_float32 if isinstance(config[ours], float) else writer.add_uint32
+        add(f"{family.name}.{key}", config[ours])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_vocab_size(config["vocab_size"])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)

@@ -1,4 +1,4 @@
-"""transformers' Llama on a CPU: loading, scoring in bits per byte, and activation statistics.
+"""transformers' models on a CPU: loading, scoring in bits per byte, and activation statistics.
 
 Attention is a plain masked matrix product: in bfloat16 on two cores it takes half the time of torch's fused kernel
 at our window (7.6 ms against 15.4 ms, forward and backward, 9 heads of 64, 512 tokens; docs/log.md).
@@ -21,18 +21,20 @@ import torch.nn.functional as F
 import transformers
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
-from transformers import AttentionInterface, LlamaConfig, LlamaForCausalLM
+from transformers import AttentionInterface, Gemma3ForCausalLM, LlamaForCausalLM
 
 from ..documents import Lesson
 from ..errors import RecipeError, StoreError
 from ..nouns import Compute
+from . import families
 from .tokenizer import document_start, load_tokenizer
 
 transformers.utils.logging.disable_progress_bar()
 transformers.utils.logging.set_verbosity_error()
 
-
 Weights = dict[str, torch.Tensor]  # by Hugging Face name
+Network = LlamaForCausalLM | Gemma3ForCausalLM
+CLASSES: dict[str, Any] = {known.__name__: known for known in (LlamaForCausalLM, Gemma3ForCausalLM)}
 
 
 FASTER = 0.8  # of float32's time that bfloat16 may take to be worth its rounding
@@ -79,9 +81,10 @@ def accelerator() -> str:
 
 
 @functools.lru_cache(8)
-def causal_bias(length: int, dtype: torch.dtype) -> torch.Tensor:
-    """[1, T, T]: 0 where a token may look, a large negative number where it may not."""
-    return torch.full((1, length, length), -1e9, dtype=dtype).triu(1)
+def causal_bias(length: int, dtype: torch.dtype, reach: int | None = None) -> torch.Tensor:
+    """[1, T, T]: 0 where a token may look (at the last `reach`, itself among them), else a large negative number."""
+    bias = torch.full((1, length, length), -1e9, dtype=dtype).triu(1)
+    return bias + torch.full_like(bias, -1e9).tril(-reach) if reach and reach < length else bias
 
 
 def document_bias(document: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -97,6 +100,7 @@ def _attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     scaling: float,
+    sliding_window: int | None = None,
     **_: object,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention; query [B, H, T, D], key and value [B, H of keys, T, D] -> [B, T, H, D]."""
@@ -104,10 +108,10 @@ def _attention(
     groups = H // key.shape[1]
     key = key.repeat_interleave(groups, 1).reshape(B * H, T, D)
     value = value.repeat_interleave(groups, 1).reshape(B * H, T, D)
-    if attention_mask is None:
-        bias = causal_bias(T, query.dtype).to(query.device)
-    else:
-        bias = attention_mask.expand(B, H, T, T).reshape(B * H, T, T)
+    bias = causal_bias(T, query.dtype, sliding_window).to(query.device)
+    if attention_mask is not None:
+        near = attention_mask + bias if sliding_window and sliding_window < T else attention_mask
+        bias = near.expand(B, H, T, T).reshape(B * H, T, T)
     scores = torch.baddbmm(bias, query.reshape(B * H, T, D), key.transpose(1, 2), alpha=scaling)
     mixed = torch.softmax(scores, -1) @ value
     return mixed.view(B, H, T, D).transpose(1, 2).contiguous(), None
@@ -116,27 +120,41 @@ def _attention(
 AttentionInterface.register("netsuke", _attention)
 
 
-def load_model(folder: Path, dtype: torch.dtype | None = None) -> LlamaForCausalLM:
+def network_class(config: dict[str, Any]) -> Any:
+    """transformers' class for a config.json. Raises RecipeError for a family that is not known."""
+    return CLASSES[families.of_config(config).network]
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    """config.json of a model folder."""
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+    return config
+
+
+def load_model(folder: Path, dtype: torch.dtype | None = None) -> Network:
     """The model of a folder, ready to score, nothing requiring gradients; in `dtype`, or the type that `use` chose."""
-    model = LlamaForCausalLM.from_pretrained(folder, dtype=dtype or compute_type(), attn_implementation="netsuke")
+    kind = network_class(config_of(folder))
+    model: Network = kind.from_pretrained(folder, dtype=dtype or compute_type(), attn_implementation="netsuke")
     return model.eval().requires_grad_(False)
 
 
 def expected_weights(config: dict[str, Any]) -> set[str]:
-    """Names of the tensors that a Llama of this config.json has; nothing is allocated."""
+    """Names of the tensors that a model of this config.json has; nothing is allocated."""
+    kind = network_class(config)
     with torch.device("meta"):
-        names = set(LlamaForCausalLM(LlamaConfig(**config)).state_dict())
+        names = set(kind(kind.config_class(**config)).state_dict())
     return names - ({"lm_head.weight"} if config.get("tie_word_embeddings") else set())
 
 
-def model_of(folder: Path, weights: Weights) -> LlamaForCausalLM:
+def model_of(folder: Path, weights: Weights) -> Network:
     """A model with the shape of a folder's config.json and these weights."""
-    config = LlamaConfig(**json.loads((folder / "config.json").read_text()))
+    kind = network_class(values := config_of(folder))
+    config = kind.config_class(**values)
     config._attn_implementation = "netsuke"
     config.vocab_size = weights["model.embed_tokens.weight"].shape[0]
     torch.set_default_dtype(weights["model.embed_tokens.weight"].dtype)
     try:
-        model = LlamaForCausalLM(config)
+        model: Network = kind(config)
     finally:
         torch.set_default_dtype(torch.float32)
     missing, unexpected = model.load_state_dict(weights, strict=False)
@@ -146,7 +164,7 @@ def model_of(folder: Path, weights: Weights) -> LlamaForCausalLM:
     return model.eval().requires_grad_(False)
 
 
-def weights_of(model: LlamaForCausalLM) -> Weights:
+def weights_of(model: Network) -> Weights:
     """A model's weights by name; a tied head is not among them."""
     tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set[str]()
     return {name: weight for name, weight in model.state_dict().items() if name not in tied}
@@ -257,7 +275,7 @@ def bits_per_byte(scores: Sequence[Score]) -> float:
 
 
 def score_batches(
-    model: LlamaForCausalLM, texts: Sequence[Text], context: int = 1024
+    model: Network, texts: Sequence[Text], context: int = 1024
 ) -> Generator[int, None, list[Score]]:
     """Like score(), but yields the targets done after each batch; returns the scores."""
     bits = [0.0] * len(texts)
@@ -271,7 +289,7 @@ def score_batches(
     return [Score(b, t.bytes, len(t.ids) - t.begin) for b, t in zip(bits, texts, strict=True)]
 
 
-def score(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 1024) -> list[Score]:
+def score(model: Network, texts: Sequence[Text], context: int = 1024) -> list[Score]:
     """Bits of each text, in windows of `context` tokens that do not see each other. Cost: one forward pass."""
     work = score_batches(model, texts, context)
     while True:
@@ -282,16 +300,21 @@ def score(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 1024) -
 
 
 @torch.no_grad()
-def log_probabilities(model: LlamaForCausalLM, ids: list[int]) -> list[list[float]]:
-    """[T][V] natural-log probabilities of every token after each of `ids`."""
+def log_probabilities(model: Network, ids: list[int]) -> torch.Tensor:
+    """[T, V] natural-log probabilities of every token after each of `ids`."""
     logits = model(torch.tensor([ids]), use_cache=False).logits[0]
-    return torch.log_softmax(logits.float(), -1).tolist()
+    return torch.log_softmax(logits.float(), -1)
+
+
+def chunk_of(model: Network) -> int:
+    """Places whose logits are formed at once: 512 of 49,152 words, fewer of more."""
+    return max(16, min(512, 512 * 49_152 // model.lm_head.weight.shape[0]))
 
 
 @torch.no_grad()
-def token_losses(model: LlamaForCausalLM, ids: torch.Tensor, chunk: int = 512) -> torch.Tensor:
+def token_losses(model: Network, ids: torch.Tensor) -> torch.Tensor:
     """[B, T] natural-log losses of ids [B, T + 1]; 0 where the target is -1."""
-    ids = ids.to(model.device)
+    ids, chunk = ids.to(model.device), chunk_of(model)
     hidden = model.model(ids[:, :-1].clamp(min=0), use_cache=False).last_hidden_state
     targets = ids[:, 1:]
     flat, wanted = hidden.reshape(-1, hidden.shape[-1]), targets.reshape(-1)
@@ -308,7 +331,7 @@ def token_losses(model: LlamaForCausalLM, ids: torch.Tensor, chunk: int = 512) -
 
 
 @torch.no_grad()
-def guesses(model: LlamaForCausalLM, text: Text, context: int = 1024) -> tuple[np.ndarray, np.ndarray]:
+def guesses(model: Network, text: Text, context: int = 1024) -> tuple[np.ndarray, np.ndarray]:
     """For each token of a text but the first: the probability of the likeliest one there, and whether it was that one.
 
     [T] float32 and [T] bool, in windows that do not see each other.
@@ -316,54 +339,60 @@ def guesses(model: LlamaForCausalLM, text: Text, context: int = 1024) -> tuple[n
     sure, right = [np.zeros(0, np.float32)], [np.zeros(0, bool)]
     for _, ids in sorted(windows([text], context, batch_tokens=context), key=lambda batch: batch[0][0][1]):
         hidden = model.model(ids[:, :-1], use_cache=False).last_hidden_state[0]
-        for at in range(0, len(hidden), 512):
-            likeliest = torch.softmax(model.lm_head(hidden[at : at + 512]).float(), -1).max(-1)
+        chunk = chunk_of(model)
+        for at in range(0, len(hidden), chunk):
+            likeliest = torch.softmax(model.lm_head(hidden[at : at + chunk]).float(), -1).max(-1)
             sure.append(likeliest.values.numpy())
-            right.append((likeliest.indices == ids[0, 1 + at : 1 + at + 512]).numpy())
+            right.append((likeliest.indices == ids[0, 1 + at : 1 + at + chunk]).numpy())
     return np.concatenate(sure), np.concatenate(right)
 
 
 @torch.no_grad()
-def input_energy(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 512) -> dict[str, np.ndarray]:
+def input_energy(model: Network, texts: Sequence[Text], context: int = 512) -> dict[str, np.ndarray]:
     """Mean square of every linear layer's inputs, by weight name: [columns] float32, llama.cpp's importance matrix.
 
     The tied embedding's is that of the last hidden state, which it multiplies as the output head.
     """
+    return look(model, texts, context, use=False)[0]
+
+
+@torch.no_grad()
+def look(
+    model: Network, texts: Sequence[Text], context: int = 512, use: bool = True
+) -> tuple[dict[str, np.ndarray], list[float]]:
+    """(input_energy, expected use) of these texts, in one forward pass; without the second, no logits are formed.
+
+    Expected use is [V], the mean probability of each token over all places: what could have been said there.
+    """
     sums: dict[str, torch.Tensor] = {}
     counts: dict[str, int] = {}
 
+    def add(name: str, inputs: torch.Tensor) -> None:
+        rows = inputs.reshape(-1, inputs.shape[-1]).float()
+        sums[name] = sums.get(name, 0) + rows.square().sum(0)
+        counts[name] = counts.get(name, 0) + len(rows)
+
     def watch(name: str) -> Callable[[torch.nn.Module, tuple[torch.Tensor, ...]], None]:
-        def hook(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-            rows = inputs[0].reshape(-1, inputs[0].shape[-1]).float()
-            sums[name] = sums.get(name, 0) + rows.square().sum(0)
-            counts[name] = counts.get(name, 0) + len(rows)
+        return lambda _, inputs: add(name, inputs[0])
 
-        return hook
-
-    linears = [(n, m) for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)]
+    total, places = torch.zeros(model.lm_head.weight.shape[0]), 0
+    linears = [(n, m) for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not model.lm_head]
     hooks = [m.register_forward_pre_hook(watch(f"{n}.weight")) for n, m in linears]
     try:
         for _, ids in windows(texts, context, batch_tokens=context):
-            model(ids[:, :-1].clamp(min=0), use_cache=False, logits_to_keep=0)
+            hidden = model.model(ids[:, :-1].clamp(min=0), use_cache=False).last_hidden_state
+            add("lm_head.weight", hidden)
+            said = hidden[ids[:, 1:] >= 0]
+            places += len(said)
+            for part in said.split(chunk_of(model)) if use else ():
+                total += torch.softmax(model.lm_head(part).float(), -1).sum(0)
     finally:
         for hook in hooks:
             hook.remove()
     energy = {name: (sums[name] / counts[name]).numpy().astype(np.float32) for name in sums}
-    if model.config.tie_word_embeddings and "lm_head.weight" in energy:
+    if model.config.tie_word_embeddings and sums:
         energy["model.embed_tokens.weight"] = energy["lm_head.weight"]
-    return energy
-
-
-@torch.no_grad()
-def expected_use(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 512) -> list[float]:
-    """[V] mean probability of each token over all places of these texts: what could have been said there."""
-    total, places = torch.zeros(model.config.vocab_size), 0
-    for _, ids in windows(texts, context, batch_tokens=context):
-        hidden = model.model(ids[:, :-1].clamp(min=0), use_cache=False).last_hidden_state
-        said = hidden[ids[:, 1:] >= 0]
-        total += torch.softmax(model.lm_head(said).float(), -1).sum(0)
-        places += len(said)
-    return (total / max(1, places)).tolist()
+    return energy, (total / max(1, places)).tolist()
 
 
 def open_texts(folder: Path, texts: Sequence[str], answers: bool = False) -> list[Text]:

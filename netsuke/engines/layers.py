@@ -5,15 +5,15 @@ Whoever changes a layer's weights between two steps of `walk` has the later laye
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import LlamaForCausalLM
 
-from .hf import Text, windows
+from .hf import Network, Text, windows
 
 # Matrices of a layer that share an input, named by the first.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -22,6 +22,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "mlp.gate_proj": ("mlp.gate_proj", "mlp.up_proj"),
     "mlp.down_proj": ("mlp.down_proj",),
 }
+LAST = [*GROUPS][-1]  # the one that a layer comes to in the end
 
 
 @dataclass
@@ -39,12 +40,12 @@ class Seen:
 
 
 class Caught(Exception):
-    """Ends a forward pass at the first layer."""
+    """Ends a layer's pass where nothing more is looked at."""
 
 
 @torch.no_grad()
-def walk(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 512) -> Iterator[Seen]:
-    """Each layer in turn with what it sees of `texts`. Cost: two forward passes."""
+def walk(model: Network, texts: Sequence[Text], context: int = 512) -> Iterator[Seen]:
+    """Each layer in turn with what it sees of `texts`. Cost: not quite two forward passes."""
     inputs = [first_input(model, ids) for _, ids in windows(texts, context, batch_tokens=context)]
     for number, layer in enumerate(model.model.layers):
         moments: dict[str, Tensor] = {}
@@ -52,36 +53,44 @@ def walk(model: LlamaForCausalLM, texts: Sequence[Text], context: int = 512) -> 
             layer.get_submodule(name).register_forward_pre_hook(_adding(moments, name)) for name in GROUPS
         ]
         for hidden, others in inputs:
-            layer(hidden, **others)
+            with contextlib.suppress(Caught):
+                layer(hidden, **others[number])
         for hook in hooks:
             hook.remove()
         tokens = sum(hidden.shape[0] * hidden.shape[1] for hidden, _ in inputs)
         yield Seen(number, layer, {name: total / tokens for name, total in moments.items()})
-        inputs = [(layer(hidden, **others), others) for hidden, others in inputs]
+        inputs = [(layer(hidden, **others[number]), others) for hidden, others in inputs]
 
 
 def _adding(moments: dict[str, Tensor], name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
     def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         rows = inputs[0].reshape(-1, inputs[0].shape[-1]).float()
         moments[name] = moments.get(name, 0) + rows.t() @ rows
+        if name == LAST:
+            raise Caught
 
     return hook
 
 
-def first_input(model: LlamaForCausalLM, ids: Tensor) -> tuple[Tensor, dict[str, Any]]:
-    """What the first layer is called with for these ids: the hidden state and the rest."""
-    caught: list[tuple[Tensor, dict[str, Any]]] = []
+class _Asked(nn.Module):
+    """Stands for a layer, and keeps what it is called with."""
 
-    def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        rest = dict(kwargs)
-        caught.append((args[0] if args else rest.pop("hidden_states"), rest))
-        raise Caught
+    others: dict[str, Any]
 
-    handle = model.model.layers[0].register_forward_pre_hook(hook, with_kwargs=True)
+    def forward(self, hidden_states: Tensor, **others: Any) -> Tensor:
+        self.others = others
+        return hidden_states
+
+
+def first_input(model: Network, ids: Tensor) -> tuple[Tensor, list[dict[str, Any]]]:
+    """What the layers are called with for these ids: the first one's hidden state, and by layer the rest."""
+    seen: list[Tensor] = []
+    layers, asked = model.model.layers, [_Asked() for _ in model.model.layers]
+    handle = asked[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     try:
+        model.model.layers = nn.ModuleList(asked)
         model.model(ids[:, :-1].clamp(min=0), use_cache=False)
-    except Caught:
-        pass
     finally:
+        model.model.layers = layers
         handle.remove()
-    return caught[0]
+    return seen[0], [one.others for one in asked]

@@ -1,19 +1,23 @@
 """The tokenizer in its two written forms: Hugging Face's tokenizer.json and GGUF's tokenizer.ggml.* fields.
 
-Byte-level BPE only (GPT-2's family: SmolLM, Llama 3). llama.cpp compiles the splitting rule in and knows it by name
-(`tokenizer.ggml.pre`); tokenizer.json writes it out. The table below joins the two.
+Two kinds: byte-level BPE (GPT-2's family: SmolLM, Llama 3), of which llama.cpp compiles the splitting rule in and knows
+it by name (`tokenizer.ggml.pre`), while tokenizer.json writes it out (the table below joins the two); and
+SentencePiece's (sentencepiece.py).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 
 from ..errors import RecipeError
+from . import sentencepiece
+from .sentencepiece import BYTE, CONTROL, NORMAL, UNUSED, USER_DEFINED
 
 _BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
 _LLAMA3 = (
@@ -40,7 +44,7 @@ SPLITTERS: dict[str, tuple[dict[str, Any], bool]] = {
     ),
 }
 
-NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5  # llama.cpp's token types
+_SPARE = re.compile(r"<unused\d+>")  # special tokens that the base never learnt a use for
 INFILL = ("pre", "suf", "mid")
 _ROLES = {"bos": "bos_token", "eos": "eos_token", "unknown": "unk_token", "padding": "pad_token"}
 
@@ -97,33 +101,23 @@ def infill_tokens(folder: Path) -> dict[str, str] | None:
 def from_gguf(fields: Mapping[str, Any], folder: Path) -> None:
     """Write tokenizer.json, tokenizer_config.json and chat_template.jinja from a GGUF's fields.
 
-    Raises RecipeError for a tokenizer that is not byte-level BPE with a known splitting rule.
+    Raises RecipeError for a tokenizer that is neither byte-level BPE with a known splitting rule nor SentencePiece's.
     """
     kind, rule = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.pre", "gpt-2")
-    if kind != "gpt2" or rule not in SPLITTERS:
-        known = ", ".join(SPLITTERS)
+    tokens = fields.get("tokenizer.ggml.tokens", [])
+    if kind == "llama" and not fields.get("tokenizer.ggml.add_space_prefix", True):
+        unknown = tokens[fields.get("tokenizer.ggml.unknown_token_id", 0)]
+        types, scores = fields["tokenizer.ggml.token_type"], fields["tokenizer.ggml.scores"]
+        document = sentencepiece.document(tokens, scores, types, unknown)
+    elif kind == "gpt2" and rule in SPLITTERS:
+        document = _byte_level(fields, *SPLITTERS[rule])
+    else:
         raise RecipeError(
             f"tokenizer {kind!r} with splitting rule {rule!r} is not supported",
-            hint=f"bases with byte-level BPE and one of these rules are: {known}",
+            hint="bases with SentencePiece's tokenizer that puts no space first, or with byte-level BPE and one of "
+            f"these rules are: {', '.join(SPLITTERS)}",
         )
-    tokens, types = fields["tokenizer.ggml.tokens"], fields["tokenizer.ggml.token_type"]
-    splitter, ignore_merges = SPLITTERS[rule]
-    added = [
-        {
-            "id": i,
-            "content": token,
-            "single_word": False,
-            "lstrip": False,
-            "rstrip": False,
-            "normalized": False,
-            "special": kind == CONTROL,
-        }
-        for i, (token, kind) in enumerate(zip(tokens, types, strict=True))
-        if kind in (CONTROL, USER_DEFINED)
-    ]
-    merges = [merge.split(" ") for merge in fields["tokenizer.ggml.merges"]]
-    vocab = {token: i for i, token in enumerate(tokens)}
-    write(folder, vocab, merges, added, splitter, ignore_merges)
+    (folder / "tokenizer.json").write_text(json.dumps(document, ensure_ascii=False))
     config: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast"}
     for role, key in _ROLES.items():
         if (token_id := fields.get(f"tokenizer.ggml.{role}_token_id")) is not None:
@@ -134,38 +128,65 @@ def from_gguf(fields: Mapping[str, Any], folder: Path) -> None:
         (folder / "chat_template.jinja").write_text(template)
 
 
-def write(
-    folder: Path,
-    vocab: Mapping[str, int],
-    merges: list[list[str]],
-    added: list[dict[str, Any]],
-    splitter: Mapping[str, Any],
-    ignore_merges: bool,
-) -> None:
-    """Write tokenizer.json for byte-level BPE."""
-    document = {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": added,
-        "normalizer": None,
-        "pre_tokenizer": splitter,
-        "post_processor": None,
+def _byte_level(fields: Mapping[str, Any], splitter: Mapping[str, Any], ignore_merges: bool) -> dict[str, Any]:
+    """tokenizer.json of byte-level BPE."""
+    tokens, types = fields["tokenizer.ggml.tokens"], fields["tokenizer.ggml.token_type"]
+    return {
+        "version": "1.0", "truncation": None, "padding": None,
+        "added_tokens": [
+            {"id": i, "content": token, "single_word": False, "lstrip": False, "rstrip": False,
+             "normalized": False, "special": kind == CONTROL}
+            for i, (token, kind) in enumerate(zip(tokens, types, strict=True))
+            if kind in (CONTROL, USER_DEFINED)
+        ],
+        "normalizer": None, "pre_tokenizer": splitter, "post_processor": None,
         "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
         "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": ignore_merges,
-            "vocab": dict(vocab),
-            "merges": merges,
+            "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
+            "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": ignore_merges,
+            "vocab": {token: i for i, token in enumerate(tokens)},
+            "merges": [merge.split(" ") for merge in fields["tokenizer.ggml.merges"]],
         },
-    }
-    (folder / "tokenizer.json").write_text(json.dumps(document, ensure_ascii=False))
+    }  # fmt: skip
+
+
+def adopted(document: dict[str, Any]) -> dict[str, Any]:
+    """A stranger's tokenizer.json as ours: SentencePiece's with one join a piece. Raises RecipeError if not known."""
+    if sentencepiece.is_ours(document):
+        return sentencepiece.adopted(document, merges_of(document["model"]))
+    splitting_rule(document)
+    return document
+
+
+def always_kept(document: Mapping[str, Any]) -> set[int]:
+    """Ids that no smaller vocabulary is without: what any text can be written in, and the added tokens with a use."""
+    vocab: Mapping[str, int] = document["model"]["vocab"]
+    added = {token["id"] for token in document["added_tokens"] if not _SPARE.fullmatch(token["content"])}
+    if sentencepiece.is_ours(document):
+        return added | sentencepiece.alphabet(document)
+    return added | {i for token, i in vocab.items() if len(token) == 1}
+
+
+def never_said(document: Mapping[str, Any]) -> set[int]:
+    """Ids that no text is written in: spare special tokens, and pieces that no text comes to."""
+    spare = {token["id"] for token in document["added_tokens"] if _SPARE.fullmatch(token["content"])}
+    if sentencepiece.is_ours(document):
+        spare |= sentencepiece.unreachable(document, merges_of(document["model"]))
+    return spare
+
+
+def foreign(document: Mapping[str, Any], used: Iterable[int]) -> set[int]:
+    """Ids in scripts that the used ones are not in; none of byte-level BPE, whose tokens are not always letters."""
+    return sentencepiece.foreign(document, used) if sentencepiece.is_ours(document) else set()
+
+
+def gguf_bytes(document: Mapping[str, Any], tokens: int) -> int:
+    """Bytes that a vocabulary of so many tokens takes in a GGUF, to within a few."""
+    vocab, merged = document["model"]["vocab"], merges_of(document["model"])
+    words = sum(len(word.encode()) + 12 for word in vocab) + 32 * max(0, tokens - len(vocab))
+    if sentencepiece.is_ours(document):
+        return words + 4 * tokens
+    return words + sum(len(a.encode()) + len(b.encode()) + 9 for a, b in merged)
 
 
 def merges_of(model: Mapping[str, Any]) -> list[list[str]]:
@@ -177,7 +198,8 @@ def splitting_rule(document: Mapping[str, Any]) -> str:
     """llama.cpp's name for the splitting rule of a tokenizer.json. Raises RecipeError if it is not known."""
     if document["model"]["type"] != "BPE" or document.get("normalizer"):
         raise RecipeError(
-            "the base's tokenizer is not byte-level BPE", hint="SmolLM, GPT-2 and Llama 3 kinds work"
+            "the base's tokenizer is neither byte-level BPE nor SentencePiece's that puts no space first",
+            hint="SmolLM, GPT-2, Llama 3 and Gemma kinds work",
         )
 
     def core(value: Any) -> Any:  # trim_offsets changes no token
@@ -207,12 +229,18 @@ def to_gguf(folder: Path, size: int, infill: bool = False) -> dict[str, Any]:
     for token in document["added_tokens"]:
         tokens[token["id"]] = token["content"]
         types[token["id"]] = CONTROL if token["special"] else USER_DEFINED
+    merged = merges_of(document["model"])
+    if sentencepiece.is_ours(document):
+        types = [BYTE if sentencepiece.is_byte(token) else kind for token, kind in zip(tokens, types, strict=True)]
+        kind = sentencepiece.fields(tokens, merged)
+    else:
+        joins = [" ".join(pair) for pair in merged]
+        kind = {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": splitting_rule(document),
+                "tokenizer.ggml.merges": joins}  # fmt: skip
     fields: dict[str, Any] = {
-        "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": splitting_rule(document),
+        **kind,
         "tokenizer.ggml.tokens": tokens,
         "tokenizer.ggml.token_type": types,
-        "tokenizer.ggml.merges": [" ".join(pair) for pair in merges_of(document["model"])],
         "tokenizer.ggml.add_bos_token": bool(config.get("add_bos_token", False)),
         "tokenizer.ggml.add_space_prefix": False,
     }

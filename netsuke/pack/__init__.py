@@ -18,6 +18,7 @@ class Params:
     base_licence: str
     base_sha256: str
     netsuke: str  # version
+    notice: str = ""  # that the base's terms want with every model made from it
 
 
 @step(version=4, libraries=("gguf", "cyclonedx-python-lib", "jinja2", "matplotlib"))

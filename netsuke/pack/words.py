@@ -96,6 +96,8 @@ def card(facts: dict[str, Any]) -> str:
         f"({params.base_licence}) from {len(used)} documents.", "",
         f"Licences of the material: {', '.join(licences) or 'none'}. The licence above is the base's; what the owner "
         "grants for the material is not stated here.", "",
+        *([f"{params.notice}. This model was changed from it, as said above; those terms go with it.", ""]
+          if params.notice else []),
         "## Measured", "", table(facts["report"]["measures"]), "",
         f"{held_out(facts['summary'])} Lower bits per byte are better.", "",
         *task(facts), *trust.sections(facts), "## Limits", "", LIMITS,
@@ -114,6 +116,7 @@ def report(facts: dict[str, Any]) -> str:
         "## What went in", "", *_splits(summary), "", *_facts(summary), "",
         "What was left out, and why:", "", *_drops(summary), "",
         "## Carving", "", *([FOREIGN, ""] if choice["foreign"] else []),
+        *([f"All layers stayed: {choice['not_carved']}.", ""] if choice["not_carved"] else []),
         f"{choice['tokens']:,} words kept, their rows in {choice['embedding']}; {choice['channels']:,} channels a "
         f"layer, {len(choice['dropped'])} layers left out. On the way down, before tuning:", "",
         "| words | rows in | channels | layers out | MB | general text | valid documents | |",

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import LlamaForCausalLM
 
+from ..engines.hf import Network
 from ..errors import RecipeError
 
 ALPHA_PER_RANK = 2  # alpha = 2 r, so that the update is 2 B A
@@ -67,7 +67,7 @@ class LowRankLinear(nn.Module):
         return mixed
 
 
-def attach_lora(model: LlamaForCausalLM, rank: int, seed: int) -> dict[str, nn.Parameter]:
+def attach_lora(model: Network, rank: int, seed: int) -> dict[str, nn.Parameter]:
     """Give every linear layer of the body an adapter."""
     generator = torch.Generator().manual_seed(seed)
     for layer in model.model.layers:
@@ -78,7 +78,7 @@ def attach_lora(model: LlamaForCausalLM, rank: int, seed: int) -> dict[str, nn.P
     return {name: p for name, p in model.named_parameters() if "lora_" in name}
 
 
-def attach_full(model: LlamaForCausalLM, rank: int, seed: int) -> dict[str, nn.Parameter]:
+def attach_full(model: Network, rank: int, seed: int) -> dict[str, nn.Parameter]:
     """Train the body's own matrices and norms; the embedding stays."""
     live = {n: p for n, p in model.named_parameters() if ".layers." in n or n == "model.norm.weight"}
     for parameter in live.values():
@@ -86,7 +86,7 @@ def attach_full(model: LlamaForCausalLM, rank: int, seed: int) -> dict[str, nn.P
     return live
 
 
-METHODS: dict[str, Callable[[LlamaForCausalLM, int, int], dict[str, nn.Parameter]]] = {
+METHODS: dict[str, Callable[[Network, int, int], dict[str, nn.Parameter]]] = {
     "lora": attach_lora,  # arXiv 2106.09685
     "full": attach_full,
 }

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import LlamaForCausalLM
 
 from ..engines import hf
 from .loss import Taught
@@ -18,7 +17,7 @@ from .loss import Taught
 class Teacher:
     """A model whose ids are the pupil's, and how much of the target is its own."""
 
-    model: LlamaForCausalLM
+    model: hf.Network
     share: float
 
     @torch.no_grad()

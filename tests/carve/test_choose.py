@@ -13,7 +13,7 @@ from tiny import tiny_gguf
 from netsuke.carve import choose, shape
 from netsuke.carve.prices import BODY
 from netsuke.carve.shape import KINDS, Choice, Cost, Shape
-from netsuke.engines import gguf
+from netsuke.engines import families, gguf
 from netsuke.errors import BudgetError
 from netsuke.step import Progress
 
@@ -21,7 +21,7 @@ from netsuke.step import Progress
 class Words:
     """A base of a thousand words, 1,024 channels and ten layers, whose sizes are plain sums."""
 
-    total, channels, config = 1000, 1024, {"num_hidden_layers": 10}
+    total, channels, config, family = 1000, 1024, {"num_hidden_layers": 10}, families.LLAMA
 
     def size(self, shape):
         tokens = shape.floor or self.total

@@ -99,11 +99,11 @@ def test_words_are_wanted_for_the_domain_and_for_being_common(rich):
     ids = sorted(rich["model"]["vocab"].values())
     likely = [0.0] * (max(ids) + 1)
     likely[ids[-1]], likely[ids[-2]] = 0.5, 0.25
-    alone = vocabulary.by_expected_use(rich, likely, 0.0)
+    alone = vocabulary.by_expected_use(rich, likely, 0.0, [])
     assert alone[:2] == [ids[-1], ids[-2]] and sorted(alone) == ids
-    both = vocabulary.by_expected_use(rich, likely, 0.5)
+    both = vocabulary.by_expected_use(rich, likely, 0.5, [])
     assert both[:3] == [ids[-1], ids[-2], ids[0]]
-    assert vocabulary.by_expected_use(rich, [0.0] * len(likely), 0.5) == ids
+    assert vocabulary.by_expected_use(rich, [0.0] * len(likely), 0.5, []) == ids
 
 
 def twice_derived(document):
