@@ -32,7 +32,6 @@ from .tokenizer import document_start, load_tokenizer
 transformers.utils.logging.disable_progress_bar()
 transformers.utils.logging.set_verbosity_error()
 
-
 Weights = dict[str, torch.Tensor]  # by Hugging Face name
 Network = LlamaForCausalLM | Gemma3ForCausalLM
 CLASSES: dict[str, Any] = {known.__name__: known for known in (LlamaForCausalLM, Gemma3ForCausalLM)}
@@ -340,10 +339,11 @@ def guesses(model: Network, text: Text, context: int = 1024) -> tuple[np.ndarray
     sure, right = [np.zeros(0, np.float32)], [np.zeros(0, bool)]
     for _, ids in sorted(windows([text], context, batch_tokens=context), key=lambda batch: batch[0][0][1]):
         hidden = model.model(ids[:, :-1], use_cache=False).last_hidden_state[0]
-        for at in range(0, len(hidden), 512):
-            likeliest = torch.softmax(model.lm_head(hidden[at : at + 512]).float(), -1).max(-1)
+        chunk = chunk_of(model)
+        for at in range(0, len(hidden), chunk):
+            likeliest = torch.softmax(model.lm_head(hidden[at : at + chunk]).float(), -1).max(-1)
             sure.append(likeliest.values.numpy())
-            right.append((likeliest.indices == ids[0, 1 + at : 1 + at + 512]).numpy())
+            right.append((likeliest.indices == ids[0, 1 + at : 1 + at + chunk]).numpy())
     return np.concatenate(sure), np.concatenate(right)
 
 

@@ -34,7 +34,7 @@ def made(tmp_path):
         {"step": 0, "tokens": 0, "valid": 1.0}]}))  # fmt: skip
     considered = {"tokens": 10, "embedding": "Q8_0", "channels": 128, "dropped": [], "bytes": 7e7,
                   "cost": {"general": 1.0, "domain": 1.0}, "measured": True}  # fmt: skip
-    choice = considered | {"foreign": True, "not_carved": "", "considered": [considered]}
+    choice = considered | {"foreign": True, "not_carved": "they hold hands", "considered": [considered]}
     (parts / "choice.json").write_text(json.dumps(choice))
     (parts / "lineage.json").write_text("{}")
     write_rows(parts / "documents.jsonl", [
@@ -42,7 +42,7 @@ def made(tmp_path):
          "decision": "in", "reason": "your own work", "split": "train"}])  # fmt: skip
     out = tmp_path / "pack"
     out.mkdir()
-    params = pack.Params("mine", "tiny", "Tiny", "MIT", "f" * 64, "0.1.0")
+    params = pack.Params("mine", "tiny", "Tiny", "MIT", "f" * 64, "0.1.0", "Tiny is under the House Terms")
     names = ("model.gguf", "vocabulary.json", "report.json", "documents.jsonl", "summary.json", "curve.json",
              "choice.json", "lineage.json")  # fmt: skip
     list(pack.pack.function(params, out, *(parts / n for n in names)))

@@ -43,7 +43,8 @@ def test_the_card_has_the_fields_of_a_hugging_face_card(made):
     assert data["metrics"] == ["bits_per_byte"] and data["library_name"] == "gguf"
     results = {result.dataset_name: result.metric_value for result in card.data.eval_results}
     assert results == {"held-out documents of the owner": 0.9, "general English, eight genres": 1.05}
-    assert "# mine" in card.text
+    assert "# mine" in card.text and "Tiny is under the House Terms." in card.text
+    assert "All layers stayed: they hold hands." in (made / "report.md").read_text()
 
 
 def test_the_bill_of_materials_is_one_and_has_no_date(made):
