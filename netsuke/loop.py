@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,8 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     trial = run(check.trial, check.Trial(compute), **both, tuned_model=tuned.ref, text=general_test)
 
     # pack
-    about = pack.Params(recipe.name, base.name, *astuple(base.about), base.ref, __version__, base.notice)
+    names = (base.name, base.about.name, base.about.licence)
+    about = pack.Params(recipe.name, *names, base.ref, __version__, base.notice)
     made = run(
         pack.pack, about, model=model, choice=choice, vocabulary=carved["vocabulary.json"],
         report=report["report.json"], documents=data["documents.jsonl"], summary=data["summary.json"],

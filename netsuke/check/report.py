@@ -87,10 +87,10 @@ def since(last: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, Any
             "name": name, "unit": "bits per byte", "last": old, "now": new, "change": new / old - 1,
             "change_interval": quality.change_interval(pair, 0), "n_texts": len(common),
         }))  # fmt: skip
-    before, after = ({row["name"]: row["ours"] for row in one["measures"]}.get("size") for one in (last, now))
-    if before and after:
-        rows.append({"name": "size", "unit": "bytes", "last": before, "now": after,
-                     "change": round(after / before - 1, 6)})  # fmt: skip
+    was, is_now = ({row["name"]: row["ours"] for row in one["measures"]}.get("size") for one in (last, now))
+    if was and is_now:
+        rows.append({"name": "size", "unit": "bytes", "last": was, "now": is_now,
+                     "change": round(is_now / was - 1, 6)})  # fmt: skip
     return rows
 
 
