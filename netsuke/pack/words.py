@@ -122,9 +122,7 @@ def report(facts: dict[str, Any]) -> str:
         "| words | rows in | channels | layers out | MB | general text | valid documents | |",
         "|---:|---|---:|---:|---:|---:|---:|---|",
         *map(_considered, choice["considered"]), "",
-        "## Learning", "", f"{curve['steps']} steps, {curve['epochs']:.2f} passes over the training text, "
-        f"adapter scale {curve['scale']:g}."
-        + (f" Began with the adapter {curve['start'][:12]}." if curve.get("start") else ""), "",
+        "## Learning", "", _learning(curve), "",
         "| step | tokens | valid, bits per byte |", "|---:|---:|---:|",
         *[f"| {p['step']} | {p['tokens']:,} | {p['valid']:.4f} |" for p in curve["history"]], "",
         "## Limits", "", LIMITS,
@@ -145,6 +143,20 @@ def all_gates(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The verdicts of every check."""
     parts = (facts[name] for name in ("report", "scores", "memory", "honesty", "safety") if name in facts)
     return [gate for part in parts for gate in part.get("gates", ())]
+
+
+def _learning(curve: dict[str, Any]) -> str:
+    """How long it was trained, at which rate and why at that one, and what it began with."""
+    told = [
+        f"{curve['steps']} steps, {curve['epochs']:.2f} passes over the training text, learning rate "
+        f"{curve['learning_rate']:g}, adapter scale {curve['scale']:g}."
+    ]
+    if curve["trials"]:
+        bits = ", ".join(f"{rate:g}: {found:.4f}" for rate, found in curve["trials"])
+        told.append(f"The rate was tried for a few steps each (valid, bits per byte): {bits}.")
+    if curve.get("start"):
+        told.append(f"Began with the adapter {curve['start'][:12]}.")
+    return " ".join(told)
 
 
 def _considered(choice: dict[str, Any]) -> str:

@@ -30,8 +30,9 @@ def made(tmp_path):
     (parts / "summary.json").write_text(json.dumps({
         "splits": {"train": {"documents": 3, "bytes": 900}}, "drops": {"empty": {"count": 1, "bytes": 3}},
         "split_by": "document"}))  # fmt: skip
-    (parts / "curve.json").write_text(json.dumps({"steps": 2, "epochs": 1.0, "scale": 1.0, "history": [
-        {"step": 0, "tokens": 0, "valid": 1.0}]}))  # fmt: skip
+    (parts / "curve.json").write_text(json.dumps({
+        "steps": 2, "epochs": 1.0, "scale": 1.0, "learning_rate": 3e-3, "trials": [[3e-3, 0.9]],
+        "history": [{"step": 0, "tokens": 0, "valid": 1.0}]}))  # fmt: skip
     considered = {"tokens": 10, "embedding": "Q8_0", "channels": 128, "dropped": [], "bytes": 7e7,
                   "cost": {"general": 1.0, "domain": 1.0}, "measured": True}  # fmt: skip
     choice = considered | {"foreign": True, "not_carved": "they hold hands", "considered": [considered]}

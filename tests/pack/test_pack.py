@@ -23,6 +23,7 @@ def test_a_pack_is_whole_and_says_what_it_is(made):
     card, text = (made / "card.md").read_text(), (made / "report.md").read_text()
     assert 'license: "mit"' in card and "-10.0%" in card
     assert "hardly knows the script" in text
+    assert "learning rate 0.003" in text and "0.003: 0.9000" in text
     assert "general text, bits per byte: +5.0%" in text  # what got worse is said
     assert "love-letter" not in (made / "ledger.jsonl").read_text()
 
