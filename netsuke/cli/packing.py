@@ -41,7 +41,8 @@ def pack(name: str, place: Path | None, to: str, serve_dir: bool, share: bool, f
     place = place or Path(targets.model_name(found.name) + form.suffix)
     with laid(place, home=store.root, needed_bytes=form.bytes(found), force=force) as out:
         told = [line.replace("{place}", str(place)) for line in form.write(found, out)]
-        if share:
+        own = to == "folder" and not found.signature and targets.named_pack(name, store)  # older than signatures
+        if share or own:
             (out / signing.FILE).write_bytes(signing.signature(out, signing.own_keys(store.root)))
         size = sum(file.stat().st_size for file in ([out] if out.is_file() else out.rglob("*")) if file.is_file())
     value = {"name": found.name, "to": to, "place": str(place), "bytes": size, "notes": told}
