@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from . import Pack, write_json
 
 # Only what is known not to quote a document. A file that a later version adds stays at home until it is named here.
 KEPT = (
-    "model.gguf", "vocabulary.json", "card.md", "report.md", "ledger.jsonl", "sbom.cdx.json", "task.json",
-    "scores.json",
+    "model.gguf", "vocabulary.json", "card.md", "report.md", "report.json", "ledger.jsonl", "sbom.cdx.json",
+    "task.json", "scores.json",
 )  # fmt: skip
 
 REMAINS = """
@@ -25,7 +26,8 @@ Left out: {left}. What remains and can still tell of the documents:
   documents;
 - ledger.jsonl: the sha256 of each document, so whoever has a document can tell that it was used; its licence and the
   decision. Owners' names are left out;
-- the names of labels, if it was taught any, and the number of documents and words in the report.
+- the names of labels, if it was taught any, and the number of documents and words in the report, which is a page by
+  `netsuke report FOLDER --html FILE`.
 """
 
 
@@ -36,8 +38,7 @@ def folder(pack: Pack, out: Path) -> list[str]:
     for name in KEPT:
         if name in pack.record["files"]:
             shutil.copyfile(pack.folder / name, out / name)
-    rows = [{k: v for k, v in row.items() if k != "owner"} for row in read_rows(out / "ledger.jsonl")]
-    write_rows(out / "ledger.jsonl", rows)
+    _forget_owners(out)
     remains = REMAINS.format(left=", ".join([*left, "owners' names"]))
     with (out / "card.md").open("a", encoding="utf-8") as card:
         card.write(remains)
@@ -45,3 +46,16 @@ def folder(pack: Pack, out: Path) -> list[str]:
     write_json(out / "netsuke.json", {**pack.record, "files": files, "left_out": left})
     told = " ".join(remains.split("\n\n", 2)[2].split())
     return [f"left out: {', '.join(left) or 'nothing but owners names'}", f"what remains can still tell: {told}"]
+
+
+def _forget_owners(out: Path) -> None:
+    """Take the owners' names out of the ledger and of the reports."""
+    rows = [{k: v for k, v in row.items() if k != "owner"} for row in read_rows(out / "ledger.jsonl")]
+    write_rows(out / "ledger.jsonl", rows)
+    if (words := out / "report.md").exists():
+        lines = words.read_text(encoding="utf-8").splitlines(keepends=True)
+        words.write_text("".join(line for line in lines if not line.startswith("- owners, ")), encoding="utf-8")
+    if (numbers := out / "report.json").exists():
+        report = json.loads(numbers.read_text(encoding="utf-8"))
+        report.get("went_in", {}).pop("owners", None)
+        write_json(numbers, report)

@@ -30,6 +30,19 @@ def test_what_quotes_the_documents_stays_at_home(tmp_path):
     assert "## Shared" in (out / "card.md").read_text() and "word for word" in (out / "card.md").read_text()
 
 
+def test_reports_are_shared_without_the_names_of_owners(tmp_path):
+    pack = small_pack(tmp_path / "pack", rows=ROWS)
+    (pack.folder / "report.md").write_text("# mine\n\n- licences, by files: MIT (2)\n- owners, by files: Ada (2)\n")
+    report = {"name": "mine", "went_in": {"licences": {"MIT": {"files": 2}}, "owners": {"Ada": {"files": 2}}}}
+    (pack.folder / "report.json").write_text(json.dumps(report))
+    record = json.loads((pack.folder / "netsuke.json").read_text())
+    record["files"] |= {name: {"sha256": "0" * 64, "bytes": 1} for name in ("report.md", "report.json")}
+    out, _ = shared(export.Pack(pack.folder, record), tmp_path / "out")
+    assert manifest.faults(out) == []
+    assert (out / "report.md").read_text() == "# mine\n\n- licences, by files: MIT (2)\n"
+    assert json.loads((out / "report.json").read_text())["went_in"] == {"licences": {"MIT": {"files": 2}}}
+
+
 def test_a_file_that_is_not_known_stays_at_home(tmp_path):
     pack = small_pack(tmp_path / "pack", rows=ROWS)
     (pack.folder / "search.db").write_text("everything")
