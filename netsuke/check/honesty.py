@@ -83,9 +83,10 @@ def judged(valid: Sentences, test: Sentences, params: Calibrating) -> dict[str, 
     curve = fitted(valid)
     sure = np.array([confidence(float(mean), curve) for mean in test.sure])
     error, risk = calibration_error(sure, test.right), risks(sure, test.right)
-    texts = len(set(test.text.tolist()))
-    groups = [np.flatnonzero(test.text == number) for number in set(test.text.tolist())]
-    groups = groups if texts >= FEWEST_TEXTS else [np.array([number]) for number in range(n)]
+    groups = [np.flatnonzero(test.text == number) for number in np.unique(test.text)]
+    texts = len(groups)
+    if texts < FEWEST_TEXTS:
+        groups = [np.array([number]) for number in range(n)]
     random, drawn = np.random.default_rng(params.seed), []
     for _ in range(RESAMPLES):
         pick = np.concatenate([groups[number] for number in random.integers(0, len(groups), len(groups))])
