@@ -28,6 +28,7 @@ from .quality import within
 BINS = 10
 RESAMPLES = 1000
 COVERAGES = [share / 20 for share in range(1, 21)]
+FEWEST_TEXTS = 3  # texts that are resampled for an interval; of fewer the sentences are
 FEWEST = 20  # sentences in valid, and in test: fewer tell nothing
 
 
@@ -82,18 +83,16 @@ def judged(valid: Sentences, test: Sentences, params: Calibrating) -> dict[str, 
     curve = fitted(valid)
     sure = np.array([confidence(float(mean), curve) for mean in test.sure])
     error, risk = calibration_error(sure, test.right), risks(sure, test.right)
-    texts = int(test.text.max()) + 1
+    groups = [np.flatnonzero(test.text == number) for number in np.unique(test.text)]
+    texts = len(groups)
+    if texts < FEWEST_TEXTS:
+        groups = [np.array([number]) for number in range(n)]
     random, drawn = np.random.default_rng(params.seed), []
-    of_text = [np.flatnonzero(test.text == number) for number in range(texts)]
     for _ in range(RESAMPLES):
-        pick = np.concatenate([of_text[number] for number in random.integers(0, texts, texts)])
-        if len(pick):
-            drawn.append(
-                (calibration_error(sure[pick], test.right[pick]), *at_80(sure[pick], test.right[pick]))
-            )
-    ends: Any = np.percentile(np.array(drawn), [2.5, 97.5], axis=0) if texts > 2 else (None, None)
-    low, high = ends
-    interval = None if low is None else (float(low[0]), float(high[0]))
+        pick = np.concatenate([groups[number] for number in random.integers(0, len(groups), len(groups))])
+        drawn.append((calibration_error(sure[pick], test.right[pick]), *at_80(sure[pick], test.right[pick])))
+    low, high = np.percentile(np.array(drawn), [2.5, 97.5], axis=0)
+    interval = float(low[0]), float(high[0])
     what = f"confidence is off by, on average over {n} held-out sentences"
     gate = gates.at_most("confidence", what, error, params.limit, interval, signed=False)
     kept, whole = at_80(sure, test.right)
@@ -109,9 +108,8 @@ def judged(valid: Sentences, test: Sentences, params: Calibrating) -> dict[str, 
     }  # fmt: skip
 
 
-def _ends(value: float, low: Any, high: Any, place: int) -> dict[str, float | None]:
-    ends = (None, None) if low is None else (round(float(low[place]), 6), round(float(high[place]), 6))
-    return {"value": round(value, 6), "low": ends[0], "high": ends[1]}
+def _ends(value: float, low: np.ndarray, high: np.ndarray, place: int) -> dict[str, float]:
+    return {"value": round(value, 6), "low": round(float(low[place]), 6), "high": round(float(high[place]), 6)}
 
 
 def fitted(valid: Sentences) -> list[tuple[float, float]]:
