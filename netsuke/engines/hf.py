@@ -300,10 +300,10 @@ def score(model: Network, texts: Sequence[Text], context: int = 1024) -> list[Sc
 
 
 @torch.no_grad()
-def log_probabilities(model: Network, ids: list[int]) -> torch.Tensor:
+def log_probabilities(model: Network, ids: list[int]) -> np.ndarray:
     """[T, V] natural-log probabilities of every token after each of `ids`."""
     logits = model(torch.tensor([ids]), use_cache=False).logits[0]
-    return torch.log_softmax(logits.float(), -1)
+    return torch.log_softmax(logits.float(), -1).numpy()
 
 
 def chunk_of(model: Network) -> int:
