@@ -175,7 +175,8 @@ def carve_arm(bench: Bench, compute: Any, peer_bytes: int, arm: str) -> tuple[An
     from netsuke.nouns import Gates
 
     share, settings = ARMS[arm]
-    gate = carve.FREE if settings.get("general") == "off" else Gates().general
+    # the bigger base is measured beside the first, not held to its own general text
+    gate = carve.FREE if settings.get("general") == "off" or arm == BIGGER else Gates().general
     budget = int(share * peer_bytes)
     params = carve.sections(carve.Params(**settings), budget, gate, compute)
     made = bench.local.run(carve.carve, params, model=bench.base, train=bench.train, valid=bench.valid,
