@@ -44,8 +44,10 @@ def folder(pack: Pack, out: Path) -> list[str]:
         card.write(remains)
     files = {path.name: {"sha256": hash_file(path), "bytes": path.stat().st_size} for path in sorted(out.iterdir())}
     write_json(out / "netsuke.json", {**pack.record, "files": files, "left_out": left})
-    told = " ".join(remains.split("\n\n", 2)[2].split())
-    return [f"left out: {', '.join(left) or 'nothing but owners names'}", f"what remains can still tell: {told}"]
+    points = [" ".join(point.split()) for point in remains.split("\n- ")[1:]]
+    without = ", ".join([*left, "the names of owners"])
+    head = [f"left out: {without}", "what remains and can still tell of the documents:"]
+    return [*head, *(f"- {point}" for point in points)]
 
 
 def _forget_owners(out: Path) -> None:

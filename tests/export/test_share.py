@@ -26,7 +26,7 @@ def test_what_quotes_the_documents_stays_at_home(tmp_path):
     everything = b"".join(p.read_bytes() for p in out.iterdir())
     assert b"a letter of mine" not in everything and b"Ada" not in everything
     assert manifest.read(out)["left_out"] == ["shots.jsonl"]
-    assert "shots.jsonl" in told[0] and "rare word" in told[1]
+    assert "shots.jsonl" in told[0] and any("rare word" in line for line in told[1:])
     assert "## Shared" in (out / "card.md").read_text() and "word for word" in (out / "card.md").read_text()
 
 
