@@ -35,9 +35,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one line of JSON (always)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as room:
-        home = Path(os.environ.get("NETSUKE_HOME", "")) if options.name else Path(room) / "home"
-        name = options.name or made(home, Path(room) / "python-docs", 0.5 if options.quick else 5.0)
-        line = measure(Store(home), name, Store(Path(room) / "again"))
+        store = Store() if options.name else Store(Path(room) / "home")
+        name = options.name or made(store.root, Path(room) / "python-docs", 0.5 if options.quick else 5.0)
+        line = measure(store, name, Store(Path(room) / "again"))
     print(json.dumps(line))
     sys.exit(1 if options.check and line["seconds_whole"] > MOST_SECONDS else 0)
 

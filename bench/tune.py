@@ -243,8 +243,7 @@ def floors(rows: list[Row]) -> dict[str, bool]:
     for arm, floor in ((PEER, 2), (PLAIN, 3)):
         ratios = [times_faster(row, rows) for row in rows if row["arm"] == arm]
         told = ", ".join(f"{ratio:.1f}" for ratio in ratios)
-        # a run is planned in seconds, and may end a little off them
-        held[f"{arm}: at least {floor} times sooner at its bits ({told})"] = min(ratios) >= floor * 0.95
+        held[f"{arm}: at least {floor} times sooner at its bits ({told})"] = min(ratios) >= floor
     first = {row["arm"]: row for row in rows if row["seed"] == 0}
     gains = {arm: first[arm]["test_before"] - first[arm]["test"] for arm in (MINUTE, WHOLE)}
     share = gains[MINUTE] / gains[WHOLE]

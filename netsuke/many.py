@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
-import tomllib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,51 +36,30 @@ class Wanted:
 
 def is_many(path: Path) -> bool:
     """Whether a file names many models."""
-    return path.suffix == ".toml" and path.is_file() and "[[make]]" in path.read_text("utf-8", "replace")
+    there = path.suffix == ".toml" and path.is_file()
+    return there and bool(re.search(r"^\s*\[\[make\]\]", path.read_text("utf-8", "replace"), re.MULTILINE))
 
 
 def read(path: Path) -> tuple[Wanted, ...]:
     """The models that a file names; a relative target is beside the file. Raises RecipeError."""
-    try:
-        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise RecipeError(f"not TOML: {error}", where=str(path)) from error
-    _require_known(given, ["make"], path, "")
-    rows = given["make"]
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise RecipeError("'make' must be tables", where=str(path), hint="write [[make]] above each")
-    wanted = tuple(_wanted(row, number, path) for number, row in enumerate(rows, 1))
+    rows = recipe.tables(path, "make", Wanted)
+    if not all(row.target for row in rows):
+        raise RecipeError("'make.target' is empty", where=str(path), hint='name a folder: target = "./notes"')
+    wanted = tuple(_placed(row, path.parent.absolute()) for row in rows)
     titles = [one.title for one in wanted]
     if twice := next((title for title in titles if titles.count(title) > 1), None):
         raise RecipeError(f"two models are called {twice!r}", where=str(path), hint="give one a `name`")
     return wanted
 
 
-def _wanted(row: dict[str, Any], number: int, path: Path) -> Wanted:
-    where = f"[[make]] {number}"
-    fields = {f.name: f.default for f in dataclasses.fields(Wanted) if f.name != "target"}
-    _require_known(row, ["target", *fields], path, where)
-    if not isinstance(row.get("target"), str) or not row["target"]:
-        raise RecipeError(f"{where}: 'target' is missing", where=str(path), hint='target = "./folder"')
-    kinds: dict[str, Any] = {"mb": (int, float), "minutes": (int, float), "set": dict}
-    for key, value in row.items():
-        kind = kinds.get(key, str)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise RecipeError(f"{where}: {key!r} cannot be {value!r}", where=str(path))
-    place = path.parent / Path(row["target"]).expanduser()
-    base = path.parent / Path(row.get("base", "")).expanduser()
-    return Wanted(**{
-        **row, "target": str(place) if place.exists() else row["target"],
-        "base": str(base.absolute()) if row.get("base") and base.exists() else row.get("base", ""),
-    })  # fmt: skip
+def _placed(wanted: Wanted, folder: Path) -> Wanted:
+    """With target and base as paths, where they are paths from that folder."""
 
+    def found(name: str) -> str:
+        path = folder / Path(name).expanduser()
+        return str(path) if name and path.exists() else name
 
-def _require_known(given: dict[str, Any], known: list[str], path: Path, where: str) -> None:
-    for key in given:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 1, 0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-            raise RecipeError(f"{where}: unknown key {key!r}".lstrip(": "), where=str(path), hint=hint)
+    return dataclasses.replace(wanted, target=found(wanted.target), base=found(wanted.base))
 
 
 def make_one(wanted: Wanted, store: Store, tell: Tell) -> dict[str, Any]:

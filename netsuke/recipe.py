@@ -121,21 +121,12 @@ class _Reader:
 
 _HEADER = re.compile(r"\s*\[+\s*[\"']?([\w.-]+)[\"']?\s*\]+\s*(#.*)?$")
 _PLAIN = {str: "a text", float: "a number", int: "a whole number", bool: "true or false"}
-_PLAIN |= {tuple[str, ...]: "a list of texts"}
+_PLAIN |= {tuple[str, ...]: "a list of texts", dict[str, Any]: "a table"}
 
 
 def load(path: Path, sections: Mapping[str, type]) -> Recipe:
     """The recipe in a file. Raises RecipeError that names the key, the line and the nearest right key."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        given = tomllib.loads(text)
-    except FileNotFoundError:
-        raise RecipeError("no such recipe", where=str(path)) from None
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"not UTF-8: {error}", where=str(path)) from error
-    except (ValueError, RecursionError) as error:
-        raise RecipeError(f"not TOML: {error}", where=str(path)) from error
-    reader = _Reader(path, text)
+    reader, given = _opened(path)
     known = [*_TOP, "sources", "gates", *sections]
     for key in given:
         if key not in known:
@@ -155,6 +146,31 @@ def load(path: Path, sections: Mapping[str, type]) -> Recipe:
     params = {name: reader.fill(name, kind, given.get(name, {})) for name, kind in sections.items()}
     gates = reader.fill("gates", Gates, given.get("gates", {}))
     return Recipe(sources=sources, params=params, gates=gates, **top)
+
+
+def tables(path: Path, name: str, kind: type) -> tuple[Any, ...]:
+    """The tables [[name]] of a file that holds nothing else, each as a `kind`. Raises RecipeError as `load` does."""
+    reader, given = _opened(path)
+    for key in given:
+        if key != name:
+            raise reader.unknown("", key, [name])
+    rows = given.get(name, [])
+    if not isinstance(rows, list):
+        raise reader.error("", name, f"{name!r} must be tables", f"write [[{name}]] above each")
+    return tuple(reader.fill(name, kind, row, number) for number, row in enumerate(rows))
+
+
+def _opened(path: Path) -> tuple[_Reader, dict[str, Any]]:
+    """A file of TOML: its reader and its tables. Raises RecipeError."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return _Reader(path, text), tomllib.loads(text)
+    except FileNotFoundError:
+        raise RecipeError("no such recipe", where=str(path)) from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"not UTF-8: {error}", where=str(path)) from error
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"not TOML: {error}", where=str(path)) from error
 
 
 def _out_of_range(key: str, value: float) -> str | None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from material import netsuke, write_material
@@ -62,11 +63,13 @@ def test_on_ray_they_are_the_same_packs(made, tmp_path):
 
 
 WRONG = {
-    '[[make]]\n': "'target' is missing",
-    '[[make]]\ntarget = 3\n': "'target' is missing",
-    '[[make]]\ntarget = "a"\nminuts = 3\n': "unknown key 'minuts'",
-    '[[make]]\ntarget = "a"\nmb = "big"\n': "'mb' cannot be 'big'",
+    '[[make]]\n': "'make.target' is missing",
+    '[[make]]\ntarget = ""\n': "'make.target' is empty",
+    '[[make]]\ntarget = 3\n': "line 2: 'target' must be a text, not 3",
+    '[[make]]\ntarget = "a"\nminuts = 3\n': "line 3: unknown key 'make.minuts'",
+    '[[make]]\ntarget = "a"\nmb = "big"\n': "'mb' must be a number, not 'big'",
     '[[make]]\ntarget = "x/a"\n[[make]]\ntarget = "y/a"\n': "two models are called 'a'",
+    '[[make]]\ntarget = "a"\nset = 3\n': "'set' must be a table, not 3",
     'name = "a"\n[[make]]\ntarget = "a"\n': "unknown key 'name'",
     '[[make]]\ntarget = "a\n': "not TOML",
 }
@@ -87,3 +90,16 @@ def test_dials_beside_the_file_are_refused(tmp_path):
     assert done.returncode == 2 and "say it in the file" in done.stderr
     done = netsuke(tmp_path / "home", "make", str(tmp_path / "many.toml"))
     assert done.returncode == 2 and "no folder, recipe or model 'a'" in done.stderr
+
+
+def test_paths_in_the_file_are_beside_it(tmp_path, monkeypatch):
+    (tmp_path / "there" / "ann").mkdir(parents=True)
+    (tmp_path / "there" / "tiny.gguf").touch()
+    text = '[[make]]\ntarget = "ann"\nbase = "tiny.gguf"\n[[make]]\ntarget = "a-name"\nbase = "known"\n'
+    (tmp_path / "there" / "many.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    here, named = many.read(Path("there/many.toml"))
+    assert (here.target, here.base) == (str(tmp_path / "there" / "ann"), str(tmp_path / "there" / "tiny.gguf"))
+    assert (named.target, named.base, named.title) == ("a-name", "known", "a-name")
+    (tmp_path / "netsuke.toml").write_text("# a recipe may speak of [[make]]\n")
+    assert not many.is_many(tmp_path / "netsuke.toml")

@@ -33,8 +33,7 @@ def made(tmp_path_factory):
     fetched = netsuke(home, "bases", "fetch", BASE, timeout=600)
     assert fetched.returncode == 0, fetched.stderr
     cores = {"OMP_NUM_THREADS": str(os.cpu_count())}
-    loose = ("--set", "gates.domain=1.0", "--set", "gates.safety=1.0")  # of one minute
-    words = ("make", str(folder), "--mb", "80", "--minutes", "1", *loose, "--json")
+    words = ("make", str(folder), "--mb", "80", "--minutes", "1", "--set", "gates.domain=1.0", "--json")
     done = netsuke(home, *words, timeout=1200, **cores)
     print(done.stderr)
     assert done.returncode == 0, done.stderr

@@ -17,19 +17,11 @@ from ..documents import read_texts, sample
 from ..engines import hf
 from ..errors import RecipeError
 from ..step import Progress
-from . import Training, batches, lora, probe, shards
+from . import Training, batches, lora, rates, shards
 from .loss import head_loss
 from .teacher import Teacher
 
 CHECKPOINT_TOKENS = 16_384  # between checkpoints: under a minute of work on two cores
-
-
-def learning_rate(step: int, steps: int, peak: float) -> float:
-    """Linear warm-up over the first 5% (at most 20 steps), then a cosine to zero."""
-    warm = max(1, min(20, steps // 20))
-    if step < warm:
-        return peak * (step + 1) / warm
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
 class Job:
@@ -76,7 +68,7 @@ class Job:
         most = int(len(self.rows) * params.max_epochs / params.windows_per_step)
         self.steps = max(1, min(params.budget_tokens // step_tokens, max(1, most)))
         self.plan = list(batches.order(len(self.rows), self.steps, params.windows_per_step, params.seed))
-        self.rate, self.trials = params.learning_rate or probe.USUAL[params.method], dict[float, float]()
+        self.rate, self.trials = params.learning_rate or rates.USUAL[params.method], dict[float, float]()
         self.optimiser = torch.optim.AdamW(self.masters.values(), betas=(0.9, 0.95), weight_decay=0.0)
 
     @property
@@ -93,13 +85,13 @@ class Job:
         if not self.history:
             yield Progress(0.0, "first look at valid")
             self._evaluate()
-            if not self.params.learning_rate and (each := probe.trial_steps(self.steps)):
+            if not self.params.learning_rate and (each := rates.trial_steps(self.steps)):
                 yield Progress(0.0, "trying learning rates")
-                self._settle(probe.tried(self, each))
+                self._settle(rates.tried(self, each))
         every = max(1, math.ceil(self.steps / self.params.evaluations))
         save_every = max(1, CHECKPOINT_TOKENS // (self.params.window_tokens * self.params.windows_per_step))
         while self.step < self.steps and not self._stale():
-            rate = learning_rate(self.step, self.steps, self.rate)
+            rate = rates.learning_rate(self.step, self.steps, self.rate)
             loss = self.train_step(self.rows[self.plan[self.step]], rate)
             self.step += 1
             if not math.isfinite(loss):
@@ -119,7 +111,7 @@ class Job:
         """Go by the best rate; the steps that trying took are no more to be had."""
         if trials:
             self.trials, self.rate = trials, min(trials, key=lambda rate: trials[rate])
-            self.steps -= probe.trial_steps(self.steps) * len(trials)
+            self.steps -= rates.trial_steps(self.steps) * len(trials)
 
     def _stale(self) -> bool:
         since_best = len(self.history) - 1 - self.history.index(self.best)
