@@ -81,16 +81,18 @@ def accelerator() -> str:
 
 
 @functools.lru_cache(8)
-def causal_bias(length: int, dtype: torch.dtype, reach: int | None = None) -> torch.Tensor:
+def causal_bias(
+    length: int, dtype: torch.dtype, device: torch.device, reach: int | None = None
+) -> torch.Tensor:
     """[1, T, T]: 0 where a token may look (at the last `reach`, itself among them), else a large negative number."""
-    bias = torch.full((1, length, length), -1e9, dtype=dtype).triu(1)
+    bias = torch.full((1, length, length), -1e9, dtype=dtype, device=device).triu(1)
     return bias + torch.full_like(bias, -1e9).tril(-reach) if reach and reach < length else bias
 
 
 def document_bias(document: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """[B, 1, T, T] bias for packed windows, by the number of each token's document [B, T]: no look across documents."""
     same = document[:, :, None] == document[:, None, :]
-    return causal_bias(document.shape[1], dtype).to(document.device).masked_fill(~same, -1e9)[:, None]
+    return causal_bias(document.shape[1], dtype, document.device).masked_fill(~same, -1e9)[:, None]
 
 
 def _attention(
@@ -108,7 +110,7 @@ def _attention(
     groups = H // key.shape[1]
     key = key.repeat_interleave(groups, 1).reshape(B * H, T, D)
     value = value.repeat_interleave(groups, 1).reshape(B * H, T, D)
-    bias = causal_bias(T, query.dtype, sliding_window).to(query.device)
+    bias = causal_bias(T, query.dtype, query.device, sliding_window)
     if attention_mask is not None:
         near = attention_mask + bias if sliding_window and sliding_window < T else attention_mask
         bias = near.expand(B, H, T, T).reshape(B * H, T, T)
