@@ -1,7 +1,7 @@
 """Texts as the steps pass them on: one JSON object a line, or a folder of .txt files.
 
 A document is learnt whole. A lesson is one example written out in the base's chat template: its special tokens are
-commands, and only its answer, the end of it, is learnt.
+commands, and only its answer, the end of it, is learnt. A lesson aside teaches no task: it is learnt beside documents.
 """
 
 from __future__ import annotations
@@ -21,11 +21,22 @@ class Lesson(str):
     """An example as the model reads it; `answer` is the character where the answer begins."""
 
     answer: int
+    aside: bool
 
-    def __new__(cls, text: str, answer: int) -> Lesson:
+    def __new__(cls, text: str, answer: int, aside: bool = False) -> Lesson:
         lesson = super().__new__(cls, text)
-        lesson.answer = answer
+        lesson.answer, lesson.aside = answer, aside
         return lesson
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Lesson:
+        """From a row of a file."""
+        return cls(row["text"], row["answer"], row.get("aside", False))
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """As a row of a file."""
+        return {"text": str(self), "answer": self.answer} | ({"aside": True} if self.aside else {})
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -54,7 +65,7 @@ def read_texts(path: Path) -> list[str]:
     """The texts of a JSON Lines file of documents and lessons, or of a folder's .txt files in order of their names."""
     if path.is_dir():
         return [file.read_text(encoding="utf-8") for file in sorted(path.glob("*.txt"))]
-    return [Lesson(row["text"], row["answer"]) if "answer" in row else row["text"] for row in read_rows(path)]
+    return [Lesson.of(row) if "answer" in row else row["text"] for row in read_rows(path)]
 
 
 def evenly(rows: Sequence[Any], most: int) -> list[Any]:

@@ -1,7 +1,7 @@
 """Answer: how the finished file is asked its task. Settled on valid, before the check looks at anything.
 
-With few examples a prompt full of them may beat what was learnt from them: then that is the way. The probabilities of
-labels are calibrated, so that of the answers given with 80% about 80% are right.
+With examples in the prompt it may answer better than without: then that is the way. The probabilities of labels are
+calibrated, so that of the answers given with 80% about 80% are right.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from ..examples import normal
 from ..nouns import Compute, Measure
 from ..step import Progress, Work, step
 
-FEW = 50  # examples to learn from; with more the longer prompts are not tried
-
 
 @dataclass(frozen=True)
 class Params:
@@ -28,7 +26,7 @@ class Params:
     compute: Compute
 
 
-@step(version=1, libraries=("xllamacpp", "jinja2"))
+@step(version=2, libraries=("xllamacpp", "jinja2"))
 def answer(params: Params, out: Path, model: Path, rendered: Path) -> Work:
     """Write task.json: the task with its way of asking, and shots.jsonl: the examples that stand in the prompt."""
     from . import ways

@@ -14,7 +14,7 @@ from ..engines.llama import Engine
 from ..examples import Row, as_messages, right_answer
 from ..scores import SCORES
 from ..step import Progress
-from . import FEW, Params
+from . import Params
 
 TEMPERATURES = [1.15**step for step in range(-8, 17)]  # 0.3 to 9.4
 
@@ -29,7 +29,7 @@ def settle(
     examples = read_examples(rendered)
     train, valid = examples["train"], evenly(examples["valid"], params.items)
     ways = {"tuned": plain}
-    if len(train) <= FEW and params.shots:
+    if params.shots:
         ways["tuned, with examples in the prompt"] = replace(plain, shots=params.shots)
     tried: dict[str, float] = {}
     shares: dict[str, list[dict[str, float]]] = {}

@@ -81,9 +81,7 @@ def accelerator() -> str:
 
 
 @functools.lru_cache(8)
-def causal_bias(
-    length: int, dtype: torch.dtype, device: torch.device, reach: int | None = None
-) -> torch.Tensor:
+def causal_bias(length: int, dtype: torch.dtype, device: torch.device, reach: int | None = None) -> torch.Tensor:
     """[1, T, T]: 0 where a token may look (at the last `reach`, itself among them), else a large negative number."""
     bias = torch.full((1, length, length), -1e9, dtype=dtype, device=device).triu(1)
     return bias + torch.full_like(bias, -1e9).tril(-reach) if reach and reach < length else bias
@@ -203,6 +201,7 @@ class Text:
     bytes: int  # of what is scored
     begin: int = 1  # the first token that is scored
     lesson: bool = False
+    aside: bool = False  # a lesson that teaches no task
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str], start: int, answers: bool = False) -> list[Text]:
@@ -229,15 +228,13 @@ def encode_lesson(tokenizer: Tokenizer, lesson: Lesson, answers: bool) -> Text:
         tokenizer.encode_special_tokens = True
     begin, ids = max(1, len(prompt)) if answers else 1, prompt + answer
     spoken = tokenizer.decode(ids[begin if answers else 0 :], skip_special_tokens=True)
-    return Text(ids, max(1, len(spoken.encode())), begin, lesson=True)
+    return Text(ids, max(1, len(spoken.encode())), begin, lesson=True, aside=lesson.aside)
 
 
 Row = tuple[int, int, list[int]]  # number of its text, its first token's place in it, ids
 
 
-def windows(
-    texts: Sequence[Text], context: int, batch_tokens: int = 2048
-) -> Iterator[tuple[list[Row], torch.Tensor]]:
+def windows(texts: Sequence[Text], context: int, batch_tokens: int = 2048) -> Iterator[tuple[list[Row], torch.Tensor]]:
     """Batches of (rows, ids [B, T + 1]); -1 fills up short rows.
 
     Every token but a start token is a target exactly once, whatever the tokenizer.

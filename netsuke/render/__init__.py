@@ -30,7 +30,7 @@ class Params:
         0.0, "share of the documents' pieces that also teach filling in the middle, for editors", "fraction", 0, 1
     )
     manners: float = knob(
-        0.0, "most that short answers which keep the base's manners may be of what is learnt", "fraction", 0, 1
+        0.1, "most that short answers which keep the base's manners may be of what is learnt", "fraction", 0, 1
     )
     items: int = knob(200, "most held-out examples that the check answers", "examples", 1, 1_000_000)
 
@@ -43,6 +43,7 @@ class Rendering:
     labels: tuple[str, ...]
     infill: float
     window_tokens: int
+    shots: int = 0
     manners: float = 0.0
     canaries: int = 0
     seed: int = 0
@@ -50,11 +51,11 @@ class Rendering:
 
 def sections(params: Params, window_tokens: int, canaries: int = 0, seed: int = 0) -> Rendering:
     """The step's params: a lesson has to fit into one window of training, and codes may be planted."""
-    shares = (params.infill, window_tokens, params.manners)
+    shares = (params.infill, window_tokens, params.shots, params.manners)
     return Rendering(params.kind, params.labels, *shares, canaries, seed if canaries else 0)
 
 
-@step(version=2, libraries=("transformers", "tokenizers", "jinja2"))
+@step(version=3, libraries=("transformers", "tokenizers", "jinja2"))
 def render(params: Rendering, out: Path, model: Path, data: Path) -> Work:
     """train, valid, test (.jsonl) of documents and lessons; examples/ as they are used; task.json, or no task.
 

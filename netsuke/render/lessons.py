@@ -12,7 +12,7 @@ from ..engines.template import Template
 from ..errors import RecipeError
 from ..examples import SILENCE, Row, as_messages, shortened, with_question
 from ..store import canonical
-from . import Rendering, infill, manners
+from . import Rendering, infill, manners, neighbours
 from .task import Task, task_of
 
 LEAST_INPUT = 16  # tokens of a question that are left, where it is cut to fit
@@ -27,7 +27,7 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
     left_out = defaultdict(list, {why: list(lines) for why, lines in task.left_out.items()})
     template = Template(model) if task.kind else None
     quiet = bool(template and task.kind != "free" and template.quiet)  # free text is asked as any program asks
-    lessons, cut = _lessons(task, template, model, params.window_tokens, quiet, left_out) if template else ([], 0)
+    lessons, cut = _lessons(task, template, model, params, quiet, left_out) if template else ([], 0)
     holed: list[Lesson] = []
     mannered: list[Lesson] = []
     for split in SPLITS:
@@ -44,8 +44,7 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
             texts += [str(lesson) for lesson in taught]
             mannered = manners.lessons(texts, template, model, params.manners)
             taught += holed + mannered
-        rows = ({"text": str(lesson), "answer": lesson.answer} for lesson in taught)
-        write_rows(out / f"{split}.jsonl", [*documents[split], *rows])
+        write_rows(out / f"{split}.jsonl", [*documents[split], *(lesson.row for lesson in taught)])
     content = {
         "kind": task.kind,
         "labels": list(task.labels),
@@ -81,7 +80,7 @@ def _lessons(
     task: Task,
     template: Template,
     model: Path,
-    window_tokens: int,
+    params: Rendering,
     quiet: bool,
     left_out: defaultdict[str, list[int]],
 ) -> tuple[list[tuple[Row, Lesson]], int]:
@@ -92,6 +91,9 @@ def _lessons(
     def size(text: str) -> int:
         return len(words.encode(text, add_special_tokens=False))
 
+    def fits(text: str) -> bool:
+        return size(text) <= params.window_tokens + 1
+
     found, cut = [], 0
     for row in task.examples:
         messages = as_messages(row)
@@ -100,7 +102,7 @@ def _lessons(
             left_out["holds a special token of the base"].append(row["line"])
             continue
         lesson = template.lesson(messages)
-        over = size(lesson) - window_tokens - 1
+        over = size(lesson) - params.window_tokens - 1
         if over > 0:
             question = messages[-2]["content"]
             spans = words.encode(question, add_special_tokens=False).offsets
@@ -111,4 +113,4 @@ def _lessons(
             lesson = template.lesson(with_question(messages, question[: spans[-over - 2][1]]))
             cut += 1
         found.append((row, lesson))
-    return found, cut
+    return neighbours.beside(found, template, before, fits, params.shots), cut

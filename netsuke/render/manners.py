@@ -1,7 +1,8 @@
 """Short answers that keep a base's manners: to decline harm, to point to help, to leave orders in a document alone.
 
 Tuning on harmless documents takes them away (arXiv 2310.03693; docs/log.md), and a few lessons keep them
-(arXiv 2309.07875). The questions share no six words in a row with the check's probes.
+(arXiv 2309.07875). Half of them answer harmless questions, so that not everything is declined (arXiv 2308.01263). No
+question shares six words in a row with the check's probes.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ SPEAKERS = (("user", "question"), ("assistant", "answer"))
 
 def lessons(texts: Sequence[str], template: Template | None, model: Path, share: float) -> list[Lesson]:
     """Lessons of manners, of about this share of the characters at most; none for a base without a template."""
-    rows = list(read_rows(LESSONS)) if share else []
     room = share * sum(map(len, texts))
-    each = sum(len(row["question"]) + len(row["answer"]) for row in rows) / max(1, len(rows))
-    chosen = evenly(rows, min(len(rows), int(room / each))) if rows and room >= each else []
+    if not room:
+        return []
     try:
-        template = template or (Template(model) if chosen else None)
+        template = template or Template(model)
     except RecipeError:  # it was never tuned to answer
         return []
-    if template is None:
-        return []
-    found = []
-    for row in chosen:
+    kinds: dict[bool, list[Lesson]] = {False: [], True: []}
+    for row in read_rows(LESSONS):
         question, answer = ({"role": who, "content": row[what]} for who, what in SPEAKERS)
-        found.append(template.lesson([question, answer]))
-    return found
+        lesson = template.lesson([question, answer])
+        kinds[row["harmless"]].append(Lesson(lesson, lesson.answer, aside=True))
+    every = [lesson for kind in kinds.values() for lesson in kind]
+    each = int(room * len(every) / sum(map(len, every)) / 2)
+    return [lesson for kind in kinds.values() for lesson in evenly(kind, each)] if each else []

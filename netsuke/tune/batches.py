@@ -1,7 +1,12 @@
-"""Packing: documents one after the other in windows of one length, lessons whole; and the order they are seen in."""
+"""Packing: documents one after the other in windows of one length, lessons whole; and the order they are seen in.
+
+Lessons aside stand at the ends of windows of documents: in windows of their own, whose few learnt tokens are the whole
+of a step, they pull so hard that the documents suffer (docs/log.md, "manners beside the documents").
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -42,14 +47,15 @@ PADDING: Token = (0, -1, False)
 def pack(texts: Sequence[Text], window: int, seed: int) -> Windows:
     """Documents keep their order, and each row's last id is the next row's first, so every token is a target once.
 
-    Lessons (of which only the end is learnt) are shuffled, and lie whole in windows of their own.
+    Lessons (of which only the end is learnt) are shuffled, and lie whole in windows of their own; those aside behind
+    documents, where there are some.
     """
     documents = [text for text in texts if not text.lesson]
-    lessons = [text for text in texts if text.lesson]
     stream = [token for number, text in enumerate(documents) for token in _tokens(text, number)]
-    rows = [stream[at : at + window + 1] for at in range(0, len(stream) - 1, window)]
-    order = torch.randperm(len(lessons), generator=torch.Generator().manual_seed(seed)).tolist()
-    rows += _bins([lessons[number] for number in order], window + 1)
+    lessons = _shuffled([text for text in texts if text.lesson and not (text.aside and stream)], seed)
+    aside = _shuffled([text for text in texts if text.aside and stream], seed)
+    rows = _streamed(stream, [_tokens(text, len(documents) + number) for number, text in enumerate(aside)], window)
+    rows += _bins(lessons, window + 1)
     padded = [row + [PADDING] * (window + 1 - len(row)) for row in rows]
     ids, text, wanted = (torch.tensor([[token[part] for token in row] for row in padded]) for part in range(3))
     return Windows(ids, text, wanted.bool())
@@ -59,8 +65,9 @@ def with_questions(texts: Sequence[Text], share: float) -> list[Text]:
     """The texts; of every lesson in 1 / share, evenly spread, the question is learnt too."""
     found, owed = [], 0.0
     for text in texts:
-        owed += share if text.lesson else 0.0
-        whole = text.lesson and owed >= 1.0
+        task = text.lesson and not text.aside
+        owed += share if task else 0.0
+        whole = task and owed >= 1.0
         owed -= whole
         found.append(replace(text, begin=1) if whole else text)
     return found
@@ -68,6 +75,28 @@ def with_questions(texts: Sequence[Text], share: float) -> list[Text]:
 
 def _tokens(text: Text, number: int) -> list[Token]:
     return [(token, number, place >= text.begin) for place, token in enumerate(text.ids)]
+
+
+def _shuffled(texts: list[Text], seed: int) -> list[Text]:
+    order = torch.randperm(len(texts), generator=torch.Generator().manual_seed(seed))
+    return [texts[number] for number in order.tolist()]
+
+
+def _streamed(stream: list[Token], aside: list[list[Token]], window: int) -> list[list[Token]]:
+    """The stream in rows of window + 1, the lessons aside spread over their ends: whole, or an end of half a window."""
+    aside = [lesson[-(window // 2) :] for lesson in aside]
+    count = math.ceil((len(stream) - 1 + sum(map(len, aside))) / window)
+    rows: list[list[Token]] = []
+    at = done = 0
+    while at < len(stream) - 1 or done < len(aside):
+        due = len(aside) * (len(rows) + 1) / count
+        end: list[Token] = []
+        while done < min(due, len(aside)) and len(end) + len(aside[done]) < window:
+            end += aside[done]
+            done += 1
+        rows.append(stream[at : at + window + 1 - len(end)] + end)
+        at += window - len(end)
+    return rows
 
 
 def _bins(lessons: Sequence[Text], size: int) -> list[list[Token]]:

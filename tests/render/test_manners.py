@@ -27,21 +27,24 @@ def test_no_probe_is_taught():
         return {tuple(words[n : n + 6]) for n in range(len(words) - 5)}
 
     asked = {run for probe in read_rows(check.PROBES) for run in runs(probe["prompt"])}
-    assert asked and not [row for row in ROWS if runs(row["question"]) & asked]
+    assert asked and [row["question"] for row in ROWS if runs(row["question"]) & asked] == []
     assert len({row["question"] for row in ROWS}) == len(ROWS) >= 100
 
 
 @pytest.mark.parametrize("share, characters", [(0.1, 10_000), (0.1, 100_000), (0.5, 3_000)])
-def test_they_are_a_bounded_share(model, share, characters):
+def test_they_are_a_bounded_share_and_half_of_them_harmless(model, share, characters):
     found = manners.lessons(["x" * characters], None, model, share)
-    size = sum(len(row["question"]) + len(row["answer"]) for row in ROWS) / len(ROWS)
-    assert 0 < len(found) <= share * characters / size and len(found) <= len(ROWS)
+    assert 0 < sum(map(len, found)) <= 1.3 * share * characters and len(found) <= len(ROWS)
     for lesson in found:
+        assert lesson.aside
         assert lesson[lesson.answer :].endswith("<|im_end|>") and "<|im_start|>user" in lesson[: lesson.answer]
     assert len({*found}) == len(found)
+    kind = {row["question"]: row["harmless"] for row in ROWS}
+    harmless = sum(any(f"user\n{q}<" in lesson for q, fine in kind.items() if fine) for lesson in found)
+    assert harmless == min(len(found) // 2, sum(kind.values())) or len(found) > 2 * sum(kind.values())
 
 
-@pytest.mark.parametrize("share, characters", [(0.0, 100_000), (0.1, 50), (0.1, 0)])
+@pytest.mark.parametrize("share, characters", [(0.0, 100_000), (0.1, 500), (0.1, 0)])
 def test_a_little_text_gets_none(model, share, characters):
     assert manners.lessons(["x" * characters], None, model, share) == []
 

@@ -1,6 +1,7 @@
 """Examples become lessons: what task they are, which ones are left out for what, and how they are written out."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -35,7 +36,7 @@ def model(tmp_path_factory):
     return folder
 
 
-def rendered(model, tmp_path, rows, documents=(), **settings):
+def rendered(model, tmp_path, rows, documents=(), window=WINDOW, **settings):
     """(task.json, the texts of each part) of these examples, split in turn."""
     data, out = tmp_path / "data", tmp_path / "out"
     (data / "examples").mkdir(parents=True)
@@ -43,7 +44,7 @@ def rendered(model, tmp_path, rows, documents=(), **settings):
     for n, part in enumerate(("train", "valid", "test")):
         write_rows(data / "examples" / f"{part}.jsonl", ({**r, "split": part} for r in rows[n::3]))
         write_rows(data / f"{part}.jsonl", ({"text": text} for text in documents))
-    params = render.sections(render.Params(**settings), WINDOW)
+    params = render.sections(render.Params(**{"shots": 0, "manners": 0.0} | settings), window)
     list(render.render.function(params, out, model, data))
     texts = {part: read_texts(out / f"{part}.jsonl") for part in ("train", "valid", "test")}
     return json.loads((out / "task.json").read_text()), texts
@@ -129,6 +130,29 @@ def test_a_lesson_is_the_bases_own_template_and_knows_its_answer(model, tmp_path
     [text] = hf.open_texts(model, [lesson], answers=True)
     assert text.ids[0] == 1 and text.ids[-1] == 2, "its special tokens are commands"
     assert len(text.ids) - text.begin == len("net") + 1
+
+
+def test_of_few_examples_half_show_their_neighbours(model, tmp_path):
+    _, texts = rendered(model, tmp_path, labelled(30), window=512, shots=2)
+    turns = [lesson.count("<|im_start|>user") for lesson in texts["train"]]
+    assert sorted({*turns}) == [1, 3] and turns.count(3) == 5
+    train = {lesson[: lesson.answer] for lesson in texts["train"] if lesson.count("<|im_start|>user") == 1}
+    assert train
+    for split in texts:
+        for lesson in texts[split]:
+            *shown, own = re.findall(r"<\|im_start\|>user\n(.*?)<", lesson)
+            assert own not in shown and len({*shown}) == len(shown), "no example shows its own answer"
+            assert all(int(one.rpartition(" ")[2]) % 3 == 0 for one in shown), "those of train alone are shown"
+            assert lesson[lesson.answer :].count("<|im_end|>") == 1
+
+
+def test_neighbours_that_do_not_fit_are_fewer_and_many_examples_show_none(model, tmp_path):
+    bare = rendered(model, tmp_path / "a", labelled(30))[1]["train"]
+    longest = max(len(hf.open_texts(model, [lesson])[0].ids) for lesson in bare)
+    _, texts = rendered(model, tmp_path / "b", labelled(30), shots=8, window=2 * longest)
+    assert {lesson.count("<|im_start|>user") for lesson in texts["train"]} == {1, 2}
+    _, texts = rendered(model, tmp_path / "c", labelled(330), window=512, shots=2)
+    assert {lesson.count("<|im_start|>user") for lesson in texts["train"]} == {1}
 
 
 def test_documents_stand_before_lessons_and_stay_as_they_are(model, tmp_path):
