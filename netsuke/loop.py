@@ -1,8 +1,8 @@
 """The whole loop on one page.
 
-    curate -> render -> carve -> tune -> combine -> quantise -> answer -> check -> pack    (serve and watch read packs)
+    curate -> render -> carve -> tune -> combine -> quantise -> answer -> check -> index -> pack
 
-Each `execute.run` is a step: it runs unless it has been run with these very inputs. The same page makes a pack (with
+Serve and watch read packs. Each `execute.run` is a step: it runs unless it has been run with these very inputs. The same page makes a pack (with
 a Local executor) and says what making one would do (with a Plan).
 """
 
@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import __version__, answer, bases, carve, check, combine, curate, pack, render, signing, tune
+from . import __version__, answer, bases, carve, check, combine, curate, pack, render, search, signing, tune
 from .curate import croissant
 from .curate.enough import require_enough
 from .curate.gather import gather
@@ -84,13 +84,17 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     checked = trusted(recipe, store, execute, start, both, tuned.ref, compute)
     trial = run(check.trial, check.Trial(compute), **both, tuned_model=tuned.ref, text=general_test)
 
+    # index: the documents, to be searched and quoted
+    parts = {part: data[f"{part}.jsonl"] for part in ("train", "valid", "test")}
+    indexed = run(search.index, search.params(), **parts, model=start.base_model)
+
     # pack
     names = (base.name, base.about.name, base.about.licence)
     about = pack.Params(recipe.name, *names, base.ref, __version__, base.notice)
     made = run(
         pack.pack, about, model=model, choice=choice, vocabulary=carved["vocabulary.json"],
         report=report["report.json"], documents=data["documents.jsonl"], summary=data["summary.json"],
-        curve=adapter["curve.json"], **task.files, **checked.files,
+        curve=adapter["curve.json"], search=indexed["search.db"], **task.files, **checked.files,
         lineage=lineage(store, data=data, carve=carved, tune=adapter, combine=tuned, check=report),
     )  # fmt: skip
     return Outcome(made, report, trial, data, task, checked)
