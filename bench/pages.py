@@ -7,31 +7,25 @@ The text that a question was made of is taken out of the document, so that nothi
 from __future__ import annotations
 
 import gzip
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from netsuke.index import asked
+from netsuke.index.asked import Asked as Asked
+
 MANUALS, DOCS = Path("/usr/share/man"), Path("/usr/share/doc")
 MOST_BYTES = 2_000_000  # of a file
-_DROPPED = re.compile(r"^[.'](?:\\\"|TH|TP|PP|P|LP|IP|RS|RE|nf|fi|sp|br|ft|ie|el|if|de|ds|ad|nh|hy|in|ta|PD|EX|EE|UR|UE|so|ig|\.).*$",
-                      re.MULTILINE)  # fmt: skip
+_DROPPED = re.compile(r"^[.'](?:\\\"|TH|TP|PP|P|LP|IP|RS|RE|nf|fi|sp|br|ft|ie|el|if|de|ds|ad|nh|hy|in|ta|PD|EX|EE|UR|UE"
+                      r"|so|ig|\.).*$", re.MULTILINE)  # fmt: skip
 _PARAGRAPH = re.compile(r"^\.(?:PP|P|LP|Pp|TP|IP|sp)\b.*$", re.MULTILINE)
 _SECTION = re.compile(r"^\.S([HSh])\s+(.*)$", re.MULTILINE)
 _REQUEST = re.compile(r"^[.']\s*[A-Za-z]{1,3}\s*", re.MULTILINE)
 _FONT = re.compile(r"\\f(?:\[[^\]]*\]|\(..|.)|\\s[+-]?\d|\\[&/,|^!]|\\m\[[^\]]*\]|\"")
 _NAMED = {r"\-": "-", r"\(em": "-", r"\(en": "-", r"\(aq": "'", r"\(dq": '"', r"\(bu": "-", r"\e": "\\", r"\ ": " ",
           r"\(co": "©", r"\(lq": '"', r"\(rq": '"', r"\*(Aq": "'", r"\(oq": "'", r"\(cq": "'"}  # fmt: skip
-_UNDER = re.compile(r"^(?P<title>[^\n]{3,80})\n([=\-*~^\"])\2{2,}\s*$|^#{1,6}\s+(?P<hashed>.{3,80})$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A question, and where its answer lies: text[begin:end] of its document."""
-
-    question: str
-    begin: int
-    end: int
 
 
 @dataclass(frozen=True)
@@ -50,9 +44,9 @@ def manuals() -> Iterator[Page]:
             text = _plain(gzip.decompress(path.read_bytes()).decode("utf-8", "replace"))
             if found := re.search(r"^# NAME\n+(?P<names>[^\n]*?) -+ (?P<about>[^#]*?)\n+(?=#|$)", text):
                 rest = text[found.end() :].strip()
-                asked = " ".join(found["about"].split())
-                whole = Asked(asked, 0, len(rest))
-                yield Page(path.name.removesuffix(".gz"), rest, [whole] if 3 <= len(asked.split()) <= 20 else [])
+                about = " ".join(found["about"].split())
+                whole = [Asked(about, 0, len(rest))] if 3 <= len(about.split()) <= 20 else []
+                yield Page(path.name.removesuffix(".gz"), rest, whole)
 
 
 def _plain(source: str) -> str:
@@ -81,8 +75,6 @@ def readmes() -> Iterator[Page]:
             with opened(path, "rb") as file:
                 data = file.read()
             if kind.endswith(".html"):
-                import io
-
                 text = html.read(io.BytesIO(data), ".html").text
             else:
                 text = data.decode("utf-8", "replace")
@@ -101,15 +93,4 @@ def python() -> Iterator[Page]:
 
 def headless(path: str, text: str) -> Page:
     """A text without its headings, which are questions now if they say enough."""
-    found = list(_UNDER.finditer(text))
-    parts: list[str] = [text[: found[0].start()] if found else text]
-    asked: list[Asked] = []
-    at = len(parts[0])
-    for number, heading in enumerate(found):
-        rest = text[heading.end() : found[number + 1].start() if number + 1 < len(found) else len(text)]
-        title = (heading["title"] or heading["hashed"] or "").strip(" #*`")
-        if 3 <= len(re.findall(r"[A-Za-z]{3,}", title)) <= 20 and len(rest.split()) >= 20:
-            asked.append(Asked(title, at, at + len(rest)))
-        parts.append(rest)
-        at += len(rest)
-    return Page(path, "".join(parts), asked)
+    return Page(path, *asked.headless(text))

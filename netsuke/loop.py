@@ -2,8 +2,8 @@
 
     curate -> render -> carve -> tune -> combine -> quantise -> answer -> check -> index -> pack
 
-Serve and watch read packs. Each `execute.run` is a step: it runs unless it has been run with these very inputs. The same page makes a pack (with
-a Local executor) and says what making one would do (with a Plan).
+Serve and watch read packs. Each `execute.run` is a step: it runs unless it has been run with these very inputs. The
+same page makes a pack (with a Local executor) and says what making one would do (with a Plan).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import __version__, answer, bases, carve, check, combine, curate, pack, render, search, signing, tune
+from . import __version__, answer, bases, carve, check, combine, curate, index, pack, render, signing, tune
 from .curate import croissant
 from .curate.enough import require_enough
 from .curate.gather import gather
@@ -86,7 +86,7 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
 
     # index: the documents, to be searched and quoted
     parts = {part: data[f"{part}.jsonl"] for part in ("train", "valid", "test")}
-    indexed = run(search.index, search.params(), **parts, model=start.base_model)
+    indexed = run(index.index, index.params(), **parts, general=texts["general"], model=start.base_model)
 
     # pack
     names = (base.name, base.about.name, base.about.licence)

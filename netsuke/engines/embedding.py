@@ -16,7 +16,7 @@ _SPACE = ("Ġ", "▁")  # how a token is written that begins behind a space
 
 
 def word_rows(folder: Path, words: Sequence[str]) -> np.ndarray:
-    """float32 [words, C] of lower-case words in a model folder: written small or large, whichever takes fewer tokens."""
+    """float32 [words, C] of lower-case words in a model folder: small or capitalised, whichever takes fewer tokens."""
     tokenizer = load_tokenizer(folder)
     with safe_open(folder / "model.safetensors", framework="pt") as file:
         table = file.get_tensor(_TABLE).float().numpy()

@@ -44,7 +44,8 @@ def pack(
 ) -> Work:
     """Write model.gguf, netsuke.json, card.md, report.*, ledger.jsonl, vocabulary.json and sbom.cdx.json.
 
-    quotes.json quotes the documents and the model, search.db holds the documents. Of a task also task.json, scores.json and shots.jsonl.
+    quotes.json quotes the documents and the model, search.db holds the documents. Of a task also
+    task.json, scores.json and shots.jsonl.
     """
     from . import manifest
 

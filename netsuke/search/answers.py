@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def answer(index: Index, text: str, most: int = 3) -> Answer:
     return Answer(text, tuple(shown[:most]), found[0].support if found else 0.0, threshold)
 
 
-def open_pack(folder: Path, record: dict[str, Any], name: str) -> Index:
+def open_pack(folder: Path, record: Mapping[str, Any], name: str) -> Index:
     """The documents of a pack, found to be the very file that its manifest lists.
 
     Raises StoreError where it has none (a shared pack never does) or another.

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,13 @@ import numpy as np
 from ..errors import StoreError
 from ..places import Pages, Places
 from . import vectors
-from .build import FORMAT
 from .words import STOP, Stems, terms
 
+FORMAT = 1  # of the database
 CANDIDATES = 100  # of BM25's order
 MOST_TERMS = 24  # of a question: the rarest
 FREQUENT = 0.1  # of the passages: a word in more of them is left out where there are enough rarer ones
 ENOUGH = 3
-ABOVE = 1.0  # what a word in a heading or the file's name counts, beside one in the text
 SIMILAR = 0.3  # what a cosine of 1 counts beside the best BM25, which counts 1 (docs/log.md)
 FILL = 10  # where BM25 finds fewer, the vectors' own best stand behind them
 
@@ -42,6 +42,7 @@ class Question:
     text: str
     weights: dict[str, float]  # of its terms, the rarest first; those that no passage has among them
     asked: tuple[str, ...]  # the terms that BM25 is asked for
+    above: tuple[str, ...]  # a stop word and a word beside it, which it is asked for in headings: "with statement"
     vector: np.ndarray | None
 
 
@@ -76,6 +77,11 @@ class Document:
     pages: Pages
 
 
+def _quoted(term: str) -> str:
+    """Words as FTS5 takes them for words that follow each other, and nothing else."""
+    return '"' + term.replace('"', '""') + '"'
+
+
 class Index:
     """An open search.db, which is read and never written. One thread at a time is let in."""
 
@@ -103,8 +109,8 @@ class Index:
         try:
             yield
         except (sqlite3.Error, ValueError, KeyError, TypeError, IndexError) as error:
-            hint = "`netsuke verify`, or make the model again"
-            raise StoreError(f"this is no sound database of documents: {error}", where=str(self.path), hint=hint) from error
+            what, hint = f"this is no sound database of documents: {error}", "`netsuke verify`, or make the model again"
+            raise StoreError(what, where=str(self.path), hint=hint) from error
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """What a query gives. Raises StoreError where the database is damaged."""
@@ -126,7 +132,8 @@ class Index:
     # -- a question ------------------------------------------------------------------------------------------
     def question(self, text: str) -> Question:
         """A question in the terms of this index."""
-        every = Counter(terms(text, self.stems))
+        listed = terms(text, self.stems)
+        every = Counter(listed)
         stops = {*self.stems.of(STOP)}
         telling = [term for term in every if term not in stops] or list(every)
         marks = ",".join("?" * len(telling))
@@ -140,7 +147,9 @@ class Index:
         rows = [(np.frombuffer(known[t][1], "<f2").astype(np.float32),
                  rarity[t] * math.log1p(every[t]))
                 for t in telling if t in known and known[t][1]]  # fmt: skip
-        return Question(text, {t: rarity[t] for t in ordered}, tuple(asked), self._vector(rows))
+        pairs = dict.fromkeys(f"{a} {b}" for a, b in pairwise(listed) if (a in stops) != (b in stops))
+        weights, above = {t: rarity[t] for t in ordered}, tuple(pairs)[:MOST_TERMS]
+        return Question(text, weights, tuple(asked), above, self._vector(rows))
 
     def rarity(self, passages: int) -> float:
         """How much a word tells that so many passages have."""
@@ -158,8 +167,9 @@ class Index:
         """(passage, BM25) of the best by their words, the best first."""
         if not question.asked:
             return []
-        match = " OR ".join('"' + term.replace('"', '""') + '"' for term in question.asked)
-        query = f"SELECT rowid, bm25(found, 1.0, {ABOVE}) AS score FROM found WHERE found MATCH ? ORDER BY score, rowid LIMIT ?"
+        heads = (f"(above : {_quoted(pair)})" for pair in question.above)
+        match = " OR ".join([*map(_quoted, question.asked), *heads])
+        query = "SELECT rowid, bm25(found) AS score FROM found WHERE found MATCH ? ORDER BY score, rowid LIMIT ?"
         return [(number, -score) for number, score in self.rows(query, match, most)]
 
     def similar(self, question: Question, most: int = CANDIDATES) -> list[tuple[int, float]]:

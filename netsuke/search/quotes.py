@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from ..errors import StoreError
@@ -69,7 +70,8 @@ def chosen(text: str, passage: Stored, weights: Mapping[str, float], index: Inde
     held = [{*terms(text[a:b], index.stems)} & weights.keys() for a, b in units]
     heads = [text[a:b].strip().strip("#").strip() in passage.headings for a, b in units]
     told = [0.0 if head else sum(weights[t] for t in some) for some, head in zip(held, heads, strict=True)]
-    best = max(range(len(units)), key=lambda n: (told[n], not heads[n], -n))
+    lengths = [0 if some else b - a for some, (a, b) in zip(told, units, strict=True)]
+    best = max(range(len(units)), key=lambda n: (told[n], not heads[n], lengths[n], -n))
     first = last = best
     seen = set(held[best])
     for _ in units:
@@ -122,8 +124,11 @@ def supported(
     total = sum(question.weights.values())
     if not total:
         return 0.0
-    above = " ".join([*passage.headings, document.path])
-    whole = {*terms(document.text[passage.begin : passage.end] + " " + above, index.stems)}
-    near = {*terms(text + " " + above, index.stems)}
-    shares = [sum(w for t, w in question.weights.items() if t in some) / total for some in (whole, near)]
+    above = terms(" ".join([*passage.headings, PurePosixPath(document.path).stem]), index.stems)
+    whole = {*terms(document.text[passage.begin : passage.end], index.stems), *above}
+    near = {*terms(text, index.stems), *above}
+    named = f" {' '.join(above)} "
+    more = max(question.weights.values()) * any(f" {pair} " in named for pair in question.above)
+    held = [sum(w for t, w in question.weights.items() if t in some) for some in (whole, near)]
+    shares = [(weight + more) / (total + more) for weight in held]
     return min(1.0, 0.5 * shares[0] + 0.3 * shares[1] + 0.2 * max(cosine, 0.0))

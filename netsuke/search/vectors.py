@@ -1,8 +1,8 @@
 """Words and passages as short vectors, from what the base knows of each word by itself; no model runs for it.
 
 A passage is the mean of its words, each weighted by how rare it is, without what all passages have in common: after
-Arora, Liang and Ma, "A simple but tough-to-beat baseline for sentence embeddings", ICLR 2017; the first components of the
-words are taken out before, after Mu and Viswanath, "All-but-the-top", arXiv 1702.01417.
+Arora, Liang and Ma, "A simple but tough-to-beat baseline for sentence embeddings", ICLR 2017. The first components of
+the words are taken out before, after Mu and Viswanath, "All-but-the-top", arXiv 1702.01417.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from .guard import Guard
 from .infill import Infilling
 from .refused import Refused
 from .relay import Relay
+from .search import search_route
 from .supervisor import Supervisor
 from .task import Labelled, Task
 
@@ -76,6 +77,7 @@ def build_app(supervisor: Supervisor, *, key: str, port: int, hosts: Collection[
             Route("/v1/chat/completions", chat, methods=["POST"]),
             Route("/v1/completions", completions, methods=["POST"]),
             Route("/infill", infill, methods=["POST"]),
+            search_route(lambda: {supervisor.name: supervisor.engine.model.parent}, _json),
         ],
         middleware=[Middleware(Guard, key=key, port=port, hosts=hosts)],
         exception_handlers={Refused: _say_no, HTTPException: _say_no, Exception: _say_sorry},

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from . import vectors
+from ..search import vectors
+from ..search.find import FORMAT
+from ..search.words import STOP, Stems, terms, words
 from .passages import Passage, passages
-from .words import STOP, Stems, terms, words
 
-FORMAT = 1
 CHUNK = 4096  # passages whose vectors lie in one row
 MOST_WORDS, MOST_OTHERS = 40_000, 15_000  # with a vector: of the documents, and of the base alone
 

@@ -41,11 +41,18 @@ def passages(text: str, profile: str = "prose") -> list[Passage]:
     """The passages of a document, in order and apart from each other; together they hold all but white space."""
     found: list[Passage] = []
     held: list[_Piece] = []
+    last = 0  # words of the last one
 
     def close() -> None:
-        if held:
-            found.append(Passage(held[0].begin, held[-1].end, held[0].headings))
-            held.clear()
+        nonlocal last
+        if not held:
+            return
+        size, begin, headings = sum(one.words for one in held), held[0].begin, held[0].headings
+        if size < SHORT and found and found[-1].headings == headings and last + size <= MOST and not held[0].opens:
+            begin, size = found.pop().begin, last + size  # a rest of a section stays with what is before it
+        found.append(Passage(begin, held[-1].end, headings))
+        last = size
+        held.clear()
 
     for piece in _pieces(text, profile):
         size = sum(one.words for one in held)

@@ -1,4 +1,4 @@
-"""Questions made of documents: a heading, or the first sentence of a paragraph, is cut out and must find what it stood by.
+"""Questions made of documents: a heading, or a paragraph's first sentence, is cut out and must find what stood by it.
 
 So a question is in a person's words about a text, and the text does not hold it.
 """
