@@ -48,8 +48,9 @@ def passages(text: str, profile: str = "prose") -> list[Passage]:
         if not held:
             return
         size, begin, headings = sum(one.words for one in held), held[0].begin, held[0].headings
-        if size < SHORT and found and found[-1].headings == headings and last + size <= MOST and not held[0].opens:
-            begin, size = found.pop().begin, last + size  # a rest of a section stays with what is before it
+        if found and found[-1].headings == headings and not held[0].opens and size < SHORT:
+            if last + size <= MOST and held[-1].end - found[-1].begin <= MOST_CHARACTERS:
+                begin, size = found.pop().begin, last + size  # a rest of a section stays with what is before it
         found.append(Passage(begin, held[-1].end, headings))
         last = size
         held.clear()

@@ -39,10 +39,10 @@ def answer(index: Index, text: str, most: int = 3) -> Answer:
     """What the documents say about a question. Raises RecipeError for one that is too long, StoreError for damage."""
     if len(text) > LONGEST:
         raise RecipeError(f"the question has {len(text):,} characters", hint=f"ask in at most {LONGEST:,}")
-    threshold = float(index.about["support"]["threshold"])
-    question = index.question(text)
-    hits = index.search(question, most=max(most, MOST))
-    found = [quote(index, question, hit) for hit in hits]
+    with index.explained():
+        threshold = float(index.about["support"]["threshold"])
+        question = index.question(text)
+        found = [quote(index, question, hit) for hit in index.search(question, most=MOST)]
     shown = found[:1] if found and found[0].support >= threshold else []
     for one in found[1:] if shown else ():
         if one.support >= threshold and one.text not in {other.text for other in shown}:

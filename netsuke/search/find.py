@@ -89,7 +89,7 @@ class Index:
         self.path, self._lock, self.stems = path, threading.Lock(), Stems()
         if not path.is_file():
             raise StoreError("there is no such database", where=str(path))
-        with self._explained():
+        with self.explained():
             address = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
             self._db = sqlite3.connect(address, uri=True, check_same_thread=False)
             self._db.execute("PRAGMA query_only = ON")
@@ -104,7 +104,7 @@ class Index:
         self.stems.close()
 
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
+    def explained(self) -> Iterator[None]:
         """What a damaged database makes of itself, as a StoreError that names it."""
         try:
             yield
@@ -114,13 +114,13 @@ class Index:
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """What a query gives. Raises StoreError where the database is damaged."""
-        with self._lock, self._explained():
+        with self._lock, self.explained():
             return self._db.execute(query, values).fetchall()
 
     @cached_property
     def matrix(self) -> np.ndarray:
         """float32 [passages, D], the vectors of all passages."""
-        with self._explained():
+        with self.explained():
             data = b"".join(row for (row,) in self.rows("SELECT rows FROM vectors ORDER BY first"))
             width = int(self.about["dimensions"])
             return np.frombuffer(data, "<f2").reshape(self.passages, width).astype(np.float32)
@@ -214,7 +214,7 @@ class Index:
     def document(self, number: int) -> Document:
         """A document by its number. Raises StoreError where its text is not the one that was put in."""
         rows = self.rows("SELECT path, source, hash, text, places, pages FROM documents WHERE id = ?", number)
-        with self._explained():
+        with self.explained():
             ((path, source, digest, text, places, pages),) = rows
             if hashlib.sha256(text.encode()).hexdigest() != digest:
                 raise ValueError(f"the text of {path} is not the one that was put in")
