@@ -23,7 +23,7 @@ class Answer:
 
     question: str
     quotes: tuple[Quote, ...]
-    nearest: float  # support of the best that there is, shown or not
+    nearest: float  # support of the first that there is, shown or not
     threshold: float
 
     @property
@@ -42,12 +42,18 @@ def answer(index: Index, text: str, most: int = 3) -> Answer:
     with index.explained():
         threshold = float(index.about["support"]["threshold"])
         question = index.question(text)
-        found = [quote(index, question, hit) for hit in index.search(question, most=MOST)]
-    shown = found[:1] if found and found[0].support >= threshold else []
-    for one in found[1:] if shown else ():
-        if one.support >= threshold and one.text not in {other.text for other in shown}:
-            shown.append(one)
-    return Answer(text, tuple(shown[:most]), found[0].support if found else 0.0, threshold)
+        hits, shown, nearest = index.search(question, most=MOST), list[Quote](), 0.0
+        for rank, hit in enumerate(hits):
+            one = quote(index, question, hit)
+            if not rank:
+                nearest = one.support
+            if nearest < threshold:  # the first tells whether there is an answer
+                break
+            if one.support >= threshold and one.text not in {other.text for other in shown}:
+                shown.append(one)
+            if len(shown) == most:
+                break
+    return Answer(text, tuple(shown), nearest, threshold)
 
 
 def open_pack(folder: Path, record: Mapping[str, Any], name: str) -> Index:

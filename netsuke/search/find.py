@@ -12,7 +12,7 @@ import math
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -31,7 +31,9 @@ CANDIDATES = 100  # of BM25's order
 MOST_TERMS = 24  # of a question: the rarest
 FREQUENT = 0.1  # of the passages: a word in more of them is left out where there are enough rarer ones
 ENOUGH = 3
-SIMILAR = 0.3  # what a cosine of 1 counts beside the best BM25, which counts 1 (docs/log.md)
+MOST_ROWS = 40_000  # passages that BM25 looks at: of the more frequent words none that goes beyond; it holds p95
+FEW = 2  # words: a question of no more is asked with its stop words too, where they stand beside one in a heading
+SIMILAR = 0.5  # what a cosine of 1 counts beside the best BM25, which counts 1 (docs/log.md)
 FILL = 10  # where BM25 finds fewer, the vectors' own best stand behind them
 
 
@@ -73,6 +75,7 @@ class Document:
     path: str
     source: int
     text: str
+    data: bytes  # the text in UTF-8
     places: Places
     pages: Pages
 
@@ -148,8 +151,18 @@ class Index:
                  rarity[t] * math.log1p(every[t]))
                 for t in telling if t in known and known[t][1]]  # fmt: skip
         pairs = dict.fromkeys(f"{a} {b}" for a, b in pairwise(listed) if (a in stops) != (b in stops))
-        weights, above = {t: rarity[t] for t in ordered}, tuple(pairs)[:MOST_TERMS]
-        return Question(text, weights, tuple(asked), above, self._vector(rows))
+        above = tuple(pairs)[:MOST_TERMS] if len(telling) <= FEW else ()
+        weights = {term: rarity[term] for term in ordered}
+        return Question(text, weights, self._affordable(asked, known), above, self._vector(rows))
+
+    def _affordable(self, asked: Sequence[str], known: Mapping[str, tuple[int, bytes]]) -> tuple[str, ...]:
+        """The rarest of these terms that together are in no more than MOST_ROWS passages; one in any case."""
+        kept, looked = list(asked[:1]), known[asked[0]][0] if asked else 0
+        for term in asked[1:]:
+            if looked + known[term][0] <= MOST_ROWS:
+                kept.append(term)
+                looked += known[term][0]
+        return tuple(kept)
 
     def rarity(self, passages: int) -> float:
         """How much a word tells that so many passages have."""
@@ -213,10 +226,12 @@ class Index:
 
     def document(self, number: int) -> Document:
         """A document by its number. Raises StoreError where its text is not the one that was put in."""
-        rows = self.rows("SELECT path, source, hash, text, places, pages FROM documents WHERE id = ?", number)
+        query = "SELECT path, source, hash, CAST(text AS BLOB), places, pages FROM documents WHERE id = ?"
+        rows = self.rows(query, number)
         with self.explained():
-            ((path, source, digest, text, places, pages),) = rows
-            if hashlib.sha256(text.encode()).hexdigest() != digest:
+            ((path, source, digest, data, places, pages),) = rows
+            if hashlib.sha256(data).hexdigest() != digest:
                 raise ValueError(f"the text of {path} is not the one that was put in")
             marks = tuple((int(line), int(at)) for line, at in json.loads(places))
-            return Document(path, source, text, marks, tuple((int(n), str(s)) for n, s in json.loads(pages)))
+            labels = tuple((int(line), str(label)) for line, label in json.loads(pages))
+            return Document(path, source, data.decode(), data, marks, labels)

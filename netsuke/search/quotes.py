@@ -58,9 +58,8 @@ def quote(index: Index, question: Question, hit: Hit) -> Quote:
 
 def require_verbatim(text: str, document: Document, begin: int, end: int) -> None:
     """Raise StoreError unless the document has these very bytes at this place."""
-    before = len(document.text[:begin].encode())
-    told = text.encode()
-    if not told or document.text.encode()[before : before + len(told)] != told or end - begin != len(text):
+    before, told = len(document.text[:begin].encode()), text.encode()
+    if not told or not document.data.startswith(told, before) or end - begin != len(text):
         raise StoreError("a quote is not what the document says", where=document.path)
 
 
@@ -120,7 +119,10 @@ def _cut(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
 def supported(
     index: Index, question: Question, passage: Stored, document: Document, text: str, cosine: float
 ) -> float:
-    """0 to 1: how much of what is asked, by how rare its words are, the passage and the quote hold."""
+    """0 to 1: how much of what is asked, by how rare its words are, passage and quote hold; and how alike they are.
+
+    The shares were chosen on questions of bench/search.py (docs/log.md).
+    """
     total = sum(question.weights.values())
     if not total:
         return 0.0
@@ -131,4 +133,5 @@ def supported(
     more = max(question.weights.values()) * any(f" {pair} " in named for pair in question.above)
     held = [sum(w for t, w in question.weights.items() if t in some) for some in (whole, near)]
     shares = [(weight + more) / (total + more) for weight in held]
-    return min(1.0, 0.5 * shares[0] + 0.3 * shares[1] + 0.2 * max(cosine, 0.0))
+    told = 0.4 * shares[0] + 0.6 * shares[1]
+    return min(1.0, told if question.vector is None else 0.5 * (told + max(cosine, 0.0)))
