@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 
 import click
 
 from ..errors import RecipeError
+from ..terminal import say
 from . import AS_JSON, open_store, result
 
 
@@ -38,4 +40,6 @@ def mcp(name: str) -> None:
     """
     from .. import targets, tools
 
+    if sys.stdin.isatty():
+        say("an MCP server: a program speaks to it (docs/search.md); Ctrl-C stops it")
     tools.serve(name, targets.pack_folder(name, open_store()))

@@ -67,7 +67,7 @@ def chosen(text: str, passage: Stored, weights: Mapping[str, float], index: Inde
     """(begin, end) of the sentences of a passage that hold most of what is asked, no white space at either end."""
     units = [(a, b) for a, b in _units(text, passage.begin, passage.end)]
     held = [{*terms(text[a:b], index.stems)} & weights.keys() for a, b in units]
-    heads = [text[a:b].strip().strip("#").strip() in passage.headings for a, b in units]
+    heads = [_is_heading(text[a:b], passage.headings) for a, b in units]
     told = [0.0 if head else sum(weights[t] for t in some) for some, head in zip(held, heads, strict=True)]
     lengths = [0 if some else b - a for some, (a, b) in zip(told, units, strict=True)]
     best = max(range(len(units)), key=lambda n: (told[n], not heads[n], lengths[n], -n))
@@ -88,6 +88,12 @@ def chosen(text: str, passage: Stored, weights: Mapping[str, float], index: Inde
         _, first, last, new = max(useful, key=lambda gain: gain[0])
         seen |= held[new]
     return units[first][0], units[last][1]
+
+
+def _is_heading(text: str, headings: Sequence[str]) -> bool:
+    """Whether these lines are one of the headings, marked in front or underlined."""
+    title, *under = text.split("\n")
+    return title.strip("# \t") in headings and not any(map(str.isalnum, "".join(under)))
 
 
 def _units(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:

@@ -14,11 +14,12 @@ LONGEST = 64  # characters of a word: what is longer is no word, and its beginni
 
 # Words that say how a sentence or a question is built and not what it is about; if there are no others, they are asked.
 STOP = frozenset(
-    "a about after again all also am an and any are as at be because been before being between both but by can could"
-    " did do does doing down during each explain few for from further had has have having he her here hers him his how i if in"
-    " into is it its itself just me mean means more most my no nor not now of off on once only or other our out over own same she"
-    " should so some such tell than that the their them then there these they this those through to too under until up us"
-    " very was we were what when where which while who whom whose why will with work works would you your".split()
+    "a about after again all also am an and any are as at be because been before being between both but by can"
+    " could did do does doing down during each explain few for from further had has have having he her here hers"
+    " him his how i if in into is it its itself just me mean means more most my no nor not now of off on once only"
+    " or other our out over own same she should so some such tell than that the their them then there these they"
+    " this those through to too under until up us very was we were what when where which while who whom whose why"
+    " will with work works would you your".split()
 )
 
 

@@ -88,6 +88,13 @@ def test_a_heading_is_told_and_seldom_quoted(index):
     assert not first.text.startswith("#")
 
 
+def test_an_underlined_heading_is_one_too(tmp_path):
+    text = 'The "with" statement\n====================\n\nIt wraps a block. The statement is old.\n'
+    found = opened(tmp_path / "a.db", [row("a.rst", text)])
+    assert search.answer(found, "with statement").quotes[0].text == "It wraps a block. The statement is old."
+    found.close()
+
+
 def test_the_hash_of_a_document_is_its_text(index):
     ((digest,),) = index.rows("SELECT hash FROM documents WHERE path = 'bees.md'")
     assert digest == hashlib.sha256(BEES.encode()).hexdigest()
