@@ -89,10 +89,11 @@ class Index:
     """An open search.db, which is read and never written. One thread at a time is let in."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self._lock, self.stems = path, threading.Lock(), Stems()
+        self.path, self._lock = path, threading.Lock()
         if not path.is_file():
             raise StoreError("there is no such database", where=str(path))
         with self.explained():
+            self.stems = Stems()
             address = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
             self._db = sqlite3.connect(address, uri=True, check_same_thread=False)
             self._db.execute("PRAGMA query_only = ON")

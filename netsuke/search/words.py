@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import threading
 import unicodedata
 from collections.abc import Iterable
 
 _WORD = re.compile(r"[^\W_]+")
 _ALONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # written without spaces
 _PART = re.compile(f"[{_ALONE}]|[^{_ALONE}]+")
+MOST_KNOWN = 500_000  # stems that are kept
 LONGEST = 64  # characters of a word: what is longer is no word, and its beginning tells it
 
 # Words that say how a sentence or a question is built and not what it is about; if there are no others, they are asked.
@@ -38,6 +40,7 @@ class Stems:
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
+        self._lock = threading.Lock()
         self._db = sqlite3.connect(":memory:", check_same_thread=False)
         self._db.execute("CREATE VIRTUAL TABLE seen USING fts5(word, tokenize = 'porter ascii')")
         self._db.execute("CREATE VIRTUAL TABLE stems USING fts5vocab(seen, 'instance')")
@@ -45,11 +48,15 @@ class Stems:
     def of(self, some: Iterable[str]) -> list[str]:
         """The stems of these words, in their order."""
         listed = list(some)
-        if new := [word for word in dict.fromkeys(listed) if word not in self._known]:
-            self._learn(new)
-        return [self._known[word] for word in listed]
+        with self._lock:
+            if len(self._known) > MOST_KNOWN:  # a server is asked for ever
+                self._known.clear()
+            self._learn([word for word in dict.fromkeys(listed) if word not in self._known])
+            return [self._known[word] for word in listed]
 
     def _learn(self, new: list[str]) -> None:
+        if not new:
+            return
         self._db.execute("DELETE FROM seen")
         self._db.executemany("INSERT INTO seen (rowid, word) VALUES (?, ?)", enumerate(new))
         for number, stem in self._db.execute("SELECT doc, term FROM stems ORDER BY doc, offset DESC"):

@@ -43,6 +43,31 @@ def test_a_document_can_be_left_out(tmp_path):
     index.close()
 
 
+def test_many_threads_ask_at_once(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from netsuke import search
+
+    index = opened(tmp_path / "a.db")
+    asked = [f"{word} winters {number}ing locks" for number in range(40) for word in ("honey", "barges", "queens")]
+    with ThreadPoolExecutor(8) as pool:
+        together = [one.row for one in pool.map(lambda text: search.answer(index, text), asked)]
+    index.close()
+    fresh = opened(tmp_path / "b.db")
+    assert together == [search.answer(fresh, text).row for text in asked]
+    fresh.close()
+
+
+def test_stems_are_forgotten_before_they_are_too_many(monkeypatch):
+    from netsuke.search import words as module
+
+    monkeypatch.setattr(module, "MOST_KNOWN", 3)
+    stems = Stems()
+    for _ in range(3):
+        assert stems.of(["running", "boats", "lived", "seas", "boats"]) == ["run", "boat", "live", "sea", "boat"]
+    stems.close()
+
+
 def test_the_same_question_has_the_same_answer(tmp_path):
     index = opened(tmp_path / "a.db")
     assert index.search(index.question("winter ice honey")) == index.search(index.question("winter ice honey"))
