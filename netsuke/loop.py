@@ -84,20 +84,23 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     checked = trusted(recipe, store, execute, start, both, tuned.ref, compute)
     trial = run(check.trial, check.Trial(compute), **both, tuned_model=tuned.ref, text=general_test)
 
-    # index: the documents, to be searched and quoted
-    parts = {part: data[f"{part}.jsonl"] for part in ("train", "valid", "test")}
-    indexed = run(index.index, index.params(), **parts, general=texts["general"], model=start.base_model)
-
-    # pack
+    # index and pack
     names = (base.name, base.about.name, base.about.licence)
     about = pack.Params(recipe.name, *names, base.ref, __version__, base.notice)
     made = run(
         pack.pack, about, model=model, choice=choice, vocabulary=carved["vocabulary.json"],
         report=report["report.json"], documents=data["documents.jsonl"], summary=data["summary.json"],
-        curve=adapter["curve.json"], search=indexed["search.db"], **task.files, **checked.files,
+        curve=adapter["curve.json"], search=indexed(execute, start), **task.files, **checked.files,
         lineage=lineage(store, data=data, carve=carved, tune=adapter, combine=tuned, check=report),
     )  # fmt: skip
     return Outcome(made, report, trial, data, task, checked)
+
+
+def indexed(execute: Executor, start: Start) -> Ref | None:
+    """The documents as a database to be searched and quoted, those that are held out among them."""
+    parts = {part: start.data[f"{part}.jsonl"] for part in ("train", "valid", "test")}
+    likeness = {"general": start.texts["general"], "model": start.base_model}
+    return execute.run(index.index, index.params(), **parts, **likeness)["search.db"]
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..places import Pages as Pages
 from ..places import Places, line_in_file
-from ..places import page as page
 
 Range = tuple[int, int]  # lines from 0, the second not included
 

@@ -17,7 +17,7 @@ from ..sentences import spans
 from .asked import Asked
 
 TARGET = 0.05  # where half the questions are foreign, at most this share of what is answered is
-FEWEST, MOST = 20, 150  # questions of each kind: with fewer nothing is settled
+FEWEST, MOST = 20, 300  # questions of each kind: with fewer nothing is settled
 UNSETTLED = 0.6  # the support that is needed then
 
 
@@ -49,7 +49,7 @@ def tried(index: Index, asked: Sequence[tuple[int, Asked]], foreign: Sequence[st
 def strangers(texts: Sequence[str], asked: Sequence[tuple[int, Asked]]) -> list[str]:
     """Questions made of other texts, with as many telling words as `asked` have."""
     lengths = [max(2, sum(word.lower() not in STOP for word in one.question.split())) for _, one in asked] or [4]
-    found = []
+    found: list[str] = []
     for text in texts:
         for begin, end in spans(text):
             left = [word.strip(".,;:!?\"'()") for word in text[begin:end].split()]

@@ -41,9 +41,9 @@ def search_route(packs: Packs, body: Body) -> Route:
         name = given.get("model", next(iter(known)))
         try:
             async with lock:
-                index = opened.get(known[name]) or await asyncio.to_thread(_open, known[name], name)
-                opened[known[name]] = index
-            found = await asyncio.to_thread(search.answer, index, given["query"], given.get("most", 3))
+                if known[name] not in opened:
+                    opened[known[name]] = await asyncio.to_thread(_open, known[name], name)
+            found = await asyncio.to_thread(search.answer, opened[known[name]], given["query"], given.get("most", 3))
         except StoreError as error:
             raise Refused(503, f"{error.what[:200]}.", code="damaged_documents") from None
         return JSONResponse({"object": "search.answer", "model": name, **found.row})
