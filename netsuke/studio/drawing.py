@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 560, 240
-LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 40
+LEFT, RIGHT, TOP, BOTTOM = 52, 16, 30, 40
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def chart(title: str, x: str, y: str, lines: Sequence[Line]) -> Markup:
         )
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text class="tick" x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">{escape(x)}</text>')
-    parts.append(f'<text class="tick" x="{LEFT}" y="{TOP - 4}">{escape(y)}</text>')
+    parts.append(f'<text class="tick" x="0" y="{TOP - 16}">{escape(y)}</text>')
     for line in lines:
         parts += _drawn(line, [at(*point) for point in line.points])
     return Markup("".join([*parts, "</svg>"]))
@@ -81,7 +81,7 @@ def ticks(values: Sequence[float], most: int = 5) -> list[float]:
 
 def _said(tick: float, among: Sequence[float]) -> str:
     if max(abs(among[0]), abs(among[-1])) >= 10_000:
-        return f"{tick / 1000:,.0f}k"
+        return f"{tick / 1000:,.0f}k" if tick else "0"
     step = among[1] - among[0]
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     digits += round(step * 10**digits, 6) % 1 != 0  # 0.25 needs one more than 0.2

@@ -79,6 +79,9 @@ def main(folder: Path, lock: int) -> int:
     except KeyboardInterrupt:
         told.say("stopped", what="You stopped it.", hint="Make it again: it goes on from the last whole step.")
         return 130
+    except ModuleNotFoundError as error:
+        told.say("failed", what=f"{error.name} is not installed", hint="pip install 'netsuke[make]'", exit=1)
+        return 1
     except BaseException as error:
         told.say("failed", what=f"{type(error).__name__}: {error}", hint=f"{folder / 'log'} says more", exit=1)
         raise

@@ -17,6 +17,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,12 +73,9 @@ class Makes:
 
     def __init__(self, home: Path) -> None:
         self.home, self.room = home, home / "makes"
-        self._children: list[subprocess.Popen[bytes]] = []
 
     def start(self, job: dict[str, Any]) -> Make:
         """A new make. Raises RecipeError while another runs: two cores train one model at a time."""
-        for child in self._children:
-            child.poll()  # whatever has ended is taken leave of
         if running := next((make for make in self.every() if make.alive), None):
             raise RecipeError(
                 f"a make of {running.job['shown']} is running", hint="wait until it ends, or stop it on its page"
@@ -92,7 +90,7 @@ class Makes:
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment(),
                                      pass_fds=[lock.fileno()], start_new_session=True)  # fmt: skip
         (folder / "pid").write_text(str(child.pid))
-        self._children.append(child)
+        threading.Thread(target=child.wait, daemon=True).start()  # takes leave of it when it ends
         return Make(make_id, folder)
 
     def _environment(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ from . import drawing, shelf
 if TYPE_CHECKING:
     from .app import House
 
+_WHO = {"base": "base", "ours": "yours"}
 # The report holds its own style and pictures, and no script; it is shut off from the pages around it.
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
 
@@ -106,7 +107,7 @@ def sizes(measures: Sequence[Mapping[str, Any]], traced: Sequence[Mapping[str, A
         points = sorted((row["bytes"] / 1e6, row["cost"]["domain"]) for row in ours)
         lines.append(drawing.Line("other sizes, before tuning", points, "soft"))
     for who in ("base", "ours"):
-        lines.append(drawing.Line(who, [(size[who] / 1e6, own[who])], who, dots=True, labels=[who]))
+        lines.append(drawing.Line(who, [(size[who] / 1e6, own[who])], who, dots=True, labels=[_WHO[who]]))
     return drawing.chart("size against quality", "MB", "bits per byte on held-out text", lines)
 
 

@@ -20,6 +20,7 @@ from ..show import duration
 
 ROOM = Path(__file__).parent
 TABS = (("model", "Model"), ("material", "Material"), ("write", "Write"), ("ask", "Ask"), ("search", "Search"))
+PLACES: tuple[tuple[str, str, str], ...] = ()  # (key, title, path) of pages that belong to no model: keys, audit, watch
 _STATUS = {2: 400, 3: 409, 4: 409, 5: 409, 6: 404, 7: 503}  # by a NetsukeError's exit code
 _HINTS = {
     "no_session": "Run netsuke open in a terminal. It prints a link that works once and opens it.",
@@ -45,8 +46,8 @@ class Pages:
         """The markup of a template."""
         state = scope.get("state", {})
         common: dict[str, Any] = {
-            "version": __version__, "nonce": state.get("nonce", ""), "tabs": TABS, "tab": "", "name": "",
-            "path": scope["path"],
+            "version": __version__, "nonce": state.get("nonce", ""), "tabs": TABS, "places": PLACES, "tab": "",
+            "name": "",
         }  # fmt: skip
         return self.environment.get_template(template).render({**common, **values})
 

@@ -14,7 +14,7 @@ import hashlib
 import json
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ QUANTILE = 0.95  # of the owner's own sentences stay unmarked
 FEWEST_SENTENCES = 20  # with fewer there is no threshold
 PASSAGES, PASSAGE_CHARS = 14, 700  # of the held-out text, to settle it
 GENERAL_CHARS = 450
+LEAST_KNOWN = 0.9  # share of a sentence's tokens whose bits are told; what is missing is so for both models
 STEP_TOKENS = 48  # asked for at once, so that whoever writes waits half a second at most
 BEFORE_CHARS = 400  # of what stands before, which both models see
 
@@ -61,9 +62,22 @@ async def token_bits(supervisor: Supervisor, before: str, text: str) -> list[tup
             "response_fields": ["completion_probabilities"],
         }  # fmt: skip
         told = (await ask(supervisor, "/completion", body)).get("completion_probabilities", [])
-        same = [row["id"] for row in told] == wanted
-        found += [-row["logprob"] / math.log(2) for row in told] if same else [None] * len(wanted)
+        found += aligned(wanted, told)
     return list(zip(ends, found, strict=True))
+
+
+def aligned(wanted: Sequence[int], told: Sequence[Mapping[str, Any]]) -> list[float | None]:
+    """Bits of each wanted token: llama.cpp tells nothing of one that ends within a character."""
+    found: list[float | None] = []
+    rows = iter(told)
+    row = next(rows, None)
+    for token in wanted:
+        if row is not None and row["id"] == token:
+            found.append(-row["logprob"] / math.log(2))
+            row = next(rows, None)
+        else:
+            found.append(None)
+    return found
 
 
 def by_sentence(text: str, bits: Sequence[tuple[int, float | None]]) -> list[tuple[int, int, float, int] | None]:
@@ -75,7 +89,7 @@ def by_sentence(text: str, bits: Sequence[tuple[int, float | None]]) -> list[tup
         last = bisect.bisect_left(ends, len(text[:end].encode())) + 1
         parts = [value for _, value in bits[first:last]]
         known = [value for value in parts if value is not None]
-        whole = len(known) == len(parts) >= FEWEST_TOKENS
+        whole = len(parts) >= FEWEST_TOKENS and len(known) >= LEAST_KNOWN * len(parts)
         rows.append((start, end, sum(known), len(parts)) if whole else None)
     return rows
 

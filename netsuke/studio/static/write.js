@@ -164,8 +164,8 @@ function tellMarks(view, { off, same, voice }, text) {
     settling: () => `Reading your held-out text to know what is like you: ${Math.round(100 * voice.share)}%. Once for each model.`,
     none: () => `Nothing is marked as unlike you: ${voice.why} ${voice.hint}`,
   }[voice.state]()
-  const lead = off.length || same.length
-    ? `${counted(off.length, "sentence")} unlike you, ${counted(same.length, "passage")} word for word from your material.`
+  const said = [voice.state === "settled" && `${counted(off.length, "sentence")} unlike you`, same.length && `${counted(same.length, "passage")} word for word from your material`]
+  const lead = off.length || same.length ? `${said.filter(Boolean).join(", ")}.`
     : voice.state === "settled" ? "It all sounds like you, and nothing repeats your material." : "Nothing repeats your material."
   $("marks").replaceChildren(element("p", { textContent: lead }), list, element("p", { className: "soft small", textContent: about }))
 }
