@@ -61,6 +61,9 @@ def build_studio(
         Refused: lambda request, error: house.pages.refused(request.scope, error),
         NetsukeError: lambda request, error: house.pages.failed(request.scope, error),
         HTTPException: lambda request, error: _not_found(house, request, error),
+        Exception: lambda request, error: house.pages.trouble(
+            request.scope, 500, "The studio failed on this.", "The terminal where netsuke open runs says more."
+        ),
     })  # fmt: skip
     pages.router.redirect_slashes = False
     door = Door(pages, key=key, port=port, pages=house.pages, hosts=hosts)

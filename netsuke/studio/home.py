@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from .. import bases, foretold, recipe, targets
 from ..errors import RecipeError
 from ..store import Store
-from . import drawing, forms, shelf, uploads
+from . import drawing, forms, model, shelf, uploads
 from .makes import Make, state_of
 from .rendering import event
 
@@ -57,7 +57,11 @@ async def estimate(house: House, request: Request) -> Response:
 def foresee(job: dict[str, Any], store: Store) -> dict[str, Any]:
     """{"seconds", "bytes", "steps", "there"} of a make, nothing run and nothing written. Raises NetsukeError."""
     wanted, path = _recipe(job, store)
-    lines = foretold.plan(wanted, path, store)
+    try:
+        lines = foretold.plan(wanted, path, store)
+    except ModuleNotFoundError as error:  # serving alone is installed
+        hint = "pip install 'netsuke[make]'"
+        raise RecipeError(f"what makes a model is not installed: {error.name}", hint=hint) from None
     lock = recipe.load_lock(path.with_suffix(".lock"))
     seconds, size = foretold.estimate(lines, wanted, path.parent, store, lock.gflops if lock else 0.0)
     there = sum(line.cached for line in lines)
@@ -97,9 +101,7 @@ async def make_page(house: House, request: Request) -> Response:
 def shown(house: House, make: Make) -> dict[str, Any]:
     """What the page of a make shows of it just now."""
     state = state_of(make, make.events()[0])
-    lines = [
-        drawing.Line("loss on what it learns", [(n, loss) for n, loss, _ in state["points"]], "soft"),
-    ]
+    lines = [drawing.Line("loss on what it learns", [(n, loss) for n, loss, _ in state["points"]], "soft")]
     valid: list[tuple[float, float]] = []
     for count, _, value in state["points"]:
         if not valid or valid[-1][1] != value:
@@ -111,9 +113,11 @@ def shown(house: House, make: Make) -> dict[str, Any]:
     )  # fmt: skip
     done = sum(1 for row in state["steps"] if row["state"] in ("done", "there"))
     ended = state.get("end", {}).get("kind")
-    model = house.store.named("packs", state["end"]["name"]) if ended == "done" else None
+    named = ended == "done" and house.store.named("packs", state["end"]["name"]) is not None
     left = max(0.0, state["foretold"] - state["seconds"])
-    return {"state": state, "titles": TITLES, "done": done, "ended": ended, "left": left, "named": model is not None}
+    rows = [model.row(row) for row in state["checked"]["measures"]] if state["checked"] and ended == "failed" else []
+    return {"state": state, "titles": TITLES, "done": done, "ended": ended, "left": left, "named": named,
+            "rows": rows}  # fmt: skip
 
 
 async def make_events(house: House, request: Request) -> Response:

@@ -61,7 +61,11 @@ def make(job: dict[str, Any], told: Told) -> None:
         seconds, size = foretold.estimate(lines, wanted, path.parent, store, pace.gflops)
         told.plan(lines, seconds)
         store.require_space(size, f"making {wanted.name}")
-        loop.make(wanted, path, store, told, pace=pace)
+
+        def checked(outcome: loop.Outcome) -> None:
+            told.say("checked", measures=loop.report_of(store, outcome)["measures"])
+
+        loop.make(wanted, path, store, told, pace=pace, tell=checked)
     told.say("done", name=wanted.name)
 
 

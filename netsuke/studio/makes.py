@@ -114,7 +114,8 @@ class Makes:
 def state_of(make: Make, events: list[dict[str, Any]]) -> dict[str, Any]:
     """What a page shows of a make: its steps with their states, its losses, how far it is and how it ended."""
     steps: dict[str, dict[str, Any]] = {}
-    state: dict[str, Any] = {"seconds": 0.0, "foretold": 0.0, "step": "", "fraction": 0.0, "text": "", "points": []}
+    state: dict[str, Any] = {"seconds": 0.0, "foretold": 0.0, "step": "", "fraction": 0.0, "text": "", "points": [],
+                             "checked": None}  # fmt: skip
     for event in events:
         state["seconds"] = event["at"]
         if event["kind"] == "plan":
@@ -127,17 +128,17 @@ def state_of(make: Make, events: list[dict[str, Any]]) -> dict[str, Any]:
             state |= {name: event[name] for name in ("step", "fraction", "text")}
             if (found := _LOSS.search(event["text"])) and event["count"]:
                 state["points"].append((event["count"], float(found[1]), float(found[2])))
+        elif event["kind"] == "checked":
+            state["checked"] = event
         else:
             state["end"] = event
-    if "end" not in state and not make.alive and "end" not in state_again(make, len(events)):
+    if "end" not in state and not make.alive and not _spoke_since(make, len(events)):
         state["end"] = {"kind": "stopped", "what": "It was stopped before its end.",
                         "hint": "Make it again: it goes on from the last step that was whole."}  # fmt: skip
     state["steps"] = list(steps.values())
     return state
 
 
-def state_again(make: Make, known: int) -> dict[str, Any]:
-    """The last event, where one came after `known` were read: it may have ended in between."""
-    events, _ = make.events()
-    return {"end": events[-1]} if len(events) > known else {}
-
+def _spoke_since(make: Make, known: int) -> bool:
+    """Whether it said more than the events that are known: it may have ended while they were looked at."""
+    return len(make.events()[0]) > known

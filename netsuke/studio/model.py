@@ -34,7 +34,7 @@ def told(model: shelf.Model) -> dict[str, Any]:
     gates = report.get("gates") or content.get("gates", [])
     before = list(shelf.past(model.name, model.store))
     return {
-        "rows": [_row(row) for row in content["measures"]],
+        "rows": [row(one) for one in content["measures"]],
         "gates": gates, "failed": [gate for gate in gates if not gate["passed"]],
         "worse": words.worse(content["measures"], report.get("safety")),
         "documents": sum(part["documents"] for part in content.get("documents", {}).values()),
@@ -47,7 +47,7 @@ def told(model: shelf.Model) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+def row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A measure as the table shows it."""
     scale, digits = (1e-6, 1) if row["unit"] == "bytes" else (1.0, 4)
     interval = row.get("change_interval")
