@@ -19,7 +19,7 @@ from .pool import ask
 if TYPE_CHECKING:
     from .app import House
 
-GHOST_TOKENS = 20
+GHOST_TOKENS = 12
 BEFORE_CHARS, AFTER_CHARS = 2400, 400
 MOST_MARKED = 12_000  # characters of a draft that are looked at at once
 CANDIDATES, REWRITE_CHARS = 4, 600

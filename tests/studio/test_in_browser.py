@@ -110,7 +110,6 @@ def test_a_stale_suggestion_is_never_shown(made):
     made.route("**/ghost", lambda route: held.append(route))
     made.keyboard.press("Escape")
     made.keyboard.type(" one")
-    made.wait_for_function("() => true")
     for _ in range(50):
         if held:
             break
@@ -168,7 +167,8 @@ def test_a_document_is_found_taken_out_and_kept_again(made):
     at(made, "/m/notes/material")
     assert made.locator(".document").count() == 14
     made.fill("#q", "note-03")
-    made.wait_for_function("document.querySelectorAll('.document').length === 1")
+    made.locator(".document").nth(1).wait_for(state="detached")
+    assert made.inner_text(".document .what a") == "note-03.md"
     made.click("text=Take out")
     made.wait_for_selector("text=Keep again")
     ledger = Ledger(made.one.store.root / "ledger.db")

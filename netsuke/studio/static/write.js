@@ -9,7 +9,7 @@ const $ = (id) => document.getElementById(id)
 const model = $("desk").dataset.model
 const place = (what) => `/m/${encodeURIComponent(model)}/${what}`
 const draft = `draft: ${model}`
-const PAUSE_MS = 90, MARK_PAUSE_MS = 1500, SETTLING_MS = 1200
+const PAUSE_MS = 60, MARK_PAUSE_MS = 1500, SETTLING_MS = 1200
 
 // -- ghost text -----------------------------------------------------------------------------------------
 const setGhost = StateEffect.define() // {at, text}, or null
