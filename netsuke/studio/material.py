@@ -6,7 +6,7 @@ import asyncio
 import getpass
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PAGE = 100  # rows at a time
 SHOWN = {"learnt": "learnt from", "aside": "kept aside", "left": "left out", "leaving": "goes at the next make",
          "copies": "has copies", "private": "holds private things"}  # fmt: skip
+
+ACTS: dict[str, Literal["out", "cleared"]] = {"out": "out", "keep": "cleared"}  # a button's word, and the ledger's
 
 
 async def page(house: House, request: Request) -> Response:
@@ -117,7 +119,7 @@ async def decide(house: House, request: Request) -> Response:
     model = shelf.find(request.path_params["name"], house.store)
     given = await forms.form(request)
     row = await asyncio.to_thread(one, house, model, request.path_params["number"])
-    said = {"out": "out", "keep": "cleared"}.get(given.get("act", ""))
+    said = ACTS.get(given.get("act", ""))
     if said is None:
         raise RecipeError("neither out nor keep", hint="use the buttons of the page")
     if not row["file"]:
