@@ -43,7 +43,7 @@ async def page(house: House, request: Request) -> Response:
 
 
 async def stream(house: House, request: Request) -> Held:
-    """What one model writes: llama.cpp's own events, with probabilities."""
+    """What one model writes: OpenAI's events, with the probability of each token."""
     given = await forms.record(request, who=str, prompt=str, asked=bool, tokens=int, seed=int)
     name = given["who"].removeprefix(BASE)
     model = shelf.find(name, house.store)
@@ -56,8 +56,8 @@ async def stream(house: House, request: Request) -> Held:
         messages = [{"role": "user", "content": given["prompt"]}]
         body = {**common, "messages": messages, "max_tokens": most, "logprobs": True, "top_logprobs": SHOWN}
         return Held(house, given["who"], file, "/v1/chat/completions", body)
-    body = {**common, "prompt": given["prompt"].rstrip(" "), "n_predict": most, "n_probs": SHOWN}
-    return Held(house, given["who"], file, "/completion", body)
+    body = {**common, "prompt": given["prompt"].rstrip(" "), "max_tokens": most, "logprobs": SHOWN}
+    return Held(house, given["who"], file, "/v1/completions", body)
 
 
 

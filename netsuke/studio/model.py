@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from . import drawing, shelf
 if TYPE_CHECKING:
     from .app import House
 
+SAMPLE_CHARS = 360
 _WHO = {"base": "base", "ours": "yours"}
 # The report holds its own style and pictures, and no script; it is shut off from the pages around it.
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
@@ -39,12 +41,19 @@ def told(model: shelf.Model) -> dict[str, Any]:
         "worse": words.worse(content["measures"], report.get("safety")),
         "documents": sum(part["documents"] for part in content.get("documents", {}).values()),
         "curve": learning(model.curve), "sizes": sizes(content["measures"], frontier(model)),
-        "samples": model.part("quotes.json").get("samples", [])[:3],
+        "samples": [{who: short(text) for who, text in row.items()}
+                    for row in model.part("quotes.json").get("samples", [])[:3]],
         "memory": trust.memory(report["memory"]) if "memory" in report else [],
         "honesty": trust.honesty(report["honesty"]) if "honesty" in report else [],
         "before": [_past(when, ref, old, model) for when, ref, old in reversed(before)],
         "course": course(before), "has_report": "report.html" in content["files"],
     }  # fmt: skip
+
+
+def short(text: str) -> str:
+    """The front of a sample, without empty lines."""
+    text = re.sub(r"\n\s*\n", "\n", text).strip("\n")
+    return text if len(text) <= SAMPLE_CHARS else f"{text[:SAMPLE_CHARS].rstrip()} …"
 
 
 def row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -159,6 +159,7 @@ def test_two_models_side_by_side(made):
     made.click("#compare .first")
     made.wait_for_selector("body[data-compared='1']", state="attached", timeout=60_000)
     assert all(made.locator(f"#out-{side} .t").count() for side in ("one", "two"))
+    assert made.locator(".stream .bad").count() == 0
     made.hover("#out-one .t >> nth=0")
     assert re.search(r"was [\d.]+% likely\. Likeliest: “", made.inner_text("#odds"))
 

@@ -68,7 +68,12 @@ def test_two_models_write_with_probabilities(client):
     body = {"who": "mine", "prompt": "the other", "asked": False, "tokens": 4, "seed": 1}
     for asked in (False, True):
         answer = client.post("/compare/stream", json={**body, "asked": asked})
-        assert answer.status_code == 200 and "logprob" in answer.text and str(Store().root) not in answer.text
+        events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+        assert answer.text.rstrip().endswith("data: [DONE]") and not [one for one in events if "error" in one]
+        told = [choice.get("logprobs") or {} for one in events for choice in one["choices"]]
+        tokens = [row for logprobs in told for row in logprobs.get("content", [])]
+        assert tokens and all(row["logprob"] <= 0 and len(row["top_logprobs"]) == 5 for row in tokens)
+        assert str(Store().root) not in answer.text
     assert client.post("/compare/stream", json={**body, "who": "nobody"}).status_code == 404
     gone = client.post("/compare/stream", json={**body, "who": "the base of mine"})
     assert gone.status_code == 404 and "not in this home" in gone.json()["error"]["message"]

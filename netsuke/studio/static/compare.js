@@ -20,10 +20,9 @@ async function* events(answer) {
   }
 }
 
-// llama.cpp's own events and OpenAI's, as tokens: what was said, how likely it was, what else it might have been
+// an event as tokens: what was said, how likely it was, what else it might have been
 const tokens = (event) =>
-  (event.completion_probabilities ?? event.choices?.[0]?.logprobs?.content ?? [])
-    .map((one) => ({ text: one.token, chance: Math.exp(one.logprob), others: one.top_logprobs ?? [] }))
+  (event.choices?.[0]?.logprobs?.content ?? []).map((one) => ({ text: one.token, chance: Math.exp(one.logprob), others: one.top_logprobs ?? [] }))
 
 function shown(token) {
   const span = document.createElement("span")
