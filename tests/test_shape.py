@@ -22,13 +22,15 @@ KNOWING = {
     "private",
     "search",
 }  # what steps know of models, formats, rights, people's data
-FRONT = {"__main__", "cli", "foretold", "many", "show", "talk", "targets", "tools"}  # they may import anything
+FRONT = {  # they may import anything
+    "__main__", "cli", "foretold", "many", "show", "studio", "talk", "targets", "tools",
+}  # fmt: skip
 ROOT = {p.stem for p in HOUSE.glob("*.py")} - FRONT - {"loop"}
 HEAVY = {"torch", "transformers", "tokenizers", "safetensors", "gguf", "libgguf", "xllamacpp", "peft"}
 HEAVY_IN = {"engines": HEAVY, "tune": {"torch", "tokenizers", "transformers"},
             "carve": {"torch", "tokenizers", "transformers"}, "combine": {"torch"}}  # fmt: skip
 LATE = HEAVY | {"ray", "c2pa", "license_expression", "phonenumbers", "py3langid", "detect_secrets", "rensa", "stdnum",
-                "numpy", "httpx", "starlette", "uvicorn", "kreuzberg", "pypdf", "tomlkit", "sqlite3",
+                "numpy", "httpx", "jinja2", "starlette", "uvicorn", "kreuzberg", "pypdf", "tomlkit", "sqlite3",
                 "netsuke.engines"}  # fmt: skip
 
 
@@ -84,7 +86,7 @@ def functions(tree):
 
 # -- layers ----------------------------------------------------------------------------------------------
 def test_the_rooms_are_those_of_the_plan():
-    assert {*ROOMS} == STEPS | KNOWING | {"cli"}
+    assert {*ROOMS} == STEPS | KNOWING | {"cli", "studio"}
     machinery = {"errors", "nouns", "store", "reachability", "step", "recipe", "documents", "terminal"}
     assert machinery | {"agreements", "consent", "ledger"} <= ROOT
 
@@ -135,6 +137,15 @@ def test_the_command_line_starts_light():
     loaded = set(json.loads(done.stdout))
     assert "netsuke.cli" in loaded and "click" in loaded
     assert loaded & LATE == set()
+
+
+def test_serving_and_the_studio_load_nothing_that_makes():
+    code = "import json, sys, netsuke.studio, netsuke.serve; from netsuke.studio.app import House, routes\n"
+    code += "from netsuke.store import Store; routes(House(Store())); print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert "netsuke.studio.write" in loaded
+    assert loaded & {"torch", "transformers", "tokenizers", "safetensors", "peft", "matplotlib", "kreuzberg"} == set()
 
 
 # -- size and words --------------------------------------------------------------------------------------

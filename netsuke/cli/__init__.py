@@ -100,6 +100,7 @@ def netsuke(debug: bool) -> None:
     netsuke curate ~/notes                        what it would learn from, and why the rest is left out
     netsuke make ~/notes                          your folder in, a checked model out
     netsuke chat notes                            talk to it
+    netsuke open                                  all of it in the browser
     """
 
 
@@ -111,6 +112,7 @@ def _verbs() -> list[click.Command]:
         fetching,
         looking,
         making,
+        opening,
         packing,
         searching,
         using,
@@ -120,7 +122,7 @@ def _verbs() -> list[click.Command]:
         making.make, making.plan, making.why, curating.curate, carving.carve, looking.list_packs, looking.report,
         looking.adapter, packing.pack, packing.keys, packing.diff, looking.verify, looking.gc, consent.consent,
         fetching.bases, using.chat, using.complete, using.ask, searching.search, searching.mcp,
-        using.serve,
+        using.serve, opening.open_studio,
     ]  # fmt: skip
 
 

@@ -1,0 +1,86 @@
+"""Asking a model the task that examples taught it: rows in, labels with their confidence out."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from ..engines import asking
+from ..errors import EngineError, RecipeError
+from ..serve.refused import Refused
+from . import forms, shelf
+
+if TYPE_CHECKING:
+    from .app import House
+
+MOST_ROWS = 2000
+TEXT_COLUMNS = ("text", "question", "input", "body", "message")
+
+
+async def page(house: House, request: Request) -> Response:
+    model = shelf.find(request.path_params["name"], house.store)
+    task = model.part("task.json") if model.has_task else None
+    scores = model.part("scores.json").get("scores", []) if task else []
+    return house.pages.page(request, "ask.html", name=model.name, tab="ask", task=task, scores=scores, most=MOST_ROWS)
+
+
+async def answers(house: House, request: Request) -> Response:
+    """A line of JSON for each row as it is answered: {"question", "answer", "confidence", "abstained", "likely"}."""
+    given = await forms.record(request, rows=str)
+    model = shelf.find(request.path_params["name"], house.store)
+    pack = house.store.path(model.ref)
+    task = asking.task_of(pack)
+    if task is None:
+        raise RecipeError(f"{model.name} was not taught a task", hint="add a table with the columns text and label")
+    rows = questions(given["rows"])
+    way, shots = asking.Way.of(task), asking.shots_of(pack)
+
+    async def told() -> AsyncIterator[str]:
+        async with house.pool.engine(model.name, model.file) as supervisor:
+            asker = await asyncio.to_thread(asking.Asker, supervisor.engine, way, shots)
+            for row in rows:
+                yield json.dumps({"question": row, **await _answer(supervisor, asker, row)}) + "\n"
+
+    return StreamingResponse(told(), media_type="application/x-ndjson")
+
+
+async def _answer(supervisor: Any, asker: asking.Asker, row: str) -> dict[str, Any]:
+    try:
+        async with supervisor.turn():
+            await supervisor.client()
+            found = await asyncio.to_thread(asker.ask, [{"role": "user", "content": row}])
+            return found.row
+    except (EngineError, Refused) as error:
+        return {"answer": None, "confidence": None, "abstained": False, "likely": [], "error": str(error)}
+
+
+def questions(text: str) -> list[str]:
+    """The rows of a table or of plain lines. Raises Refused where there are none, or too many.
+
+    A table is one whose first line names a column of text; anything else is a row a line.
+    """
+    head = next(csv.reader(io.StringIO(text.partition("\n")[0])), [])
+    named = [cell.strip().casefold() for cell in head]
+    column = next((named.index(name) for name in TEXT_COLUMNS if name in named), None)
+    if column is None:
+        rows = [line.strip() for line in text.splitlines()]
+    else:
+        table = list(csv.reader(io.StringIO(text)))[1:]
+        rows = [row[column].strip() for row in table if len(row) > column]
+    rows = [row for row in rows if row]
+    if not rows:
+        raise Refused(400, "There is no row to answer.", code="empty")
+    if len(rows) > MOST_ROWS:
+        message = f"{len(rows)} rows are more than {MOST_ROWS}; use `netsuke ask` for so many."
+        raise Refused(400, message, code="too_many")
+    return rows
+
+
+ROUTES = [("GET", "/m/{name}/ask", page), ("POST", "/m/{name}/answers", answers)]

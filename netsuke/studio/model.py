@@ -1,0 +1,134 @@
+"""A model's own page: what it came to beside its base, how it learnt, what got worse, and those made before it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from ..errors import StoreError
+from ..pack import trust, words
+from . import drawing, shelf
+
+if TYPE_CHECKING:
+    from .app import House
+
+SAMPLE_CHARS = 360
+_WHO = {"base": "base", "ours": "yours"}
+# The report holds its own style and pictures, and no script; it is shut off from the pages around it.
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
+
+
+async def page(house: House, request: Request) -> Response:
+    model = shelf.find(request.path_params["name"], house.store)
+    values = await asyncio.to_thread(told, model)
+    return house.pages.page(request, "model.html", name=model.name, tab="model", model=model, **values)
+
+
+def told(model: shelf.Model) -> dict[str, Any]:
+    """What the page shows, from the pack and from what stands beside its name."""
+    content, report = model.content, model.report
+    gates = report.get("gates") or content.get("gates", [])
+    before = list(shelf.past(model.name, model.store))
+    return {
+        "rows": [row(one) for one in content["measures"]],
+        "gates": gates, "failed": [gate for gate in gates if not gate["passed"]],
+        "worse": words.worse(content["measures"], report.get("safety")),
+        "documents": sum(part["documents"] for part in content.get("documents", {}).values()),
+        "curve": learning(model.curve), "sizes": sizes(content["measures"], frontier(model)),
+        "samples": [{who: short(text) for who, text in row.items()}
+                    for row in model.part("quotes.json").get("samples", [])[:3]],
+        "memory": trust.memory(report["memory"]) if "memory" in report else [],
+        "honesty": trust.honesty(report["honesty"]) if "honesty" in report else [],
+        "before": [_past(when, ref, old, model) for when, ref, old in reversed(before)],
+        "course": course(before), "has_report": "report.html" in content["files"],
+    }  # fmt: skip
+
+
+def short(text: str) -> str:
+    """The front of a sample, without empty lines."""
+    text = re.sub(r"\n\s*\n", "\n", text).strip("\n")
+    return text if len(text) <= SAMPLE_CHARS else f"{text[:SAMPLE_CHARS].rstrip()} …"
+
+
+def row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A measure as the table shows it."""
+    scale, digits = (1e-6, 1) if row["unit"] == "bytes" else (1.0, 4)
+    interval = row.get("change_interval")
+    return {
+        "name": words.NAMES.get(row["name"], row["name"]),
+        "base": f"{row['base'] * scale:.{digits}f}", "ours": f"{row['ours'] * scale:.{digits}f}",
+        "change": row["change"], "interval": interval, "n": row.get("n_texts", ""),
+    }  # fmt: skip
+
+
+def _past(when: Any, ref: str, content: Mapping[str, Any], model: shelf.Model) -> dict[str, Any]:
+    changes = {row["name"]: row["change"] for row in content["measures"]}
+    return {"when": when, "now": ref == model.ref, "bytes": content["files"]["model.gguf"]["bytes"],
+            "own": changes.get("domain", changes.get("answers")), "general": changes.get("general")}  # fmt: skip
+
+
+def learning(history: Sequence[Mapping[str, float]]) -> str:
+    """The learning curve."""
+    points = [(row["tokens"], row["valid"]) for row in history]
+    return drawing.chart(
+        "bits per byte on text kept aside, while it learnt", "tokens learnt from", "bits per byte",
+        [drawing.Line("valid", points)],
+    )  # fmt: skip
+
+
+def course(before: Sequence[tuple[Any, str, Mapping[str, Any]]]) -> str:
+    """The packs of a name one after the other, where there are several: bits per byte on the held-out text."""
+    found = [
+        row["ours"] for _, _, content in before for row in content["measures"] if row["name"] in ("domain", "answers")
+    ]
+    line = drawing.Line("ours", [(n + 1, value) for n, value in enumerate(found)])
+    return drawing.chart("packs of this name", "pack", "bits per byte", [line]) if len(found) > 1 else ""
+
+
+def frontier(model: shelf.Model) -> list[dict[str, Any]]:
+    """What each size costs before tuning, where `netsuke carve --frontier` measured it on this very text."""
+    carved = model.store.find(key) if (key := model.content["lineage"].get("carve", {}).get("key")) else None
+    for run in reversed(list(model.store.runs())) if carved else ():
+        same = run.step == "frontier" and run.inputs.get("train") == carved.inputs.get("train") if carved else False
+        if same and model.store.has(run.output):
+            rows: list[dict[str, Any]] = json.loads(
+                model.store.path(model.store.tree(run.output)["frontier.json"]).read_bytes()
+            )
+            return rows
+    return []
+
+
+def sizes(measures: Sequence[Mapping[str, Any]], traced: Sequence[Mapping[str, Any]]) -> str:
+    """Size against quality: base and ours; and what other sizes cost before tuning, where that was measured."""
+    by_name = {row["name"]: row for row in measures}
+    own, size = by_name.get("domain") or by_name.get("answers"), by_name.get("size")
+    if not (own and size):
+        return ""
+    lines = []
+    ours = [row for row in traced if row["name"] == "ours"]
+    if ours:
+        points = sorted((row["bytes"] / 1e6, row["cost"]["domain"]) for row in ours)
+        lines.append(drawing.Line("other sizes, before tuning", points, "soft"))
+    for who in ("base", "ours"):
+        lines.append(drawing.Line(who, [(size[who] / 1e6, own[who])], who, dots=True, labels=[_WHO[who]]))
+    return drawing.chart("size against quality", "MB", "bits per byte on held-out text", lines)
+
+
+async def report(house: House, request: Request) -> Response:
+    """The whole report, as the pack holds it."""
+    model = shelf.find(request.path_params["name"], house.store)
+    files = house.store.tree(model.ref)
+    if "report.html" not in files:
+        hint = f"netsuke make {model.name}"
+        raise StoreError("this pack holds no report.html: an older netsuke made it", hint=hint)
+    text = await asyncio.to_thread(house.store.path(files["report.html"]).read_text, "utf-8")
+    return HTMLResponse(text, headers={"Content-Security-Policy": REPORT_POLICY})
+
+
+ROUTES = [("GET", "/m/{name}", page), ("GET", "/m/{name}/report", report)]

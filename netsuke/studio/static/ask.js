@@ -1,0 +1,67 @@
+// Rows in, labels out, one after the other as they are answered; and all of them as a table to keep.
+import { counted, send } from "./studio.js"
+
+const $ = (id) => document.getElementById(id)
+const table = $("answers"), body = table.querySelector("tbody")
+let answers = []
+
+function row(answer) {
+  const cells = [
+    answer.question, answer.error ?? (answer.abstained ? "not sure" : answer.answer),
+    answer.confidence === null ? "" : `${Math.round(100 * answer.confidence)}%`,
+    answer.likely.slice(1).map(([label, share]) => `${label} ${Math.round(100 * share)}%`).join(", "),
+  ]
+  const line = document.createElement("tr")
+  line.className = answer.abstained || answer.error ? "unsure" : ""
+  line.append(...cells.map((text, number) =>
+    Object.assign(document.createElement("td"), { textContent: text, className: number === 2 ? "n" : "" })))
+  return line
+}
+
+async function ask(rows) {
+  answers = []
+  body.replaceChildren()
+  table.hidden = $("download").hidden = true
+  $("asked").textContent = "It reads the first one …"
+  try {
+    const answer = await send(`/m/${encodeURIComponent(table.dataset.model)}/answers`, { rows })
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
+    table.hidden = false
+    for (let rest = ""; ;) {
+      const { value, done } = await reader.read()
+      if (done) break
+      const lines = (rest + value).split("\n")
+      rest = lines.pop()
+      for (const line of lines) { answers.push(JSON.parse(line)); body.append(row(answers.at(-1))) }
+      $("asked").textContent = `${counted(answers.length, "text")} answered`
+    }
+    $("download").hidden = false
+  } catch (error) {
+    $("asked").textContent = `${error.message} ${error.hint ?? ""}`
+  }
+}
+
+// a cell that a spreadsheet would run is put behind an apostrophe (OWASP, CSV injection)
+const cell = (value) => {
+  const text = String(value ?? "")
+  return `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`
+}
+
+function download() {
+  const lines = [["text", "answer", "confidence"], ...answers.map((one) => [one.question, one.answer, one.confidence])]
+  const blob = new Blob([lines.map((line) => line.map(cell).join(",")).join("\n") + "\n"], { type: "text/csv" })
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: "answers.csv" })
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000)
+}
+
+$("ask").addEventListener("submit", (event) => { event.preventDefault(); ask($("texts").value) })
+$("csv").addEventListener("click", () => $("table").click())
+$("table").addEventListener("change", async () => { if ($("table").files[0]) $("texts").value = await $("table").files[0].text() })
+$("texts").addEventListener("drop", async (event) => {
+  const file = event.dataTransfer.files[0]
+  if (!file) return
+  event.preventDefault()
+  $("texts").value = await file.text()
+})
+$("download").addEventListener("click", download)

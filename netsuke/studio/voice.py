@@ -1,0 +1,188 @@
+"""How much a sentence sounds like the material: what the tuned model makes of it, beside its base.
+
+For each sentence, the bits that ours needs for a byte of it less those that the base needs. Above a threshold it is
+off-voice. The threshold is what 95 of 100 sentences of the owner stay below that were kept aside from learning
+(valid, never test). llama.cpp tells no probability of a prompt, so the text is what it may generate: a grammar of its
+very tokens. Each probability is then the one before the grammar, at the speed of generation; no torch is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+import hashlib
+import json
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..documents import evenly, general_text, read_texts
+from ..errors import StoreError
+from ..sentences import FEWEST_TOKENS, spans
+from ..serve.supervisor import Supervisor
+from . import shelf
+from .pool import Pool, ask
+
+QUANTILE = 0.95  # of the owner's own sentences stay unmarked
+FEWEST_SENTENCES = 20  # with fewer there is no threshold
+PASSAGES, PASSAGE_CHARS = 14, 700  # of the held-out text, to settle it
+GENERAL_CHARS = 450
+LEAST_KNOWN = 0.9  # share of a sentence's tokens whose bits are told; what is missing is so for both models
+STEP_TOKENS = 48  # asked for at once, so that whoever writes waits half a second at most
+BEFORE_CHARS = 400  # of what stands before, which both models see
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Where off-voice begins: the threshold in bits per byte, and on how many sentences it rests."""
+
+    threshold: float
+    sentences: int
+    general_marked: float | None  # share of general English sentences above it
+    general: int
+
+
+async def token_bits(supervisor: Supervisor, before: str, text: str) -> list[tuple[int, float | None]]:
+    """(byte where it ends, bits) of each token of `text` behind `before`; None where the engine tells nothing."""
+    shown = await ask(supervisor, "/tokenize", {"content": text, "parse_special": False, "with_pieces": True})
+    first = await ask(supervisor, "/tokenize", {"content": before[-BEFORE_CHARS:] or "\n", "parse_special": False})
+    ids, ends, at = [token["id"] for token in shown["tokens"]], [], 0
+    for token in shown["tokens"]:
+        piece = token["piece"]
+        at += len(piece.encode()) if isinstance(piece, str) else len(piece)
+        ends.append(at)
+    found: list[float | None] = []
+    for start in range(0, len(ids), STEP_TOKENS):
+        wanted = ids[start : start + STEP_TOKENS]
+        body = {
+            "prompt": [*first["tokens"], *ids[:start]], "n_predict": len(wanted), "n_probs": 1, "temperature": 0.0,
+            "grammar": "root ::= " + " ".join(f"<[{token}]>" for token in wanted), "cache_prompt": True,
+            "response_fields": ["completion_probabilities"],
+        }  # fmt: skip
+        told = (await ask(supervisor, "/completion", body)).get("completion_probabilities", [])
+        found += aligned(wanted, told)
+    return list(zip(ends, found, strict=True))
+
+
+def aligned(wanted: Sequence[int], told: Sequence[Mapping[str, Any]]) -> list[float | None]:
+    """Bits of each wanted token: llama.cpp tells nothing of one that ends within a character."""
+    found: list[float | None] = []
+    rows = iter(told)
+    row = next(rows, None)
+    for token in wanted:
+        if row is not None and row["id"] == token:
+            found.append(-row["logprob"] / math.log(2))
+            row = next(rows, None)
+        else:
+            found.append(None)
+    return found
+
+
+def by_sentence(text: str, bits: Sequence[tuple[int, float | None]]) -> list[tuple[int, int, float, int] | None]:
+    """For each sentence (first character, last, bits, tokens), or None where it is short or not all is known."""
+    ends = [end for end, _ in bits]
+    rows: list[tuple[int, int, float, int] | None] = []
+    for start, end in spans(text):
+        first = bisect.bisect_right(ends, len(text[:start].encode()))
+        last = bisect.bisect_left(ends, len(text[:end].encode())) + 1
+        parts = [value for _, value in bits[first:last]]
+        known = [value for value in parts if value is not None]
+        whole = len(parts) >= FEWEST_TOKENS and len(known) >= LEAST_KNOWN * len(parts)
+        rows.append((start, end, sum(known), len(parts)) if whole else None)
+    return rows
+
+
+class Voice:
+    """Both engines of one model, and what they made of paragraphs that did not change."""
+
+    def __init__(self, pool: Pool, model: shelf.Model) -> None:
+        self.pool, self.model, self.store = pool, model, model.store
+        self._known: OrderedDict[str, list[tuple[int, int, float]]] = OrderedDict()
+
+    async def differences(self, before: str, text: str) -> list[tuple[int, int, float]]:
+        """(first character, last, bits per byte that ours needs more than the base) of each sentence of a text."""
+        key = hashlib.sha256(f"{before[-BEFORE_CHARS:]}\0{text}".encode("utf-8", "replace")).hexdigest()
+        if key in self._known:
+            self._known.move_to_end(key)
+            return self._known[key]
+        both = []
+        for name, file in ((self.model.name, self.model.file), (f"base of {self.model.name}", self.base)):
+            async with self.pool.engine(name, file) as supervisor:
+                both.append(by_sentence(text, await token_bits(supervisor, before, text)))
+        found = []
+        for ours, base in zip(*both, strict=True):
+            if ours and base:
+                found.append((ours[0], ours[1], (ours[2] - base[2]) / len(text[ours[0] : ours[1]].encode())))
+        self._known[key] = found
+        while len(self._known) > 2000:
+            self._known.popitem(last=False)
+        return found
+
+    @property
+    def base(self) -> Path:
+        """The base's file. Raises StoreError where it is gone."""
+        if file := self.model.base_file:
+            return file
+        raise StoreError(f"the base of {self.model.name} is not in this home", hint="netsuke bases fetch")
+
+    @property
+    def place(self) -> Path:
+        """Where its calibration is kept: beside the packs, not in one, since a pack does not change."""
+        return self.store.root / "voice" / f"{self.model.ref}.json"
+
+    def calibration(self) -> Calibration | None:
+        """What was settled before, if it was."""
+        if not self.place.exists():
+            return None
+        return Calibration(**json.loads(self.place.read_text()))
+
+    async def calibrate(self, tell: Callable[[float], None] = lambda share: None) -> Calibration:
+        """Settle the threshold on held-out text. Raises StoreError where there is too little of it."""
+        held_out = [text[:PASSAGE_CHARS] for text in
+                    evenly([row["text"] for row in self.model.rows("valid.jsonl")], PASSAGES)]  # fmt: skip
+        if 0 < len(held_out) < PASSAGES:  # few documents: more of each
+            each = PASSAGES // len(held_out) + 1
+            held_out = [row["text"][n * PASSAGE_CHARS : (n + 1) * PASSAGE_CHARS]
+                        for row in self.model.rows("valid.jsonl") for n in range(each)][: PASSAGES + 2]  # fmt: skip
+        general = await asyncio.to_thread(
+            lambda: read_texts(self.store.path(general_text(self.store, "valid")))
+        )
+        passages = [(True, text) for text in held_out if text.strip()]
+        passages += [(False, text[:GENERAL_CHARS]) for text in general]
+        found: dict[bool, list[float]] = {True: [], False: []}
+        for number, (own, text) in enumerate(passages):
+            tell(number / len(passages))
+            found[own] += [difference for _, _, difference in await self.differences("", text)]
+        if len(found[True]) < FEWEST_SENTENCES:
+            raise StoreError(
+                f"only {len(found[True])} sentences were kept aside, {FEWEST_SENTENCES} are needed to say what is "
+                "off-voice", hint="give it more documents and make it again",
+            )  # fmt: skip
+        threshold = quantile(found[True], QUANTILE)
+        marked = sum(value > threshold for value in found[False]) / len(found[False]) if found[False] else None
+        settled = Calibration(threshold, len(found[True]), marked, len(found[False]))
+        self.place.parent.mkdir(parents=True, exist_ok=True)
+        part = self.place.with_suffix(".part")
+        part.write_text(json.dumps(asdict(settled), indent=1))
+        part.replace(self.place)
+        return settled
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value that at least this share of `values` does not exceed."""
+    ranked = sorted(values)
+    return ranked[min(len(ranked) - 1, math.ceil(share * len(ranked)) - 1)]
+
+
+def paragraphs(text: str) -> list[tuple[int, str]]:
+    """(first character, paragraph) of a text, blank ones left out."""
+    found, at = [], 0
+    for part in text.split("\n\n"):
+        if part.strip():
+            found.append((at, part))
+        at += len(part) + 2
+    return found
+

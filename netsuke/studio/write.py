@@ -1,0 +1,145 @@
+"""The writing page: an editor that suggests how you would go on, and says which sentences are not like you."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from ..serve.infill import Infilling
+from ..serve.refused import Refused
+from ..serve.relay import Relay
+from . import forms, shelf, voice
+from .pool import ask
+
+if TYPE_CHECKING:
+    from .app import House
+
+GHOST_TOKENS = 12
+BEFORE_CHARS, AFTER_CHARS = 2400, 400
+MOST_MARKED = 12_000  # characters of a draft that are looked at at once
+CANDIDATES, REWRITE_CHARS = 4, 600
+KEEPS = 0.4  # share of the longer words of a text that its rewriting must hold
+
+
+async def page(house: House, request: Request) -> Response:
+    model = shelf.find(request.path_params["name"], house.store)
+    return house.pages.page(request, "write.html", name=model.name, tab="write", model=model)
+
+
+class Ghost:
+    """An ASGI answer: a few words that go on from a draft. When the page asks anew, this one's engine is freed."""
+
+    def __init__(self, house: House, model: shelf.Model, before: str, after: str) -> None:
+        self.house, self.model, self.before, self.after = house, model, before, after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self.house.pool.engine(self.model.name, self.model.file) as supervisor:
+            body = {"n_predict": GHOST_TOKENS, "temperature": 0.0, "cache_prompt": True, "stream": False,
+                    "response_fields": ["content"], "stop": ["\n"]}  # fmt: skip
+            line = self.after.partition("\n")[0]
+            if line.strip():
+                told = {"input_prefix": self.before, "input_suffix": self.after, "prompt": ""}
+                await Infilling(supervisor, "/infill", body | told)(scope, receive, send)
+            else:
+                await Relay(supervisor, "/completion", body | {"prompt": self.before})(scope, receive, send)
+
+
+async def ghost(house: House, request: Request) -> Ghost:
+    """What may come next, as {"content"}: a suggestion that the page shows and never puts in by itself."""
+    given = await forms.record(request, before=str, after=str)
+    model = shelf.find(request.path_params["name"], house.store)
+    before = given["before"][-BEFORE_CHARS:].rstrip(" ")  # a token begins with its space
+    if not before.strip():
+        raise Refused(400, "There is nothing to go on from.", code="empty")
+    return Ghost(house, model, before, given["after"][:AFTER_CHARS])
+
+
+# -- rewriting -----------------------------------------------------------------------------------------------
+async def rewrite(house: House, request: Request) -> Response:
+    """Up to three other ways to say a passage, the most like the owner's first: {"choices": [{"text"}]}.
+
+    A small model strays, so what shares too little with the passage is left out; what stays is ranked by the
+    difference of ours and the base, as the off-voice marks are.
+    """
+    given = await forms.record(request, text=str)
+    passage = given["text"].strip()
+    if not 0 < len(passage) <= REWRITE_CHARS:
+        raise Refused(400, f"Select between one word and {REWRITE_CHARS} characters.", code="invalid_value")
+    model = shelf.find(request.path_params["name"], house.store)
+    said = await asyncio.gather(*(_said_anew(house, model, passage, seed) for seed in range(CANDIDATES)))
+    close = [text for text in dict.fromkeys(said) if is_close(passage, text)]
+    one = house.desk.voice(model)
+    ranked = []
+    for text in close:
+        found = await one.differences("", text) if model.base_file else []
+        ranked.append((sum(d for *_, d in found) / len(found) if found else 0.0, text))
+    return JSONResponse({"choices": [{"text": text} for _, text in sorted(ranked)[:3]]})
+
+
+async def _said_anew(house: House, model: shelf.Model, passage: str, seed: int) -> str:
+    async with house.pool.engine(model.name, model.file) as supervisor:
+        asked = f"Rewrite this in other words and keep its meaning. Answer with the text alone.\n\n{passage}"
+        body = {"messages": [{"role": "user", "content": asked}], "temperature": 0.2 + 0.2 * seed, "seed": seed,
+                "max_tokens": 40 + len(passage) // 2, "cache_prompt": True}  # fmt: skip
+        answer = await ask(supervisor, "/v1/chat/completions", body)
+    return str(answer["choices"][0]["message"]["content"] or "").strip().strip('"')
+
+
+def is_close(passage: str, text: str) -> bool:
+    """Whether a text may stand for a passage: another text, of its length, with enough of its longer words."""
+    if not text or text == passage or not 0.4 * len(passage) <= len(text) <= 1.8 * len(passage) + 20:
+        return False
+    wanted = {word.casefold() for word in re.findall(r"\w{4,}", passage)}
+    there = {word.casefold() for word in re.findall(r"\w{4,}", text)}
+    return not wanted or len(wanted & there) >= KEEPS * len(wanted)
+
+
+# -- marks ---------------------------------------------------------------------------------------------------
+async def marks(house: House, request: Request) -> Response:
+    """What is off-voice in a draft and what stands word for word in the material, by UTF-16 place.
+
+    {"off": [{"start", "end", "bits"}], "same": [{"start", "end", "words", "path"}], "voice": {…}}: `voice` says where
+    the threshold comes from, how far settling it is, or why there is none.
+    """
+    given = await forms.record(request, text=str)
+    text = given["text"][:MOST_MARKED]
+    model = shelf.find(request.path_params["name"], house.store)
+    place = utf16(text)
+    same = [
+        {"start": place[run.start], "end": place[run.end], "words": run.words, "path": run.path}
+        for run in await asyncio.to_thread(lambda: house.desk.material(model).overlaps(text))
+    ]
+    one = house.desk.voice(model)
+    state = house.desk.state(one)
+    off: list[dict[str, Any]] = []
+    if settled := one.calibration():
+        before = ""
+        for start, part in voice.paragraphs(text):
+            if await request.is_disconnected():
+                break
+            for first, last, difference in await one.differences(before, part):
+                if difference > settled.threshold:
+                    end = start + last - (last - first - len(part[first:last].rstrip()))
+                    off.append({"start": place[start + first], "end": place[end], "bits": round(difference, 3)})
+            before = text[: start + len(part)] + "\n\n"
+    return JSONResponse({"off": off, "same": same, "voice": state})
+
+
+def utf16(text: str) -> list[int]:
+    """For each character of a text, and its end, its place in UTF-16, as a browser counts."""
+    places, at = [], 0
+    for sign in text:
+        places.append(at)
+        at += 2 if ord(sign) > 0xFFFF else 1
+    return [*places, at]
+
+
+ROUTES = [
+    ("GET", "/m/{name}/write", page), ("POST", "/m/{name}/ghost", ghost), ("POST", "/m/{name}/rewrite", rewrite),
+    ("POST", "/m/{name}/marks", marks),
+]  # fmt: skip

@@ -1,0 +1,68 @@
+"""A studio under test: a home with a tiny base and a small pack, its pages behind a real port."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import uvicorn
+from packed import small_pack
+from tiny import tiny_gguf
+
+from netsuke import studio
+from netsuke.store import Store
+from netsuke.studio.door import Door
+
+KEY = "nsk-" + "k" * 43
+BASE = "smollm2-135m-instruct"  # what a fresh recipe names; here it is the tiny model
+
+
+@dataclass(frozen=True)
+class Open:
+    """A studio that runs."""
+
+    url: str
+    door: Door
+    store: Store
+
+    @property
+    def link(self) -> str:
+        return f"{self.url}/enter?token={self.door.token()}"
+
+
+def with_base(store, folder):
+    """Give a home the tiny model as its base."""
+    ref = store.add_file(tiny_gguf(folder / "base.gguf"))
+    store.name("bases", BASE, {"ref": ref, "name": "Tiny", "licence": "MIT"})
+    return ref
+
+
+def with_pack(store, folder, name="mine", **pack):
+    """Give a home a pack that an older netsuke may have made: no report, no list of its documents."""
+    made = small_pack(folder / name, name=name, **pack)
+    ref = store.add_folder(made.folder)
+    store.name("packs", name, {"ref": ref, "also": [], "runs": [], "trial": [], "recipe": str(folder / "gone.toml")})
+    return ref
+
+
+@contextlib.contextmanager
+def running(store: Store) -> Iterator[Open]:
+    """The studio under uvicorn in a thread, until the block ends."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        app, door = studio.build_studio(store, key=KEY, port=port)
+        config = uvicorn.Config(app, log_level="warning", ws="none", lifespan="on", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.02)
+            yield Open(f"http://127.0.0.1:{port}", door, store)
+        finally:
+            server.should_exit = True
+            thread.join()

@@ -1,0 +1,95 @@
+"""Who may see the pages, from where, and what every page says to the browser."""
+
+import re
+
+import httpx
+import pytest
+from click.testing import CliRunner
+from studied import KEY
+
+from netsuke.cli import opening
+
+PAGES = ["/", "/m/mine", "/m/mine/compare", "/m/mine/material", "/m/mine/write", "/m/mine/ask", "/m/mine/search"]
+
+
+def plain(opened, **headers):
+    return httpx.Client(base_url=opened.url, trust_env=False, timeout=30, headers=headers)
+
+
+def test_a_link_works_once_and_sets_a_strict_cookie(opened):
+    link = opened.link
+    with plain(opened) as one:
+        answer = one.get(link)
+        cookie = answer.headers["set-cookie"]
+        assert answer.status_code == 303 and "HttpOnly" in cookie and "SameSite=strict" in cookie
+        assert one.get("/").status_code == 200
+    with plain(opened) as other:
+        assert other.get(link).status_code == 401
+        assert "netsuke open" in other.get(link).text
+        assert other.get("/").status_code == 401
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/makes/x", "/nothing", "/enter"])
+def test_without_the_cookie_there_is_nothing_to_see(opened, path):
+    with plain(opened) as one:
+        answer = one.get(path)
+        assert answer.status_code == 401 and "mine" not in answer.text.replace("determine", "")
+        assert one.get(path, headers={"Cookie": f"{opened.door.cookie}=wrong"}).status_code == 401
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.nip.io", "evil.example@127.0.0.1", "127.0.0.1:1"])
+def test_another_host_name_is_refused(client, host):
+    assert client.get("/", headers={"Host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("origin", ["null", "https://evil.example", "http://127.0.0.1:1", "http://localhost.evil.com"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_another_origin_is_refused_with_the_cookie_too(client, origin, method):
+    answer = client.request(method, "/makes" if method == "POST" else "/", headers={"Origin": origin})
+    assert answer.status_code == 403
+
+
+def test_what_changes_something_says_where_it_comes_from(client):
+    del client.headers["Origin"]
+    assert client.post("/makes", data={"target": "/nowhere"}).status_code == 403
+    assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_page_of_another_port_may_not_ask(client, site):
+    assert client.get("/", headers={"Sec-Fetch-Site": site}).status_code == 403
+    assert client.get("/", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/nothing", "/m/nobody", "/static/studio.css"])
+def test_every_answer_is_hardened(client, path):
+    headers = client.get(path).headers
+    policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'none'" and policy["script-src"] == "'self'"
+    assert "unsafe" not in headers["content-security-policy"] and policy["frame-ancestors"] == "'none'"
+    assert headers["x-content-type-options"] == "nosniff" and headers["cache-control"] == "no-store"
+    assert not [name for name in headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_holds_an_inline_script_or_style(client, path):
+    text = client.get(path).text
+    assert "<style" not in text and " style=" not in text and "javascript:" not in text
+    assert text.count("<script") == len(re.findall(r'<script [^>]*src="/static/[a-z/]+\.js"[^>]*></script>', text)) > 0
+    assert not [word for word in text.split() if word.startswith("on") and "=\"" in word]
+
+
+def test_whoever_has_the_key_gets_another_link(opened):
+    port = int(opened.url.rpartition(":")[2])
+    link = opening.another_link(port, KEY)
+    with plain(opened) as one:
+        assert one.get(link).status_code == 303
+        assert one.post("/enter").status_code == 401
+    assert opening.another_link(port, "nsk-" + "x" * 43) is None
+
+
+def test_open_beside_a_running_studio_prints_its_link(opened, monkeypatch):
+    monkeypatch.setattr("netsuke.serve.default_key", lambda home: KEY)
+    port = opened.url.rpartition(":")[2]
+    done = CliRunner().invoke(opening.open_studio, ["--port", port, "--no-browser"])
+    assert done.exit_code == 0 and f"{opened.url}/enter?token=" in done.stderr

@@ -1,0 +1,222 @@
+"""The studio in a real browser: from dropping files to writing, every page for whoever sees, hears or only types."""
+
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+import browser
+import pytest
+from material import SECTIONS, document
+from studied import BASE, running, with_base, with_pack
+
+from netsuke.ledger import Ledger
+from netsuke.store import Store
+
+pytestmark = [browser.needed, pytest.mark.timeout(240)]
+AXE = (Path(__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+DROP = """(files) => {
+    const data = new DataTransfer()
+    for (const [name, text] of files) data.items.add(new File([text], name))
+    const event = new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true })
+    document.getElementById("drop").dispatchEvent(event)
+}"""
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """A page that came in by the link, on a home with a base and one pack whose words can be read."""
+    room = tmp_path_factory.mktemp("studio")
+    store = Store(room / "home")
+    with_base(store, room)
+    with running(store) as one, browser.opened(viewport={"width": 1180, "height": 820}) as page:
+        page.goto(one.link)
+        page.one, page.room = one, room
+        yield page
+
+
+@pytest.fixture(scope="module")
+def made(shown):
+    """It, with a model `notes` that was made from files dropped on the first page."""
+    assert "yours" in shown.inner_text("h1")
+    files = [(f"note-{n:02}.md", document(n)) for n in range(14)]
+    shown.evaluate(DROP, [*files, ("netsuke.toml", f'name = "notes"\nbase = "{BASE}"\n{SECTIONS}')])
+    shown.wait_for_selector("text=15 files taken in")
+    shown.wait_for_selector("#estimate >> text=About")
+    shown.fill("#minutes", "1")
+    assert shown.inner_text("#minutes-told") == "1 min"
+    shown.click("text=Make it")
+    shown.wait_for_selector(".steps .runs, .done-box", timeout=60_000)
+    address = shown.url
+    shown.goto(shown.one.url)  # away, and back
+    shown.wait_for_selector(f"a[href='{address.removeprefix(shown.one.url)}']")
+    shown.goto(address)
+    shown.wait_for_selector(".done-box, .trouble", timeout=200_000)
+    assert "is made" in shown.inner_text(".done-box"), shown.inner_text("main")
+    with_pack(shown.one.store, shown.room, "ascii", spoken=True, context_tokens=4096)
+    shown.made_at = address
+    return shown
+
+
+def at(page, path):
+    page.goto(page.one.url + path)
+    return page
+
+
+def text_of(page):
+    return page.evaluate("localStorage.getItem(Object.keys(localStorage).find((key) => key.startsWith('draft')))") or ""
+
+
+def writing(page, name="ascii", text="the other"):
+    """The editor with a text just typed, and what is suggested."""
+    at(page, f"/m/{name}/write").evaluate("localStorage.clear()")
+    page.reload()
+    page.click(".cm-content")
+    page.keyboard.type(text)
+    page.wait_for_selector(".cm-ghost", timeout=30_000)
+    return page.inner_text(".cm-ghost")
+
+
+def test_a_model_of_dropped_files_is_made_and_shown(made):
+    made.click("text=See its report")
+    assert made.inner_text("h1") == "notes" and made.locator("svg.chart").count() >= 2
+    assert "14 documents" in made.inner_text(".lead")
+    at(made, "/m/notes/report")
+    assert "notes" in made.inner_text("h1")
+    assert made.broken == []
+
+
+def test_what_is_suggested_is_no_text_until_it_is_taken(made):
+    ghost = writing(made)
+    assert text_of(made) == "the other"
+    made.keyboard.press("Control+ArrowRight")
+    first = re.match(r"\s*\S+", ghost)[0]
+    assert text_of(made) == "the other" + first
+    made.keyboard.press("Escape")
+    assert made.locator(".cm-ghost").count() == 0 and text_of(made) == "the other" + first
+
+
+def test_tab_takes_it_whole_and_typing_along_keeps_the_rest(made):
+    ghost = writing(made)
+    made.keyboard.press("Tab")
+    assert text_of(made) == "the other" + ghost
+    ghost = writing(made)
+    made.keyboard.type(ghost[:2])
+    assert made.inner_text(".cm-ghost") == ghost[2:] and text_of(made) == "the other" + ghost[:2]
+
+
+def test_a_stale_suggestion_is_never_shown(made):
+    writing(made)
+    held = []
+    made.route("**/ghost", lambda route: held.append(route))
+    made.keyboard.press("Escape")
+    made.keyboard.type(" one")
+    for _ in range(50):
+        if held:
+            break
+        made.wait_for_timeout(50)
+    made.keyboard.press("Home")  # the cursor has left the place it was asked for
+    for route in held:
+        with_answer(route)
+    made.wait_for_timeout(200)
+    made.unroute("**/ghost")
+    assert held and made.locator(".cm-ghost").count() == 0
+
+
+def with_answer(route):
+    """Answer a request, unless the page has given it up."""
+    from playwright.sync_api import Error
+
+    try:
+        route.fulfill(status=200, content_type="application/json", body='{"content": " late"}')
+    except Error:
+        pass
+
+
+def test_marks_come_from_the_material_and_from_held_out_text(made):
+    copied = " ".join(document(3).split("\n\n")[1].split()[:12])
+    at(made, "/m/notes/write").evaluate("localStorage.clear()")
+    made.reload()
+    made.click(".cm-content")
+    made.keyboard.insert_text(f"Quite another thing. {copied}")
+    made.wait_for_selector("body[data-marked=settled], body[data-marked=none]", state="attached", timeout=60_000)
+    told = made.inner_text("#marks")
+    split = Store(made.one.store.root)
+    learnt = [row["path"] for row in rows_of(split, "notes")]
+    assert ("as in note-03.md" in told) == ("note-03.md" in learnt)
+    assert "sentences of yours" in told or "sentences were kept aside" in told
+
+
+def rows_of(store, name):
+    from netsuke.studio import shelf
+
+    return shelf.find(name, store).rows("train.jsonl")
+
+
+def test_two_models_side_by_side(made):
+    at(made, "/m/notes/compare")
+    made.fill("#prompt", "The old river")
+    made.select_option("#tokens", "48")
+    made.click("#compare .first")
+    made.wait_for_selector("body[data-compared='1']", state="attached", timeout=60_000)
+    assert all(made.locator(f"#out-{side} .t").count() for side in ("one", "two"))
+    assert made.locator(".stream .bad").count() == 0
+    made.hover("#out-one .t >> nth=0")
+    assert re.search(r"was [\d.]+% likely\. Likeliest: “", made.inner_text("#odds"))
+
+
+def test_a_document_is_found_taken_out_and_kept_again(made):
+    at(made, "/m/notes/material")
+    assert made.locator(".document").count() == 14
+    made.fill("#q", "note-03")
+    made.locator(".document").nth(1).wait_for(state="detached")
+    assert made.inner_text(".document .what a") == "note-03.md"
+    made.click("text=Take out")
+    made.wait_for_selector("text=Keep again")
+    ledger = Ledger(made.one.store.root / "ledger.db")
+    (row,) = ledger.standing().rows
+    assert row.decision == "out" and row.scope == "document" and ledger.verify() is None
+    assert "goes next" in made.inner_text(".document")
+    made.click(".document .what a")
+    assert "goes out at the next make" in made.inner_text("main") and "Note 3" in made.inner_text("pre")
+    made.click("text=Keep it again")
+    made.wait_for_selector("text=Take it out")
+    assert ledger.standing().rows == ()
+
+
+PLACES = ["/", "/m/notes", "/m/notes/compare", "/m/notes/material", "/m/notes/material/3", "/m/notes/write",
+          "/m/notes/ask", "/m/notes/search", "/m/nobody", "a make"]  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme, width", [("light", 1180), ("dark", 360)])
+@pytest.mark.parametrize("path", PLACES)
+def test_every_page_is_for_everybody(made, path, scheme, width):
+    made.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    made.set_viewport_size({"width": width, "height": 800})
+    try:
+        made.goto(made.made_at if path == "a make" else made.one.url + quote(path))
+        made.wait_for_load_state("networkidle")
+        assert made.evaluate("document.documentElement.scrollWidth") <= width
+        made.evaluate(AXE)
+        found = made.evaluate("axe.run().then((all) => all.violations)")
+        bad = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
+        assert bad == []
+    finally:
+        made.set_viewport_size({"width": 1180, "height": 820})
+        made.emulate_media(color_scheme="light")
+
+
+def test_the_keyboard_alone_reaches_the_page_and_leaves_the_editor(made):
+    at(made, "/")
+    made.keyboard.press("Tab")
+    assert made.evaluate("document.activeElement.className") == "skip"
+    writing(made)
+    made.keyboard.press("Escape")
+    made.keyboard.press("Tab")
+    assert made.evaluate("document.activeElement.closest('.cm-editor')") is None
+
+
+def test_nothing_left_the_machine_and_nothing_broke(made):
+    assert {address.split("/")[2] for address in made.asked if address.startswith("http")} == {made.one.url[7:]}
+    assert {address.split(":")[0] for address in made.asked} <= {"http", "blob", "data"}
+    wrong = [text for text in made.broken if "404 (Not Found)" not in text]  # the page of nobody is a 404
+    assert wrong == []

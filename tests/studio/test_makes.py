@@ -1,0 +1,124 @@
+"""Makes as child processes: what they say, how they end, and that nothing is lost while nobody looks."""
+
+import json
+import subprocess
+import time
+
+import httpx
+import pytest
+from studied import running
+
+from netsuke.errors import RecipeError, StoreError
+from netsuke.studio import home as first_page
+from netsuke.studio.makes import Makes, state_of
+
+
+def ended(make, seconds=100):
+    """The state of a make once its process is gone."""
+    until = time.monotonic() + seconds
+    while make.alive:
+        assert time.monotonic() < until, (make.folder / "log").read_text()
+        time.sleep(0.1)
+    return state_of(make, make.events()[0])
+
+
+EVENT = {"at": 1.0, "kind": "step", "step": "tune", "fraction": 0.5, "count": 9,
+         "text": "loss 3.5, valid 1.25 bits per byte"}  # fmt: skip
+IDLE = """
+import sys, time
+with open(sys.argv[1] + "/events.jsonl", "w") as file:
+    file.write({said!r})
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def idle(monkeypatch):
+    """A make's child that says one thing and half of another, and sleeps."""
+    code, real = IDLE.format(said=json.dumps(EVENT) + '\n{"at'), subprocess.Popen
+
+    def popen(command, **rest):
+        return real([command[0], "-c", code, *command[4:]], **rest)
+
+    monkeypatch.setattr("netsuke.studio.makes.subprocess.Popen", popen)
+
+
+JOB = {"target": "/nowhere", "shown": "nowhere", "name": None, "mb": 80.0, "minutes": 1.0}
+
+
+def test_a_make_of_nothing_fails_with_what_to_do(home, tmp_path):
+    (tmp_path / "empty").mkdir()
+    makes = Makes(home.root)
+    state = ended(makes.start({**JOB, "target": str(tmp_path / "empty")}))
+    assert state["end"]["kind"] == "failed" and state["end"]["hint"] and state["end"]["exit"] > 1
+    assert not [row for row in state["steps"] if row["step"] == "tune" and row["state"] == "done"]
+    gone = ended(makes.start(JOB))
+    assert "no folder" in gone["end"]["what"]
+
+
+def test_one_at_a_time_and_a_stop_ends_it(home, idle):
+    makes = Makes(home.root)
+    one = makes.start(JOB)
+    assert one.alive and Makes(home.root).find(one.id).alive  # whoever looks
+    with pytest.raises(RecipeError, match="nowhere is running"):
+        makes.start(JOB)
+    until = time.monotonic() + 20
+    while not one.events()[0] and time.monotonic() < until:
+        time.sleep(0.05)
+    events, place = one.events()
+    assert len(events) == 1 and one.events(place) == ([], place)  # half a line is no event yet
+    state = state_of(one, events)
+    assert state["points"] == [(9, 3.5, 1.25)] and state["step"] == "tune" and "end" not in state
+    one.stop()
+    state = ended(one, 20)
+    assert state["end"]["kind"] == "stopped" and "goes on" in state["end"]["hint"]
+    assert makes.start(JOB).id != one.id
+    next(makes.every()).stop()
+
+
+def test_closing_and_reopening_the_studio_shows_it_still(home, idle):
+    with running(home) as one, httpx.Client(base_url=one.url, trust_env=False, headers={"Origin": one.url}) as client:
+        client.get(one.link)
+        answer = client.post("/makes", data={"target": str(home.root), "mb": "80", "minutes": "1", "name": "again"})
+        assert answer.status_code == 303
+        place = answer.headers["location"]
+    with running(home) as one, httpx.Client(base_url=one.url, trust_env=False, headers={"Origin": one.url}) as client:
+        client.get(one.link)
+        assert place in client.get("/").text and "again" in client.get(place).text
+        assert client.post(f"{place}/stop").status_code == 303
+        ended(Makes(home.root).find(place.rpartition("/")[2]), 20)
+        with client.stream("GET", f"{place}/events") as events:  # ends by itself when the make has
+            text = "".join(events.iter_text())
+        assert '"ended": "stopped"' in text
+        assert "Change the dials" in client.get(place).text
+
+
+def test_a_make_that_is_not_there(home):
+    for wrong in ("..", "20260101000000-aaaaaa", "x", "20260101000000-aaaaaa/../x"):
+        with pytest.raises(StoreError):
+            Makes(home.root).find(wrong)
+
+
+def test_what_is_wrong_is_said_before_anything_starts(client, home):
+    answer = client.post("/makes", data={"target": "/nowhere", "mb": "80", "minutes": "5"})
+    assert answer.status_code == 400 and "no folder" in answer.text and not list(Makes(home.root).every())
+    assert "drop files" in client.post("/makes", data={"target": " "}).text
+    taken = client.post("/makes", data={"target": str(home.root), "name": "a/b"})
+    assert taken.status_code == 400
+
+
+def test_the_steps_of_a_plan_are_shown_once_each():
+    rows = [{"step": "read", "cached": True}, {"step": "tune", "cached": False}]
+    events = [
+        {"at": 0.0, "kind": "plan", "seconds": 60, "steps": rows},
+        {"at": 1.0, "kind": "step", "step": "tune", "fraction": 0.5, "text": "half", "count": 0},
+        {"at": 2.0, "kind": "step", "step": "pace", "fraction": 0.0, "text": "", "count": 0},
+        {"at": 3.0, "kind": "step", "step": "tune", "fraction": 1.0, "text": "all", "count": 0},
+        {"at": 4.0, "kind": "done", "name": "x"},
+    ]
+    state = state_of(None, events)
+    assert [(row["step"], row["state"]) for row in state["steps"]] == [
+        ("read", "there"), ("tune", "done"), ("pace", "runs")
+    ]  # fmt: skip
+    assert state["foretold"] == 60 and state["end"]["kind"] == "done" and state["seconds"] == 4.0
+    assert first_page.TITLES["tune"]

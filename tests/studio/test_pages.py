@@ -1,0 +1,121 @@
+"""The pages without a browser: what they show, what they say when there is nothing, and what they refuse."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netsuke.serve.refused import Refused
+from netsuke.store import Store
+from netsuke.studio import ask, drawing, write
+
+
+def test_the_first_page_shows_the_models_and_the_dials(client):
+    text = client.get("/").text
+    assert "mine" in text and 'name="mb"' in text and 'name="minutes"' in text and "70.0 MB" not in text
+    assert "No open base" not in text
+
+
+
+
+def test_a_damaged_name_is_told_and_hides_no_other(client, home):
+    (home.root / "names" / "packs" / "broken.json").write_text("{")
+    text = client.get("/").text
+    assert "broken" in text and "netsuke verify" in text and "/m/mine" in text
+
+
+@pytest.mark.parametrize("path", ["/m/nobody", "/m/..%2f..%2fetc", "/m/nobody/write", "/makes/20260101000000-aaaaaa"])
+def test_what_is_not_there_says_what_is(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 404 and "What to do" in answer.text or "no such page" in answer.text
+
+
+def test_a_pack_without_its_lists_says_so(client):
+    assert "netsuke make mine" in client.get("/m/mine/material").text
+    assert "was not taught a task" in client.get("/m/mine/ask").text
+    assert "cannot be searched" in client.get("/m/mine/search").text
+    assert client.get("/m/mine/report").status_code == 404
+
+
+def test_an_estimate_of_nothing_and_of_no_folder(client):
+    assert "Choose a folder" in client.get("/estimate").text
+    answer = client.get("/estimate?target=/nowhere&mb=80&minutes=5", headers={"HX-Request": "true"})
+    assert answer.status_code == 400 and "no folder" in answer.text and "<html" not in answer.text
+    for wrong in ("mb=-1", "mb=x", "minutes=nan", "minutes=1e99"):
+        assert client.get(f"/estimate?target=/nowhere&{wrong}").status_code == 400
+
+
+def test_scripts_get_json(client):
+    answer = client.post("/m/nobody/ghost", json={"before": "a", "after": ""})
+    assert answer.status_code == 404 and "no model" in answer.json()["error"]["message"]
+    for body in ({}, {"before": 1, "after": ""}, {"before": "a", "after": "", "more": 1}, [1]):
+        assert client.post("/m/mine/ghost", json=body).status_code == 400
+    assert client.post("/m/mine/ghost", content="{", headers={"Content-Type": "text/plain"}).status_code == 415
+    big = json.dumps({"before": "a" * 2_100_000, "after": ""})
+    assert client.post("/m/mine/ghost", content=big, headers={"Content-Type": "application/json"}).status_code == 413
+
+
+def test_ghost_text_comes_from_the_model(client):
+    answer = client.post("/m/mine/ghost", json={"before": "the other", "after": ""})
+    assert answer.status_code == 200 and set(answer.json()) <= {"content", "model"} and "content" in answer.json()
+    assert client.post("/m/mine/ghost", json={"before": " ", "after": ""}).status_code == 400
+    inside = client.post("/m/mine/ghost", json={"before": "the other", "after": " day\n"})
+    assert inside.status_code == 200 and "content" in inside.json()
+
+
+def test_two_models_write_with_probabilities(client):
+    body = {"who": "mine", "prompt": "the other", "asked": False, "tokens": 4, "seed": 1}
+    for asked in (False, True):
+        answer = client.post("/compare/stream", json={**body, "asked": asked})
+        events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+        assert answer.text.rstrip().endswith("data: [DONE]") and not [one for one in events if "error" in one]
+        told = [choice.get("logprobs") or {} for one in events for choice in one["choices"]]
+        tokens = [row for logprobs in told for row in logprobs.get("content", [])]
+        assert tokens and all(row["logprob"] <= 0 and len(row["top_logprobs"]) == 5 for row in tokens)
+        assert str(Store().root) not in answer.text
+    assert client.post("/compare/stream", json={**body, "who": "nobody"}).status_code == 404
+    gone = client.post("/compare/stream", json={**body, "who": "the base of mine"})
+    assert gone.status_code == 404 and "not in this home" in gone.json()["error"]["message"]
+
+
+# -- small things ------------------------------------------------------------------------------------------
+@given(st.text())
+def test_places_are_those_of_a_browser(text):
+    places = write.utf16(text)
+    assert len(places) == len(text) + 1
+    for at in range(len(text) + 1):
+        assert places[at] == len(text[:at].encode("utf-16-le", "surrogatepass")) // 2
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=20))
+def test_ticks_hold_all_values(values):
+    found = drawing.ticks(values)
+    assert 2 <= len(found) <= 12 and found == sorted(found)
+    room = (found[1] - found[0]) * 1e-6 + 1e-9 * max(map(abs, values))
+    assert found[0] <= min(values) + room and found[-1] >= max(values) - room
+
+
+def test_a_picture_holds_text_and_no_markup_of_others():
+    line = drawing.Line("x", [(0, 1), (2, 3)], labels=["<b>", "&"])
+    text = str(drawing.chart('"><script>', "x", "y", [line]))
+    assert "<script" not in text and "<b>" not in text and text.count("<polyline") == 1
+    assert drawing.chart("t", "x", "y", [drawing.Line("none", [])]) == ""
+
+
+def test_rows_are_lines_or_a_column_of_a_table():
+    assert ask.questions("one\n\n two \n") == ["one", "two"]
+    assert ask.questions('id,Text\n1,"a, b"\n2,c\n') == ["a, b", "c"]
+    assert ask.questions("hello, world\nyes") == ["hello, world", "yes"]
+    for wrong in ("", "  \n", "\n".join("x" * (ask.MOST_ROWS + 1))):
+        with pytest.raises(Refused):
+            ask.questions(wrong)
+
+
+def test_a_rewriting_must_stay_close():
+    passage = "The harbour lantern was mended before the winter market."
+    assert write.is_close(passage, "Before the winter market, the harbour lantern had been mended.")
+    assert not write.is_close(passage, passage)
+    assert not write.is_close(passage, "I am sorry, I cannot do that, for I am only a model.")
+    assert not write.is_close(passage, "The harbour lantern was mended before the winter market. " * 3)
+    assert not write.is_close(passage, "")
