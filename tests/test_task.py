@@ -117,7 +117,7 @@ def test_a_model_without_a_task_says_so(tmp_path):
 def test_the_api_answers_with_a_label_and_leaves_a_talk_alone(made):
     _, store, _ = made
     with (
-        running(pack_of(store) / "model.gguf") as server,
+        running(pack_of(store)) as server,
         openai.OpenAI(base_url=f"{server.url}/v1", max_retries=0, api_key=KEY) as client,
     ):
         ask = client.chat.completions.create

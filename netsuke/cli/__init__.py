@@ -112,13 +112,15 @@ def _verbs() -> list[click.Command]:
         looking,
         making,
         packing,
+        serving,
         using,
     )
 
     return [
         making.make, making.plan, making.why, curating.curate, carving.carve, looking.list_packs, looking.report,
-        looking.adapter, packing.pack, packing.keys, packing.diff, looking.verify, looking.gc, consent.consent,
-        fetching.bases, using.chat, using.complete, using.ask, using.serve,
+        looking.adapter, packing.pack, packing.diff, looking.verify, looking.gc, consent.consent,
+        fetching.bases, using.chat, using.complete, using.ask, serving.serve,
+        serving.keys, serving.usage, serving.audit,
     ]  # fmt: skip
 
 

@@ -221,7 +221,7 @@ def test_child_binds_over_a_stale_socket_and_keeps_others_files(model: Path, tmp
         with socket.socket(socket.AF_UNIX) as stale:
             stale.bind(str(place))
         (Path(folder) / "mine").write_text("keep")
-        command = [sys.executable, "-m", "netsuke.engines.llama", str(model), str(place)]
+        command = [sys.executable, "-m", "netsuke.engines.llama_child", str(model), str(place)]
         with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
             with socket.socket(socket.AF_UNIX) as probe:
                 _until(lambda: probe.connect_ex(str(place)) == 0)
