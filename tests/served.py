@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from netsuke.serve import Callers, Folders, Shelf, Supervisor, build_app
+from netsuke.serve import Callers, Folders, Shelf, Supervisor, build_app, keys
 from netsuke.serve.address import settings
 from netsuke.serve.models import Models
 from netsuke.serve.shelf import Seat
@@ -92,6 +92,16 @@ def running(
             server.should_exit = True
             thread.join()
     assert not any(seat.supervisor.engine.alive for seat in shelf.seats)
+
+
+@contextlib.contextmanager
+def keyed(server: Running, name: str, **limits: Any) -> Iterator[httpx.Client]:
+    """A client with a named key of its own."""
+    with server.client(keys.add(server.home, name, **limits)) as client:
+        try:
+            yield client
+        finally:
+            keys.remove(server.home, name)
 
 
 def until(true: Callable[[], bool], seconds: float = 30) -> None:

@@ -1,0 +1,59 @@
+"""Calls made up from our own OpenAPI: never a 500, and no answer that is not described."""
+
+from __future__ import annotations
+
+import functools
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from served import KEY, Running
+
+from netsuke.serve import openapi
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance,
+          negative_data_rejection]  # fmt: skip
+CALLS = 25  # of each kind for each route
+PATHS = sorted(path for path, verbs in openapi.described()["paths"].items() for _ in verbs)
+
+
+@functools.cache
+def described() -> schemathesis.BaseSchema:
+    schema = schemathesis.openapi.from_dict(openapi.described())
+    schema.config.generation.update(modes=list(schemathesis.GenerationMode))
+    return schema
+
+
+def small(body: object) -> object:
+    """The call with few tokens, so that the engine is soon done."""
+    if isinstance(body, dict):
+        for name in ("max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict"):
+            if isinstance(body.get(name), int) and body[name] > 4:
+                body[name] = 4
+    return body
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_attack_19_no_call_ends_in_a_500(server: Running, path: str) -> None:
+    verb = next(iter(openapi.described()["paths"][path]))
+    operation = described()[path][verb]
+
+    @hypothesis.settings(max_examples=CALLS, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(data=st.data())
+    def calls(data: st.DataObject) -> None:
+        mode = data.draw(st.sampled_from(list(schemathesis.GenerationMode)))
+        case = data.draw(operation.as_strategy(generation_mode=mode))
+        case.body = small(case.body)
+        response = case.call(base_url=server.url, headers={"Authorization": f"Bearer {KEY}"}, timeout=60)
+        case.validate_response(response, checks=CHECKS)
+
+    calls()
