@@ -137,12 +137,16 @@ class Patient(H11Protocol):
         """Whether a request is being answered."""
         return self.cycle is not None and not self.cycle.response_complete
 
+    @property
+    def is_idle(self) -> bool:
+        return not self.busy and not self.transport.is_closing()
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._expect()
         if len(self.connections) > MOST_CONNECTIONS:
-            idle = next((one for one in self.connections if isinstance(one, Patient) and not one.busy), self)
-            idle.transport.abort()
+            idle = (one for one in self.connections if isinstance(one, Patient) and one.is_idle)
+            next(idle, self).transport.abort()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

@@ -96,7 +96,7 @@ class Callers:
 
     def spend(self, name: str, tokens: int) -> None:
         """Counts tokens against the day's."""
-        if name != OWNER:
+        if tokens and name not in ("", OWNER):
             total = self.spent(name) + tokens
             self._spent[name] = (self._spent[name][0], total)
 

@@ -32,7 +32,7 @@ class Chat(Relay):
         if taught.takes(self.body):
             return await self._labelled(send)
         self.body = taught.prepared(self.body)
-        if "tools" in self.body and not await self._knows_tools():
+        if self.body.get("tools") and not await self._knows_tools():
             message = f"The chat template of {self.asked.model!r} has no place for tools, so it cannot use any."
             raise Refused(501, message, code="no_tools", param="tools")
         return await super().answer(send)

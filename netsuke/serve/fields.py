@@ -118,7 +118,7 @@ messages = Check(_messages, {"type": "array", "items": _kinds, "minItems": 1, "m
 _named_function = record(
     {"name": text(64, 1), "description": text(8192), "parameters": schema, "strict": boolean}, ("name",)
 )
-tools = each(record({"type": one_of("function"), "function": _named_function}, ("type", "function")), 128, 1)
+tools = each(record({"type": one_of("function"), "function": _named_function}, ("type", "function")), 128)
 tool_choice = either(
     one_of("none", "auto", "required"),
     record({"type": one_of("function"), "function": record({"name": text(64, 1)}, ("name",))}, ("type", "function")),

@@ -72,6 +72,8 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 headers.update(_HEADERS)
                 headers.setdefault(POLICY, "default-src 'none'; frame-ancestors 'none'")
+            elif not message.get("more_body"):
+                self._spend(record)  # before whoever asked can ask again
             await send(message)
 
         try:
@@ -88,7 +90,8 @@ class Guard:
             sorry = Refused(500, "The server failed on this request.", code="internal_error")
             await sorry.response(scope["path"])(scope, receive, hardened)
         finally:
-            self._finished(record, time.monotonic() - started)
+            self._spend(record)
+            self.done(record, time.monotonic() - started)
 
     def _admit(self, scope: Scope, record: Record) -> None:
         headers = Headers(scope=scope)
@@ -120,10 +123,10 @@ class Guard:
             headers={"WWW-Authenticate": "Bearer"},
         )
 
-    def _finished(self, record: Record, seconds: float) -> None:
-        if record.tokens and record.who:
-            try:
-                self.callers.spend(record.who, record.tokens)
-            except sqlite3.Error as error:
-                _log.error("the server's book cannot be read: %s", error)
-        self.done(record, seconds)
+    def _spend(self, record: Record) -> None:
+        """Counts the tokens that were not counted yet."""
+        try:
+            self.callers.spend(record.who, record.tokens - record.counted)
+            record.counted = record.tokens
+        except sqlite3.Error as error:
+            _log.error("the server's book cannot be read: %s", error)

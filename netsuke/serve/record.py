@@ -21,6 +21,7 @@ class Record:
     abstained: bool = False
     broke: bool = False  # the answer did not come to its end
     times: int = 1
+    counted: int = 0  # tokens that were taken off the day's already
 
     @property
     def tokens(self) -> int:

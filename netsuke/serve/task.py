@@ -22,7 +22,7 @@ class Task:
         self.way = asking.Way.of(record) if record else None
         self.shapes = (["user"], record["roles"] if record else [])
         self.examples = asking.shots_of(pack)
-        self._asker: asking.Asker | None = None
+        self._askers: dict[int, asking.Asker] = {}  # by slot: each is asked by one thread at a time
 
     def takes(self, body: Mapping[str, Any]) -> bool:
         """Whether a chat request is a question of the task, shaped as the examples were, with labels to choose from."""
@@ -42,9 +42,9 @@ class Task:
     def ask(self, messages: list[dict[str, str]], turn: Turn) -> asking.Answer:
         """Blocks; to be called in a thread, while the turn is held. Raises EngineError."""
         assert self.way
-        if self._asker is None:
-            self._asker = asking.Asker(self.supervisor.engine, self.way, self.examples)
-        return self._asker.ask(messages, id_slot=turn.slot, cache_prompt=turn.kept)
+        if turn.slot not in self._askers:
+            self._askers[turn.slot] = asking.Asker(self.supervisor.engine, self.way, self.examples)
+        return self._askers[turn.slot].ask(messages, id_slot=turn.slot, cache_prompt=turn.kept)
 
 
 def answered(answer: asking.Answer) -> dict[str, Any]:

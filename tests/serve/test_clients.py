@@ -24,8 +24,10 @@ YES = {"type": "boolean"}
 
 
 @pytest.fixture
-def theirs(server: Running) -> ollama.Client:
-    return ollama.Client(host=server.url, headers={"Authorization": f"Bearer {KEY}"}, trust_env=False)
+def theirs(server: Running) -> Iterator[ollama.Client]:
+    client = ollama.Client(host=server.url, headers={"Authorization": f"Bearer {KEY}"}, trust_env=False)
+    yield client
+    client._client.close()
 
 
 @pytest.fixture
