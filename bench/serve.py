@@ -4,8 +4,9 @@
 
 NAME is a model that is here (`netsuke list`), served in a process of its own; the peer is the same engine, asked on its
 own socket, by turns with the front. One, four: tokens a second with so many clients at once. First: what the front adds
-to the time to the first token. Cold: from the command to the first token, and the memory of both processes. Idle: 1,000 connections that say nothing. Soak: answers, streams and clients that leave, for so many seconds. Overload:
-ten times more clients than may wait. Calls: made up from our OpenAPI, right ones and wrong ones.
+to the time to the first token. Cold: from the command to the first token, and the memory of both processes. Idle: 1,000
+connections that say nothing. Soak: answers, streams and clients that leave, for so many seconds. Overload: ten times
+more clients than may be inside. Calls: made up from our OpenAPI, right ones and wrong ones.
 """
 
 from __future__ import annotations

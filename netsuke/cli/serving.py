@@ -50,7 +50,7 @@ def serve(
         return
     memory = memory_mb * 1_000_000 if memory_mb else None
     shelf = front.Shelf(_models(names, store), memory_bytes=memory, context_tokens=context, slots=slots)
-    address = front.Address(host, port, hostnames, cert, key_file, without_tls).checked()
+    address = front.Address(host, port, hostnames, cert, key_file, without_tls)
     key = front.default_key(store.root)
     front.serve(shelf, address, home=store.root, key=key, on_ready=lambda: _ready(shelf, address, key))
 
@@ -62,22 +62,25 @@ def _ready(shelf: Shelf, address: Address, key: str) -> None:
 
 
 def _is_named(name: str, store: Store) -> bool:
-    from .. import targets
-
-    return targets.named_pack(name, store) is not None
+    return name in store.names("packs")
 
 
 def _models(names: tuple[str, ...], store: Store) -> Any:
     """Where the models of these names lie; packs in folders are checked now, named ones when they are started."""
     from .. import serve as front
-    from .. import targets
 
     chosen = [name for name in names if _is_named(name, store)]
-    folders = {Path(name).resolve().name: targets.pack_folder(name, store) for name in names if name not in chosen}
+    folders = {Path(name).resolve().name: _pack_folder(name, store) for name in names if name not in chosen}
     if not names and not store.names("packs"):
         raise StoreError("there is no model to serve", hint="make one: netsuke make ~/notes")
     places = [front.Shipped(store, chosen)] if chosen or not names else []
     return front.Several([*places, *([front.Folders(folders)] if folders else [])])
+
+
+def _pack_folder(name: str, store: Store) -> Path:
+    from .. import targets  # takes its time, and a named model needs none of it
+
+    return targets.pack_folder(name, store)
 
 
 @click.group(invoke_without_command=True)

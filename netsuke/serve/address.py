@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import errno
 import ipaddress
 import resource
@@ -58,11 +59,14 @@ class Address:
 
     @property
     def url(self) -> str:
-        shown = next(iter(self.names), self.host)
-        return f"{'https' if self.tls else 'http'}://{f'[{shown}]' if ':' in shown else shown}:{self.port}"
+        shown = next(iter(self.names), f"[{self.host}]" if ":" in self.host else self.host)
+        return f"{'https' if self.tls else 'http'}://{shown}:{self.port}"
 
     def checked(self) -> Address:
-        """The address with its own host among the names. Raises EngineError where it may not or cannot be used."""
+        """The address with its own host among the names. Raises EngineError where it may not or cannot be used.
+
+        To be called once.
+        """
         where = f"{self.host}:{self.port}"
         if (self.certificate is None) != (self.private_key is None):
             raise EngineError("a certificate needs its key, and a key its certificate", where=where)
@@ -75,16 +79,15 @@ class Address:
             hint = "--hostname notes.example.org: what others write in the address bar"
             raise EngineError("every address of this machine, by which name?", where=where, hint=hint)
         own = () if self.is_loopback or self.host in ("0.0.0.0", "::") else (self.host,)
-        bracketed = tuple(f"[{name}]" if ":" in name else name for name in (*own, *self.names))
-        return Address(self.host, self.port, bracketed, self.certificate, self.private_key, self.plain)
+        names = dict.fromkeys(f"[{name}]" if ":" in name else name for name in (*own, *self.names))
+        return dataclasses.replace(self, names=tuple(names))
 
     def listening(self) -> socket.socket:
         """A listening socket. Raises EngineError."""
-        address = self.checked()
-        where = f"{address.host}:{address.port}"
+        where = f"{self.host}:{self.port}"
         try:
-            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-            return socket.create_server((address.host, address.port), family=family, backlog=1024)
+            family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+            return socket.create_server((self.host, self.port), family=family, backlog=1024)
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
             what = "the port is taken" if taken else f"the port cannot be used: {error}"
@@ -128,9 +131,10 @@ def _allow_files() -> None:
 
 
 class Patient(H11Protocol):
-    """uvicorn's connection, that closes when the head of a request does not come, or for newer ones when too many."""
+    """uvicorn's connection, that closes when the head of a request does not come; when too many, the oldest idle one."""
 
     _timer: asyncio.TimerHandle | None = None
+    since = 0.0  # when it was made, on the loop's clock
 
     @property
     def busy(self) -> bool:
@@ -144,9 +148,11 @@ class Patient(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._expect()
+        self.since = self.loop.time()
         if len(self.connections) > MOST_CONNECTIONS:
-            idle = (one for one in self.connections if isinstance(one, Patient) and one.is_idle)
-            next(idle, self).transport.abort()
+            others = [one for one in self.connections if isinstance(one, Patient) and one is not self]
+            idle = [one for one in others if one.is_idle]
+            min(idle, key=lambda one: one.since, default=self).transport.abort()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

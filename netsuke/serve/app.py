@@ -86,7 +86,7 @@ def serve(
     `on_ready` is called once, when requests are answered. Raises EngineError if the address cannot be used or the
     first engine does not start, StoreError if the home's book cannot be used.
     """
-    callers = Callers(home, key)
+    address, callers = address.checked(), Callers(home, key)
     with address.listening() as listener:
         try:
             shelf.start_first()

@@ -105,7 +105,8 @@ content = Check(_content, {"anyOf": [{"type": "string"}, each(_part, 1024).schem
 """A message's text; OpenAI's list of text parts is joined."""
 _said = record({"role": role, "content": content, "name": text(64)}, required=("role", "content"))
 _function = record({"name": text(64, 1), "arguments": text(65536)}, required=("name", "arguments"))
-_calls = each(record({"id": text(64), "type": one_of("function"), "function": _function}, ("id", "function")), 64, 1)
+_bare_call = record({"id": text(64), "type": one_of("function"), "function": _function}, ("id", "function"))
+_calls = each(Check(lambda value: {"type": "function", **_bare_call(value)}, _bare_call.schema), 64, 1)
 _call = record(
     {"role": one_of("assistant"), "content": content, "name": text(64), "tool_calls": _calls}, ("role", "tool_calls")
 )
@@ -228,7 +229,7 @@ def for_engine(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def infilling(body: Mapping[str, Any]) -> dict[str, Any]:
     """The body of /infill for the engine, and `model`. Raises Refused as `checked`."""
-    given = checked({"input_prefix": "", "input_suffix": "", "prompt": "", **body}, INFILL)
+    given = {"input_prefix": "", "input_suffix": "", "prompt": "", **checked(body, INFILL)}
     most = given.get("n_predict", DEFAULT_MAX_TOKENS)
     return {k: v for k, v in given.items() if k != "id_slot"} | {"n_predict": most}
 

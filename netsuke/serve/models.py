@@ -37,7 +37,7 @@ class Models(Protocol):
         """The names, the first one being what a request gets that names none."""
 
     def stamp(self, name: str) -> str | None:
-        """What stands for the model as it is now; None where there is none (any more)."""
+        """What stands for the model as it is now; None where there is none (any more). Raises StoreError, OSError."""
 
     def folder(self, name: str, stamp: str) -> Path:
         """The model's folder, with model.gguf in it, its bytes checked. Takes a while. Raises StoreError."""
@@ -83,22 +83,17 @@ class Shipped:
         return [name for name in self._chosen if name in there] if self._chosen else there
 
     def stamp(self, name: str) -> str | None:
-        if self._chosen and name not in self._chosen:
-            return None
-        try:
-            record = self.store.named("packs", name)
-        except StoreError:  # no name, or a damaged record
-            return None
+        record = self.store.named("packs", name) if name in self.names() else None
         return record["ref"] if record else None
 
     def folder(self, name: str, stamp: str) -> Path:
         return self.store.path(stamp)
 
     def facts(self, name: str) -> Facts | None:
-        stamp = self.stamp(name)
-        if stamp is None or stamp in self._facts:
-            return self._facts.get(stamp or "")
         try:
+            stamp = self.stamp(name)
+            if stamp is None or stamp in self._facts:
+                return self._facts.get(stamp or "")
             files = self.store.tree(stamp)
             told = _told(self.store.path(files["netsuke.json"]).read_bytes()) if "netsuke.json" in files else ("", "")
             made = self.store.made("packs", name)

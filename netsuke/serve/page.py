@@ -72,6 +72,6 @@ def serve_page(
         hint = "netsuke pack NAME --to html --serve-dir makes one"
         raise StoreError("this is no page's folder", where=str(folder), hint=hint)
     secret = secrets.token_urlsafe(16)
-    address = Address(host, port)
+    address = Address(host, port).checked()
     with address.listening() as listener:
         address.run(Page(folder, secret=secret, port=port), listener, lambda: on_ready(f"{address.url}/{secret}/"))

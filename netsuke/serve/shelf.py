@@ -165,10 +165,10 @@ class Shelf:
         return task
 
     async def _started(self, name: str, kind: Kind) -> Seat:
-        stamp = self.models.stamp(name)
-        if stamp is None:
-            raise Refused(404, f"There is no model {name!r} here.", code="model_not_found", param="model")
         try:
+            stamp = self.models.stamp(name)
+            if stamp is None:
+                raise Refused(404, f"There is no model {name!r} here.", code="model_not_found", param="model")
             folder = await asyncio.to_thread(self.models.folder, name, stamp)
             engine = self._engine(folder, kind)
             await self._make_room(expected_bytes(engine.model))
@@ -213,7 +213,11 @@ class Shelf:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             for seat in self.seats:
-                stamp = self.models.stamp(seat.name)
+                try:
+                    stamp = self.models.stamp(seat.name)
+                except (NetsukeError, OSError) as error:
+                    _log.error("%s cannot be looked up, and stays as it is: %s", seat.name, error)
+                    continue
                 if stamp != seat.stamp and self._failed.get(stamp or "", 0.0) < time.monotonic():
                     async with self._starting:
                         await self._replace(seat, stamp)

@@ -137,7 +137,8 @@ def test_attack_3_one_decision_on_every_route(
 ) -> None:
     routes = Routes(server.shelf, Writer(server.home)).paths
     paths = [*routes, "/", "/nowhere", "/v1", "/v1/models/", "/slots", "/props", "/tokenize", "/lora-adapters",
-             "/api/pull", "/docs", "/v1/%2e%2e/health", "/%2e%2e/health", "/HEALTH", "/health/", "/health%00", "/health/%2e%2e"]  # fmt: skip
+             "/api/pull", "/docs",
+             "/v1/%2e%2e/health", "/%2e%2e/health", "/HEALTH", "/health/", "/health%00", "/health/%2e%2e"]  # fmt: skip
     with httpx.Client(base_url=server.url, headers=headers, trust_env=False) as client:
         for path in paths:
             for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"):

@@ -9,7 +9,6 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -20,8 +19,12 @@ from served import KEY, Running
 
 from netsuke.serve import openapi
 
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance,
-          negative_data_rejection]  # fmt: skip
+CHECKS = [  # a 500 is not described
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
 CALLS = 25  # of each kind for each route
 PATHS = sorted(path for path, verbs in openapi.described()["paths"].items() for _ in verbs)
 

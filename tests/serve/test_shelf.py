@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from served import BODY, CHAT, FOREVER, Running, error_of, running, until
 
 from netsuke.errors import EngineError
 from netsuke.serve import Folders, Several, Shelf, Shipped
-from netsuke.serve.shelf import expected_bytes
+from netsuke.serve.shelf import LOOK_SECONDS, expected_bytes
 from netsuke.store import Store
 
 SLOW: dict[str, Any] = {"prompt": "a", "max_tokens": 1500, "grammar": FOREVER}
@@ -117,6 +118,17 @@ def test_a_new_pack_that_does_not_start_leaves_the_old_one(server: Running, ship
     until(lambda: bool(server.shelf._failed))
     with server.client() as client:
         assert client.post(CHAT, json=BODY).status_code == 200
+    assert server.seat is old
+
+
+def test_a_damaged_record_leaves_the_model_as_it_is(server: Running, shipped: Store) -> None:
+    old = server.seat
+    (shipped.root / "names" / "packs" / "one.json").write_text("{")
+    with server.client() as client:
+        error_of(client.post(CHAT, json={**BODY, "model": "nowhere"}), 404)
+        time.sleep(1.2 * LOOK_SECONDS)
+        assert client.post(CHAT, json={**BODY, "model": "one"}).status_code == 200
+        assert [card["id"] for card in client.get("/v1/models").json()["data"]] == ["one", "two"]
     assert server.seat is old
 
 
