@@ -11,15 +11,26 @@ from ..errors import RecipeError
 from . import AS_JSON, open_store, result
 
 
+REPEAT_PENALTY = click.option(
+    "--repeat-penalty",
+    default=1.1,
+    type=click.FloatRange(1, 2),
+    show_default=True,
+    help="Makes words of the last 256 tokens less likely: a small model goes in circles without it; 1 is none.",
+)
+
+
 @click.command()
 @click.argument("name")
 @click.option("--max-tokens", default=512, type=click.IntRange(1, 4096), show_default=True)
 @click.option("--temperature", default=0.7, type=click.FloatRange(0, 2), show_default=True)
-def chat(name: str, max_tokens: int, temperature: float) -> None:
+@REPEAT_PENALTY
+def chat(name: str, max_tokens: int, temperature: float, repeat_penalty: float) -> None:
     """Talk to a model in the terminal; Ctrl-D ends."""
     from .. import talk, targets
 
-    talk.chat(targets.pack_folder(name, open_store()) / "model.gguf", name, max_tokens, temperature)
+    model = targets.pack_folder(name, open_store()) / "model.gguf"
+    talk.chat(model, name, max_tokens, temperature, repeat_penalty)
 
 
 @click.command()
@@ -28,10 +39,12 @@ def chat(name: str, max_tokens: int, temperature: float) -> None:
 @click.option("--max-tokens", default=128, type=click.IntRange(1, 4096), show_default=True)
 @click.option("--temperature", default=0.3, type=click.FloatRange(0, 2), show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**31))
+@REPEAT_PENALTY
 @AS_JSON
 def complete(
-    name: str, prompt: str | None, max_tokens: int, temperature: float, seed: int | None, as_json: bool
-) -> None:
+    name: str, prompt: str | None, max_tokens: int, temperature: float, seed: int | None, repeat_penalty: float,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Go on writing from PROMPT (or from standard input)."""
     from .. import talk, targets
 
@@ -46,6 +59,7 @@ def complete(
         temperature,
         seed,
         echo=not as_json,
+        repeat_penalty=repeat_penalty,
     )
     if as_json:
         result({"name": name, "prompt": prompt, "completion": text}, True, "")

@@ -131,7 +131,7 @@ def _allow_files() -> None:
 
 
 class Patient(H11Protocol):
-    """uvicorn's connection, that closes when the head of a request does not come; when too many, the oldest idle one."""
+    """uvicorn's connection, that closes where no head of a request comes; of too many, the oldest idle one does."""
 
     _timer: asyncio.TimerHandle | None = None
     since = 0.0  # when it was made, on the loop's clock
