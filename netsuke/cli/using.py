@@ -10,7 +10,6 @@ import click
 from ..errors import RecipeError
 from . import AS_JSON, open_store, result
 
-
 REPEAT_PENALTY = click.option(
     "--repeat-penalty",
     default=1.1,
