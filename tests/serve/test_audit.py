@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import os
 import sqlite3
@@ -165,6 +166,26 @@ def test_both_tables_are_written_or_none(home: Path, monkeypatch: pytest.MonkeyP
         write(home, [Record("POST", "/v1/x", who="shop", model="tiny", status=200)])
     monkeypatch.undo()
     assert usage.rows(home) == before and audit.verify(home) is None
+
+
+def test_fault_16_two_servers_on_one_home_write_one_chain(tmp_path: Path) -> None:
+    def one(name: str) -> None:
+        for n in range(20):
+            write(tmp_path, [Record("POST", f"/{n}", who=name, model="tiny", status=200, prompt_tokens=1)])
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(one, ["a", "b", "a", "b"]))
+    assert audit.verify(tmp_path) is None and len(audit.rows(tmp_path, 1000)) == 80
+    assert {row["key"]: row["requests"] for row in usage.rows(tmp_path)} == {"a": 40, "b": 40}
+
+
+def test_fault_16_no_locale(home: Path) -> None:
+    write(home, [Record("POST", "/v1/\u00fc\u202e", who="shop", model="\u00fcn\u00efcode", status=200)])
+    plain = {**os.environ, "NETSUKE_HOME": str(home), "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for verb in (["usage"], ["usage", "--csv"], ["audit"], ["audit", "verify"], ["keys", "list"]):
+        done = subprocess.run([sys.executable, "-m", "netsuke", *verb], capture_output=True, env=plain)
+        assert done.returncode == 0, done.stderr
+        assert "\u202e".encode() not in done.stdout  # nothing that a terminal obeys
 
 
 def test_what_a_running_server_keeps_is_whole_when_it_stops(server: Running) -> None:
