@@ -105,7 +105,8 @@ def test_async_client(engine: Engine) -> None:
 def test_what_is_not_needed_is_off(engine: Engine) -> None:
     with engine.client() as client:
         assert client.get("/").status_code == 404
-        assert {client.get(path).status_code for path in ("/slots", "/metrics")} == {501}
+        assert client.get("/slots").status_code == 501
+        assert client.get("/metrics").text.startswith("# HELP llamacpp:")  # numbers alone, which the server passes on
         assert client.post("/props", json={}).status_code == 501
 
 
