@@ -45,6 +45,11 @@ def small(body: object) -> object:
     return body
 
 
+def judge(case: schemathesis.Case, response: schemathesis.Response) -> None:
+    """Raises where the answer is not as described. A body that is too large is refused whatever is in it."""
+    case.validate_response(response, checks=CHECKS[:-1] if response.status_code == 413 else CHECKS)
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_attack_19_no_call_ends_in_a_500(server: Running, path: str) -> None:
     verb = next(iter(openapi.described()["paths"][path]))
@@ -57,6 +62,6 @@ def test_attack_19_no_call_ends_in_a_500(server: Running, path: str) -> None:
         case = data.draw(operation.as_strategy(generation_mode=mode))
         case.body = small(case.body)
         response = case.call(base_url=server.url, headers={"Authorization": f"Bearer {KEY}"}, timeout=60)
-        case.validate_response(response, checks=CHECKS)
+        judge(case, response)
 
     calls()
