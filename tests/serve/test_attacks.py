@@ -163,8 +163,9 @@ def test_attack_4_a_name_is_never_a_path(server: Running, name: str) -> None:
         ):  # fmt: skip
             assert client.post(path, json=body).status_code == 404, path
     assert _tree(server.home) == before
-    with pytest.raises(NetsukeError):
-        _models(name)
+    if "\0" not in name:  # which no command line can hold
+        with pytest.raises(NetsukeError):
+            _models(name)
 
 
 def _models(name: str) -> None:
