@@ -36,6 +36,11 @@ def described() -> schemathesis.BaseSchema:
     return schema
 
 
+def shown(key: str) -> dict[str, str]:
+    """The key in every form that is described, so that no made-up one stands beside it and is all that is looked at."""
+    return {"Authorization": f"Bearer {key}", "x-api-key": key}
+
+
 def small(body: object) -> object:
     """The call with few tokens, so that the engine is soon done."""
     if isinstance(body, dict):
@@ -61,7 +66,7 @@ def test_attack_19_no_call_ends_in_a_500(server: Running, path: str) -> None:
         mode = data.draw(st.sampled_from(list(schemathesis.GenerationMode)))
         case = data.draw(operation.as_strategy(generation_mode=mode))
         case.body = small(case.body)
-        response = case.call(base_url=server.url, headers={"Authorization": f"Bearer {KEY}"}, timeout=60)
+        response = case.call(base_url=server.url, headers=shown(KEY), timeout=60)
         judge(case, response)
 
     calls()
