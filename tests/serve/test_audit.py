@@ -105,12 +105,12 @@ def test_who_asked_which_route_is_kept_and_what_was_asked_is_not(model: Path) ->
             stranger.post(f"/{'x' * 1000}", content=secret)
         home = server.home
         until(lambda: len(audit.rows(home, 9)) == 3)
-        rows = [(row.who, row.method, row.route[:20], row.model, row.status) for row in audit.rows(home, 9)]
-        assert rows == [
-            ("shop", "POST", CHAT[:20], "tiny", 200), ("shop", "POST", CHAT[:20], "", 404),
-            ("", "POST", "/" + "x" * 19, "", 401),
+        rows = sorted(audit.rows(home, 9), key=lambda row: row.status)  # they are in the order of their ends
+        assert [(row.who, row.method, row.route[:20], row.model, row.status) for row in rows] == [
+            ("shop", "POST", CHAT[:20], "tiny", 200), ("", "POST", "/" + "x" * 19, "", 401),
+            ("shop", "POST", CHAT[:20], "", 404),
         ]  # fmt: skip
-        assert audit.rows(home, 9)[0].completion_tokens > 0
+        assert rows[0].completion_tokens > 0
         assert audit.verify(home) is None
         assert all(secret.encode() not in file.read_bytes() for file in home.rglob("*") if file.is_file())
 
