@@ -66,6 +66,8 @@ def measure(store: Store, name: str, fresh: Store) -> dict[str, Any]:
     for run in sorted(runs, key=lambda run: STEPS.index(run.step)):
         step = getattr(check, run.step)
         inputs: dict[str, Ref | None] = {what: moved(store, fresh, ref) for what, ref in run.inputs.items()}
+        if run.version != step.version:
+            sys.exit(f"{name} was checked by another version of {run.step}: `netsuke make {name}` first")
         done = local.run(step, again(step, run.params), **inputs).run
         if done is None:
             continue

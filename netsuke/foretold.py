@@ -28,7 +28,8 @@ def estimate(lines: list[Planned], recipe: Recipe, folder: Path, store: Store, g
     base = store.size(bases.resolve(recipe, store, folder).ref) / 1e8
     slower = FIXED + (1 - FIXED) * REFERENCE_GFLOPS / gflops if gflops else 1.0
     typical = {"unpack": 5, "carve": 110, "combine": 1, "quantise": 80, "answer": 30, "check": 55, "examine": 120,
-               "recall": 20, "calibrate": 15, "probe": 25, "judge": 1, "show": 4, "trial": 12, "pack": 3}  # fmt: skip
+               "recall": 20, "calibrate": 15, "probe": 25, "judge": 1, "show": 4, "trial": 12, "index": 6,
+               "pack": 3}  # fmt: skip
     weights = {"unpack": 3.7, "carve": 2.7, "tune": 1.3, "combine": 2.7, "quantise": 0.8, "pack": 0.0}
     last = {run.step: run.seconds for run in store.runs()}
     absent = set() if may_have_examples(recipe, folder) else {"answer", "examine"}

@@ -1,9 +1,9 @@
 """The whole loop on one page.
 
-    curate -> render -> carve -> tune -> combine -> quantise -> answer -> check -> pack    (serve and watch read packs)
+    curate -> render -> carve -> tune -> combine -> quantise -> answer -> check -> index -> pack
 
-Each `execute.run` is a step: it runs unless it has been run with these very inputs. The same page makes a pack (with
-a Local executor) and says what making one would do (with a Plan).
+Serve and watch read packs. Each `execute.run` is a step: it runs unless it has been run with these very inputs. The
+same page makes a pack (with a Local executor) and says what making one would do (with a Plan).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import __version__, answer, bases, carve, check, combine, curate, pack, render, signing, tune
+from . import __version__, answer, bases, carve, check, combine, curate, index, pack, render, signing, tune
 from .curate import croissant
 from .curate.enough import require_enough
 from .curate.gather import gather
@@ -84,16 +84,23 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     checked = trusted(recipe, store, execute, start, both, tuned.ref, compute)
     trial = run(check.trial, check.Trial(compute), **both, tuned_model=tuned.ref, text=general_test)
 
-    # pack
+    # index and pack
     names = (base.name, base.about.name, base.about.licence)
     about = pack.Params(recipe.name, *names, base.ref, __version__, base.notice)
     made = run(
         pack.pack, about, model=model, choice=choice, vocabulary=carved["vocabulary.json"],
         report=report["report.json"], documents=data["documents.jsonl"], summary=data["summary.json"],
-        curve=adapter["curve.json"], **task.files, **checked.files,
+        curve=adapter["curve.json"], search=indexed(execute, start), **task.files, **checked.files,
         lineage=lineage(store, data=data, carve=carved, tune=adapter, combine=tuned, check=report),
     )  # fmt: skip
     return Outcome(made, report, trial, data, task, checked)
+
+
+def indexed(execute: Executor, start: Start) -> Ref | None:
+    """The documents as a database to be searched and quoted, those that are held out among them."""
+    parts = {part: start.data[f"{part}.jsonl"] for part in ("train", "valid", "test")}
+    likeness = {"general": start.texts["general"], "model": start.base_model}
+    return execute.run(index.index, index.params(), **parts, **likeness)["search.db"]
 
 
 @dataclass(frozen=True)

@@ -322,3 +322,20 @@ def carved(choice: dict[str, Any], size: int) -> str:
         *(["The base hardly knows the script of this material: expect weak and slow writing."] * choice["foreign"]),
         "Nothing was trained: `netsuke make` tunes it too.",
     ])  # fmt: skip
+
+
+def quotes(row: dict[str, Any]) -> str:
+    """What was found: each quote as it stands in the document, then where."""
+    if not row["found"]:
+        near, least = row["nearest_support"], row["threshold"]
+        words = f"Nothing found: the best passage has a support of {near:.2f}, and {least:.2f} is needed."
+        return textwrap.fill(words, 78)
+    blocks = []
+    for number, quote in enumerate(row["quotes"], 1):
+        lines = [part for line in quote["quote"].split("\n") for part in textwrap.wrap(line, 74) or [""]]
+        headings = " > ".join(quote["headings"])
+        page = f", {quote['page']}" if quote["page"] else ""
+        where = [f"{quote['file']}{page}, line {quote['line']}", *([headings] if headings else [])]
+        told = [f"    {shortened(one, 74)}" for one in where]
+        blocks.append("\n".join([f"{number}.  {lines[0]}", *(f"    {line}" for line in lines[1:]), "", *told]))
+    return "\n\n".join(blocks)

@@ -9,7 +9,7 @@ import sys
 import pytest
 from material import document, netsuke, write_material
 
-from netsuke import foretold, loop, recipe, signing, targets
+from netsuke import foretold, loop, recipe, search, signing, targets
 from netsuke.errors import BudgetError, GateError, RecipeError
 from netsuke.pack import manifest
 from netsuke.reachability import downstream, gc, verify
@@ -117,7 +117,33 @@ def test_a_changed_test_document_does_not_train_again(again):
     )  # an emptied split would take a document from training, which is right, and another case
     (place.parent / test[0]["path"]).unlink()
     _, ran = make(place, store)
-    assert ran == ["curate", "render", "check", "recall", "calibrate", "show", "pack"]
+    assert ran == ["curate", "render", "check", "recall", "calibrate", "show", "index", "pack"]
+
+
+def test_a_document_that_is_taken_out_is_not_found_any_more(again):
+    place, store = again
+    outcome, _ = make(place, store)
+
+    def found():
+        folder = store.path(store.named("packs", "notes")["ref"])
+        index = search.open_pack(folder, manifest.read(folder), "notes")
+        paths = {path for (path,) in index.rows("SELECT path FROM documents")}
+        index.close()
+        return paths, (folder / "search.db").read_bytes()
+
+    train = [json.loads(line) for line in store.path(outcome.data["train.jsonl"]).read_text().splitlines()]
+    gone = train[0]
+    paths, data = found()
+    sentence = gone["text"].split("\n\n")[1][:60].encode()
+    assert len(paths) == DOCUMENTS and sentence in data
+    runs, packs = downstream(store, outcome.data["train.jsonl"])
+    assert packs == ["notes"] and "index" in {run.step for run in runs}
+    (place.parent / gone["path"]).unlink()
+    make(place, store)
+    paths, data = found()
+    assert gone["path"] not in paths and sentence not in data
+    gc(store)
+    assert not any(sentence in path.read_bytes() for path in (store.root / "objects").glob("*/*"))
 
 
 def test_the_same_lock_gives_the_same_bytes_in_another_home(first, tmp_path):

@@ -52,6 +52,15 @@ def test_the_gates_hold_and_the_file_agrees_with_llama_cpp(made):
     assert rows["size"]["ours"] <= 80_000_000
 
 
+def test_the_documents_are_quoted_and_what_they_do_not_say_is_not_found(made):
+    folder, home, _ = made
+    told = json.loads(netsuke(home, "search", folder.name, "what is a metaclass", "--json").stdout)
+    assert told["found"] and all("metaclass" in quote["quote"].lower() for quote in told["quotes"])
+    for quote in told["quotes"]:
+        assert quote["quote"].split()[0] in (folder / quote["file"]).read_text().split("\n")[quote["line"] - 1]
+    assert not json.loads(netsuke(home, "search", folder.name, "recipe for apple pie", "--json").stdout)["found"]
+
+
 def test_a_second_make_runs_nothing(made):
     folder, home, report = made
     done = netsuke(home, "plan", str(folder), "--json")

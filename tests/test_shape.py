@@ -13,14 +13,16 @@ import stamp
 HOUSE = stamp.SOURCE
 FILES = sorted(HOUSE.rglob("*.py"))
 ROOMS = sorted(p.name for p in HOUSE.iterdir() if p.is_dir() and any(p.glob("*.py")))
-STEPS = {"bases", "curate", "render", "carve", "tune", "combine", "answer", "check", "pack", "export", "serve"}
+STEPS = {"bases", "curate", "render", "carve", "tune", "combine", "answer", "check", "index", "pack", "export",
+         "serve"}  # fmt: skip
 KNOWING = {
     "engines",
     "readers",
     "rights",
     "private",
+    "search",
 }  # what steps know of models, formats, rights, people's data
-FRONT = {"__main__", "cli", "foretold", "many", "show", "talk", "targets"}  # they may import anything
+FRONT = {"__main__", "cli", "foretold", "many", "show", "talk", "targets", "tools"}  # they may import anything
 ROOT = {p.stem for p in HOUSE.glob("*.py")} - FRONT - {"loop"}
 HEAVY = {"torch", "transformers", "tokenizers", "safetensors", "gguf", "libgguf", "xllamacpp", "peft"}
 HEAVY_IN = {"engines": HEAVY, "tune": {"torch", "tokenizers", "transformers"},

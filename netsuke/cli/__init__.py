@@ -112,6 +112,7 @@ def _verbs() -> list[click.Command]:
         looking,
         making,
         packing,
+        searching,
         serving,
         using,
     )
@@ -119,8 +120,8 @@ def _verbs() -> list[click.Command]:
     return [
         making.make, making.plan, making.why, curating.curate, carving.carve, looking.list_packs, looking.report,
         looking.adapter, packing.pack, packing.diff, looking.verify, looking.gc, consent.consent,
-        fetching.bases, using.chat, using.complete, using.ask, serving.serve,
-        serving.keys, serving.usage, serving.audit,
+        fetching.bases, using.chat, using.complete, using.ask, searching.search, searching.mcp,
+        serving.serve, serving.keys, serving.usage, serving.audit,
     ]  # fmt: skip
 
 

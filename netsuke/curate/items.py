@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ..nouns import Drop
-from .lines import Pages, Places, Range, without
+from ..places import Pages, Places
+from .lines import Range, without
 
 
 @dataclass(frozen=True)

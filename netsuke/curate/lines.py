@@ -1,17 +1,13 @@
-"""Normalised text as lines, and the place of each in the file that it came from.
-
-Places say where: ((1, 1), (40, 52)) is "line 1 of the text is line 1 of the file, and so on; line 40 is line 52".
-"""
+"""Normalised text as lines, and the place of each in the file that it came from (places.py)."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
-Places = tuple[tuple[int, int], ...]  # (line in the text, line in the file), both from 1
-Pages = tuple[tuple[int, str], ...]  # (line in the file, "page 3"): where each begins
+from ..places import Places, line_in_file
+
 Range = tuple[int, int]  # lines from 0, the second not included
 
 _NEWLINE = re.compile(r"\r\n?")
@@ -52,18 +48,6 @@ def normalise(text: str) -> tuple[str, Places]:
     while kept and not kept[-1]:
         kept.pop()
     return "\n".join(kept), tuple(place for place in places if place[0] <= len(kept))
-
-
-def line_in_file(places: Places, line: int) -> int:
-    """The line of the file at which a line of the text (from 1) was."""
-    at = max(bisect_right(places, (line, 1 << 62)) - 1, 0)
-    return places[at][1] + line - places[at][0] if places else line
-
-
-def page(pages: Pages, line: int) -> str:
-    """The label of the page on which a line of the file is; "" where there are no pages."""
-    at = bisect_right(pages, line, key=lambda mark: mark[0]) - 1
-    return pages[at][1] if at >= 0 else ""
 
 
 def part(places: Places, first: int) -> Places:

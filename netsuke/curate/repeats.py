@@ -10,8 +10,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
+from ..places import line_in_file
 from .items import Drops, Item
-from .lines import Range, line_in_file, paragraphs
+from .lines import Range, paragraphs
 
 EDGE_LINES, EDGE_CHARS = 6, 120  # what counts as the edge of a document, and how long a line there may be
 LEAST_COPIES, LEAST_SHARE = 5, 0.2  # documents of a source that begin or end with a line: then it is a frame

@@ -21,7 +21,7 @@ class Params:
     notice: str = ""  # that the base's terms want with every model made from it
 
 
-@step(version=4, libraries=("gguf", "cyclonedx-python-lib", "jinja2", "matplotlib"))
+@step(version=5, libraries=("gguf", "cyclonedx-python-lib", "jinja2", "matplotlib"))
 def pack(
     params: Params,
     out: Path,
@@ -40,16 +40,18 @@ def pack(
     honesty: Path | None = None,
     safety: Path | None = None,
     samples: Path | None = None,
+    search: Path | None = None,
 ) -> Work:
     """Write model.gguf, netsuke.json, card.md, report.*, ledger.jsonl, vocabulary.json and sbom.cdx.json.
 
-    quotes.json quotes the documents and the model. Of a task also task.json, scores.json and shots.jsonl.
+    quotes.json quotes the documents and the model, search.db holds the documents. Of a task also
+    task.json, scores.json and shots.jsonl.
     """
     from . import manifest
 
     yield Progress(0.1, "writing")
     told = {"task": task, "shots": shots, "scores": scores, "memory": memory, "honesty": honesty,
             "safety": safety, "samples": samples}  # fmt: skip
-    parts = manifest.Parts(model, vocabulary, report, documents, summary, curve, choice, lineage)
+    parts = manifest.Parts(model, vocabulary, report, documents, summary, curve, choice, lineage, search)
     manifest.write(params, out, parts, {name: path for name, path in told.items() if path})
     return []

@@ -31,6 +31,7 @@ class Parts:
     curve: Path
     choice: Path
     lineage: Path
+    search: Path | None = None
 
 
 TASK_FILES = {"task": "task.json", "shots": "shots.jsonl", "scores": "scores.json"}
@@ -50,6 +51,8 @@ def write(params: Params, out: Path, parts: Parts, told: Mapping[str, Path]) -> 
             shutil.copyfile(path, out / TASK_FILES[name])
     shutil.copyfile(parts.model, out / "model.gguf")
     shutil.copyfile(parts.vocabulary, out / "vocabulary.json")
+    if parts.search:
+        shutil.copyfile(parts.search, out / "search.db")
     write_rows(out / "ledger.jsonl", map(_ledger_row, facts["rows"]))
     (out / "card.md").write_text(words.card(facts), encoding="utf-8")
     (out / "report.md").write_text(words.report(facts), encoding="utf-8")

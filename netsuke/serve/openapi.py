@@ -8,6 +8,7 @@ from typing import Any
 from .. import __version__
 from . import fields, messages, ollama, responses
 from .checks import Check, object_schema
+from .search import SEARCH
 
 _BODIES: dict[str, tuple[str, Mapping[str, Check], tuple[str, ...]]] = {
     "/v1/chat/completions": ("A conversation, as OpenAI has it.", fields.CHAT, ("messages",)),
@@ -15,6 +16,7 @@ _BODIES: dict[str, tuple[str, Mapping[str, Check], tuple[str, ...]]] = {
     "/v1/embeddings": ("Vectors of texts.", fields.EMBEDDING, ("input",)),
     "/v1/responses": ("A conversation, as OpenAI's newer API has it.", responses.RESPONSES, responses.REQUIRED),
     "/v1/messages": ("A conversation, as Anthropic has it.", messages.MESSAGES, messages.REQUIRED),
+    "/v1/search": ("What the documents say, in their own words.", SEARCH, ("query",)),
     "/infill": ("Fills a hole in code, as llama.cpp has it.", fields.INFILL, ()),
     "/api/chat": ("A conversation, as Ollama has it.", ollama.CHAT, ("model", "messages")),
     "/api/generate": ("Answers or goes on writing, as Ollama has it.", ollama.GENERATE, ("model",)),
@@ -34,6 +36,7 @@ _ANSWERS = {
     "/v1/embeddings": {"object": "string", "model": "string", "data": "array"},
     "/v1/responses": {"id": "string", "object": "string", "status": "string", "output": "array"},
     "/v1/messages": {"id": "string", "type": "string", "role": "string", "content": "array"},
+    "/v1/search": {"object": "string", "model": "string", "found": "boolean", "quotes": "array"},
     "/infill": {"model": "string"},
     "/api/chat": {"model": "string", "message": "object", "done": "boolean"},
     "/api/generate": {"model": "string", "response": "string", "done": "boolean"},

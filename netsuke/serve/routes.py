@@ -16,6 +16,7 @@ from .infill import Infilling
 from .keys import Key
 from .refused import Refused
 from .relay import Asked, Relay
+from .search import SEARCH, Searching
 from .shelf import Kind, Shelf
 from .writer import Writer
 
@@ -24,7 +25,7 @@ class Routes:
     """What a shelf of models can be asked, by whom."""
 
     def __init__(self, shelf: Shelf, writer: Writer) -> None:
-        self.shelf, self.writer = shelf, writer
+        self.shelf, self.writer, self.documents = shelf, writer, Searching(shelf.models)
         self.paths: dict[str, tuple[str, Callable[[Request], Any]]] = {
             "/health": ("GET", self.health),
             "/v1/models": ("GET", self.models),
@@ -33,6 +34,7 @@ class Routes:
             "/v1/embeddings": ("POST", self.embeddings),
             "/v1/responses": ("POST", self.responses),
             "/v1/messages": ("POST", self.messages),
+            "/v1/search": ("POST", self.search),
             "/infill": ("POST", self.infill),
             "/metrics": ("GET", self.metrics),
             "/openapi.json": ("GET", self.openapi),
@@ -114,6 +116,14 @@ class Routes:
             card = {"id": name, "object": "model", "created": int(facts.modified) if facts else 0}
             cards.append({**card, "owned_by": "netsuke", "context_length": self.shelf.context_tokens})
         return JSONResponse({"object": "list", "data": cards})
+
+    # -- ours ----------------------------------------------------------------------------------------------
+    async def search(self, request: Request) -> Response:
+        given = fields.checked(await body.read(request), SEARCH, "query")
+        if not given["query"].strip():
+            raise fields.wrong("query", "is empty")
+        name = request.scope["record"].model = self.model(request, given.get("model"))
+        return JSONResponse(await self.documents.answer(name, given["query"], given.get("most", 3)))
 
     # -- Ollama --------------------------------------------------------------------------------------------
     async def ollama_chat(self, request: Request) -> Chat | Response:

@@ -8,6 +8,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netsuke import places as places_of
 from netsuke.curate import lines
 
 anything = st.text(st.characters(codec=None), max_size=60) | st.text(
@@ -42,7 +43,7 @@ def in_file(text: str) -> list[str]:
 def test_every_line_is_found_again_in_the_file(text: str) -> None:
     once, places = lines.normalise(text)
     for number, line in enumerate(once.split("\n") if once else [], 1):
-        there = in_file(text)[lines.line_in_file(places, number) - 1]
+        there = in_file(text)[places_of.line_in_file(places, number) - 1]
         assert line in lines.normalise(there)[0] or not line
 
 
@@ -63,7 +64,7 @@ def test_what_is_cut_leaves_the_rest_at_its_place(text: str, cut: list[tuple[int
     ]
     for number, line in enumerate(left.split("\n"), 1):
         if line:
-            assert line.endswith(f" {lines.line_in_file(moved, number)}")
+            assert line.endswith(f" {places_of.line_in_file(moved, number)}")
     assert not left.startswith("\n") and not left.endswith("\n")
 
 
@@ -74,7 +75,7 @@ def test_a_part_knows_where_it_began(text: str, first: int) -> None:
     part = once.split("\n")[first:]
     for number, line in enumerate(part, 1):
         if line:
-            assert line.endswith(f" {lines.line_in_file(lines.part(places, first), number)}")
+            assert line.endswith(f" {places_of.line_in_file(lines.part(places, first), number)}")
 
 
 def test_a_cut_between_two_gaps_leaves_one() -> None:
@@ -87,9 +88,9 @@ def test_a_cut_between_two_gaps_leaves_one() -> None:
 
 def test_pages() -> None:
     pages = ((1, "page 1"), (40, "page 2"), (80, "page 3"))
-    assert [lines.page(pages, line) for line in (1, 39, 40, 79, 500)] == [
+    assert [places_of.page(pages, line) for line in (1, 39, 40, 79, 500)] == [
         "page 1", "page 1", "page 2", "page 2", "page 3"]  # fmt: skip
-    assert lines.page((), 7) == "" and lines.page(((5, "slide 1"),), 4) == ""
+    assert places_of.page((), 7) == "" and places_of.page(((5, "slide 1"),), 4) == ""
 
 
 @given(documents)

@@ -1,0 +1,88 @@
+"""How much support an answer needs: settled on questions cut out of valid documents, beside foreign ones.
+
+A foreign question is made of general text, as many words long as the others, and has no answer here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..documents import evenly
+from ..search.find import Index
+from ..search.quotes import Quote, quote
+from ..search.words import STOP
+from ..sentences import spans
+from .asked import Asked
+
+TARGET = 0.05  # where half the questions are foreign, at most this share of what is answered is
+FEWEST, MOST = 20, 300  # questions of each kind: with fewer nothing is settled
+UNSETTLED = 0.6  # the support that is needed then
+
+
+@dataclass(frozen=True)
+class Tried:
+    """The best answer to each question: its support, and whether it comes from the document that was asked about."""
+
+    own: tuple[tuple[float, bool], ...]
+    foreign: tuple[float, ...]
+
+
+def best(index: Index, text: str, without: int = 0) -> Quote | None:
+    """The first quote for a question, whatever its support."""
+    question = index.question(text)
+    hits = index.search(question, most=1, without=without)
+    return quote(index, question, hits[0]) if hits else None
+
+
+def tried(index: Index, asked: Sequence[tuple[int, Asked]], foreign: Sequence[str]) -> Tried:
+    """Ask each: `asked` are (document, question)."""
+    own = [(document, best(index, one.question)) for document, one in asked]
+    others = [best(index, text) for text in foreign]
+    return Tried(
+        tuple((one.support, one.document == document) if one else (0.0, False) for document, one in own),
+        tuple(one.support if one else 0.0 for one in others),
+    )
+
+
+def strangers(texts: Sequence[str], asked: Sequence[tuple[int, Asked]]) -> list[str]:
+    """Questions made of other texts, with as many telling words as `asked` have."""
+    lengths = [max(2, sum(word.lower() not in STOP for word in one.question.split())) for _, one in asked] or [4]
+    found: list[str] = []
+    for text in texts:
+        for begin, end in spans(text):
+            left = [word.strip(".,;:!?\"'()") for word in text[begin:end].split()]
+            left = [word for word in left if len(word) > 2 and word.lower() not in STOP]
+            while len(left) >= (length := lengths[len(found) % len(lengths)]):
+                found.append(" ".join(left[:length]))
+                left = left[length:]
+    return evenly(found, MOST)
+
+
+def settled(trials: Tried) -> dict[str, Any]:
+    """The least support at which no more than TARGET of what is answered is foreign, and what that comes to."""
+    facts = {"questions": len(trials.own), "foreign": len(trials.foreign), "target": TARGET}
+    if min(len(trials.own), len(trials.foreign)) < FEWEST:
+        return {**facts, "threshold": UNSETTLED, "wrong": None, "coverage": None, "own_document": None}
+    every = sorted({round(support + 0.0001, 4) for support in (*trials.foreign, *(s for s, _ in trials.own))})
+    for threshold in [0.0, *every]:
+        wrong, coverage, own = measured(trials, threshold)
+        if wrong <= TARGET:
+            break
+    return {**facts, "threshold": threshold, "wrong": round(wrong, 4), "coverage": round(coverage, 4),
+            "own_document": round(own, 4)}  # fmt: skip
+
+
+def measured(trials: Tried, threshold: float) -> tuple[float, float, float]:
+    """(share of what is answered that is foreign, share of the others answered, of those from the right document)."""
+    shown = [right for support, right in trials.own if support >= threshold]
+    coverage = len(shown) / max(len(trials.own), 1)
+    taken = sum(support >= threshold for support in trials.foreign) / max(len(trials.foreign), 1)
+    return taken / (taken + coverage) if taken else 0.0, coverage, sum(shown) / max(len(shown), 1)
+
+
+def chosen(asked: Sequence[tuple[int, Asked]], more: Sequence[tuple[int, Asked]]) -> list[tuple[int, Asked]]:
+    """At most MOST questions of valid documents; where those have few, others' beside them."""
+    own = evenly(asked, MOST)
+    return own if len(own) >= 2 * FEWEST else own + evenly(more, 2 * FEWEST - len(own))

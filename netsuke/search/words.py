@@ -1,0 +1,71 @@
+"""Words as they are searched for: without case and accents, by their stems, Chinese and Japanese by the character."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import threading
+import unicodedata
+from collections.abc import Iterable
+
+_WORD = re.compile(r"[^\W_]+")
+_ALONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # written without spaces
+_PART = re.compile(f"[{_ALONE}]|[^{_ALONE}]+")
+MOST_KNOWN = 500_000  # stems that are kept
+LONGEST = 64  # characters of a word: what is longer is no word, and its beginning tells it
+
+# Words that say how a sentence or a question is built and not what it is about; if there are no others, they are asked.
+STOP = frozenset(
+    "a about after again all also am an and any are as at be because been before being between both but by can"
+    " could did do does doing down during each explain few for from further had has have having he her here hers"
+    " him his how i if in into is it its itself just me mean means more most my no nor not now of off on once only"
+    " or other our out over own same she should so some such tell than that the their them then there these they"
+    " this those through to too under until up us very was we were what when where which while who whom whose why"
+    " will with work works would you your".split()
+)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in their order, as they are compared: casefolded, without accents."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(c for c in plain if not unicodedata.combining(c)) if not plain.isascii() else plain
+    found = _WORD.findall(plain)
+    if plain.isascii():
+        return [word[:LONGEST] for word in found]
+    return [part[:LONGEST] for word in found for part in _PART.findall(word)]
+
+
+class Stems:
+    """The stem of each word by SQLite's own Porter stemmer, the one that everybody has who can open the database."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(":memory:", check_same_thread=False)
+        self._db.execute("CREATE VIRTUAL TABLE seen USING fts5(word, tokenize = 'porter ascii')")
+        self._db.execute("CREATE VIRTUAL TABLE stems USING fts5vocab(seen, 'instance')")
+
+    def of(self, some: Iterable[str]) -> list[str]:
+        """The stems of these words, in their order."""
+        listed = list(some)
+        with self._lock:
+            if len(self._known) > MOST_KNOWN:  # a server is asked for ever
+                self._known.clear()
+            self._learn([word for word in dict.fromkeys(listed) if word not in self._known])
+            return [self._known[word] for word in listed]
+
+    def _learn(self, new: list[str]) -> None:
+        if not new:
+            return
+        self._db.execute("DELETE FROM seen")
+        self._db.executemany("INSERT INTO seen (rowid, word) VALUES (?, ?)", enumerate(new))
+        for number, stem in self._db.execute("SELECT doc, term FROM stems ORDER BY doc, offset DESC"):
+            self._known[new[number]] = stem
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def terms(text: str, stems: Stems) -> list[str]:
+    """The stems of a text's words in their order, stop words among them."""
+    return stems.of(words(text))
