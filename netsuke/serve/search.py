@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .. import search
 from ..errors import StoreError
-from ..search.find import Index
 from .checks import Check, integer, text
 from .models import Models
 from .refused import Refused
+
+if TYPE_CHECKING:
+    from ..search.find import Index
 
 SEARCH: dict[str, Check] = {"model": text(256), "query": text(2_000), "most": integer(1, 10), "user": text(256)}
 
@@ -27,6 +28,8 @@ class Searching:
 
     async def answer(self, name: str, query: str, most: int) -> dict[str, Any]:
         """Quotes with their places. Raises Refused: 501 where a pack has no documents, 503 where they are damaged."""
+        from .. import search  # it needs numpy, which a server that only writes does not
+
         try:
             async with self._lock:
                 index = await self._index(name)
@@ -46,6 +49,8 @@ class Searching:
 
 
 def _open(folder: Path, name: str) -> Index:
+    from .. import search
+
     manifest = folder / "netsuke.json"
     record: dict[str, Any] = json.loads(manifest.read_bytes()) if manifest.is_file() else {"files": {}}
     if "search.db" not in record["files"]:
