@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import StoreError
-from ..terminal import say
+from ..terminal import escaped, say
 from . import AS_JSON, open_store, result
 
 if TYPE_CHECKING:
@@ -187,14 +187,9 @@ def audit(context: click.Context, last: int, as_json: bool) -> None:
     root = open_store().root
     rows = [vars(row) for row in book.rows(root, last)]
     names = ("number", "time", "who", "method", "route", "model", "status", "prompt_tokens", "completion_tokens")
-    cells = [[_shown(str(row[name])) for name in names] for row in rows]
+    cells = [[escaped(str(row[name])) for name in names] for row in rows]
     titles = [name.replace("_tokens", "") for name in names]
     result({"rows": rows, "head": book.head(root)[1]}, as_json, lambda: show.grid([titles, *cells], (0, 6, 7, 8)))
-
-
-def _shown(text: str) -> str:
-    """Without what would move or colour the terminal: strangers choose which route they ask for."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 @audit.command("verify")

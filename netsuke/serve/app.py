@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 
 from .address import Address
 from .callers import Callers
-from .guard import Guard
+from .guard import Guard, Refusing, as_json
 from .record import Record
 from .refused import Refused
 from .routes import Routes
@@ -32,12 +32,14 @@ def build_app(
     tls: bool = False,
     more: Sequence[BaseRoute] = (),
     open_paths: Collection[str] = (),
+    refusing: Refusing = as_json,
 ) -> Starlette:
     """The ASGI application. Its lifespan starts what is on the shelf and stops it, and keeps the home's book.
 
     `port` and `hosts` (names beside the loopback ones) are what a request's Host may say. `more` are further routes:
     behind the same guard, they find scope["key"] (who asks) and scope["record"] (fill in `model` and tokens), and
-    app.state has `shelf` and `callers`. `open_paths` of them may be read without a key.
+    app.state has `shelf`, `callers` and `documents`. `open_paths` of them may be read without a key; `refusing` makes
+    the answer to a request that is refused.
     """
     writer = Writer(callers.home)
     routes = Routes(shelf, writer)
@@ -58,15 +60,17 @@ def build_app(
             callers.close()
 
     guard = Middleware(
-        Guard, callers=callers, port=port, hosts=hosts, tls=tls, open_paths={"/health", *open_paths}, done=done
-    )
+        Guard, callers=callers, port=port, hosts=hosts, tls=tls, open_paths={"/health", *open_paths}, done=done,
+        refusing=refusing,
+    )  # fmt: skip
+    say_no = _saying_no(refusing)
     app = Starlette(
         routes=[*routes.all(), *more],
         middleware=[guard],
-        exception_handlers={Refused: _say_no, HTTPException: _say_no},
+        exception_handlers={Refused: say_no, HTTPException: say_no},
         lifespan=lifespan,
     )
-    app.state.shelf, app.state.callers = shelf, callers
+    app.state.shelf, app.state.callers, app.state.documents = shelf, callers, routes.documents
     app.router.redirect_slashes = False
     return app
 
@@ -78,8 +82,6 @@ def serve(
     home: Path,
     key: str,
     on_ready: Callable[[], None] | None = None,
-    more: Sequence[BaseRoute] = (),
-    open_paths: Collection[str] = (),
 ) -> None:
     """Serves a shelf until SIGINT or SIGTERM; all it started is stopped then.
 
@@ -90,18 +92,17 @@ def serve(
     with address.listening() as listener:
         try:
             shelf.start_first()
-            app = build_app(
-                shelf, callers, port=address.port, hosts=address.names, tls=address.tls, more=more,
-                open_paths=open_paths,
-            )  # fmt: skip
+            app = build_app(shelf, callers, port=address.port, hosts=address.names, tls=address.tls)
             address.run(app, listener, on_ready)
         finally:
             shelf.stop_first()
 
 
-async def _say_no(request: Request, error: Exception) -> Response:
-    if isinstance(error, HTTPException):
-        headers = dict(error.headers or {})
-        return Refused(error.status_code, f"{error.detail}.", headers=headers).response(request.scope["path"])
-    assert isinstance(error, Refused)
-    return error.response(request.scope["path"])
+def _saying_no(refusing: Refusing) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def say_no(request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException):
+            error = Refused(error.status_code, f"{error.detail}.", headers=dict(error.headers or {}))
+        assert isinstance(error, Refused)
+        return refusing(request.scope, error)
+
+    return say_no

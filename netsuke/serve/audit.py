@@ -60,11 +60,16 @@ def append(database: sqlite3.Connection, records: Iterable[Record]) -> None:
     database.execute("INSERT OR REPLACE INTO audit_head VALUES (1, ?, ?)", (number, previous))
 
 
-def rows(home: Path, last: int) -> list[Row]:
-    """The last rows, oldest first. Raises StoreError."""
+def rows(
+    home: Path, last: int, *, who: str | None = None, model: str | None = None, hundred: int | None = None
+) -> list[Row]:
+    """The last rows, oldest first: of a key, of a model, of statuses from 100 `hundred` on. Raises StoreError."""
+    wanted = {"who": who, "model": model, "status / 100": hundred}
+    asked = {column: value for column, value in wanted.items() if value is not None}
+    where = " AND ".join(f"{column} = ?" for column in asked) or "TRUE"
     with book.opened(home) as database:
-        query = f"SELECT {', '.join(_COLUMNS)} FROM audit ORDER BY number DESC LIMIT ?"
-        return [Row(*found) for found in database.execute(query, (last,))][::-1]
+        query = f"SELECT {', '.join(_COLUMNS)} FROM audit WHERE {where} ORDER BY number DESC LIMIT ?"
+        return [Row(*found) for found in database.execute(query, (*asked.values(), last))][::-1]
 
 
 def head(home: Path) -> tuple[int, str]:

@@ -23,10 +23,12 @@ MINUTE, DAY = 60.0, 86_400.0
 class Callers:
     """The owner and the named keys of a home; the one place that says who somebody is. Not for several threads."""
 
-    def __init__(self, home: Path, key: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, home: Path, key: str, *, cookie: str = SESSION, clock: Callable[[], float] = time.time
+    ) -> None:
         if not key:
             raise ValueError("the server needs a key")
-        self.home, self.clock = home, clock
+        self.home, self.cookie, self.clock = home, cookie, clock
         self._owner = keys.digest(key)
         self._sessions: set[str] = set()
         self._database: sqlite3.Connection | None = None
@@ -51,7 +53,7 @@ class Callers:
             shown.append(credential.strip() if scheme.lower() == "bearer" else "")
         found = [self._of_key(one) for one in shown]
         if not shown and (method in ("GET", "HEAD") or "origin" in headers):
-            found = [self._of_session(one) for one in _cookies(headers)]
+            found = [self._of_session(one) for one in _cookies(headers, self.cookie)]
         first = found[0] if found else None
         return first if all(one == first for one in found) else None
 
@@ -106,9 +108,9 @@ class Callers:
             self._database = None
 
 
-def _cookies(headers: Headers) -> list[str]:
+def _cookies(headers: Headers, cookie: str) -> list[str]:
     pairs = (pair.strip().partition("=") for value in headers.getlist("cookie") for pair in value.split(";"))
-    return [value for name, _, value in pairs if name == SESSION]
+    return [value for name, _, value in pairs if name == cookie]
 
 
 def _too_much(message: str, code: str, wait_seconds: float) -> Refused:

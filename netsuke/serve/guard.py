@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .callers import Callers
@@ -25,16 +26,22 @@ POLICY = "Content-Security-Policy"
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
 }
 _log = logging.getLogger("netsuke.serve")
+
+Refusing = Callable[[Scope, Refused], Response]
+
+
+def as_json(scope: Scope, refused: Refused) -> Response:
+    """The answer to a request that is refused, in the shape of the API that was asked."""
+    return refused.response(scope["path"])
 
 
 class Guard:
     """ASGI middleware: refuses, or hands on and adds the security headers to the answer.
 
     A route finds its Record in scope["record"] and the Key in scope["key"]. `done` gets each finished Record and
-    its seconds. `open_paths` may be read without a key.
+    its seconds. `open_paths` may be read without a key. A route may say a policy of its own.
     """
 
     def __init__(
@@ -47,10 +54,12 @@ class Guard:
         tls: bool = False,
         open_paths: Collection[str] = ("/health",),
         done: Callable[[Record, float], None] = lambda record, seconds: None,
+        refusing: Refusing = as_json,
     ) -> None:
         others = {host for name in hosts for host in (name.lower(), f"{name.lower()}:{port}")}
         ours = {f"{name}:{port}" for name in LOOPBACK}
         self.app, self.callers, self.done, self.open_paths = app, callers, done, set(open_paths)
+        self.refusing = refusing
         self.hosts = {*LOOPBACK, *ours, *others}
         # a page on another port of this machine is another page; the other names may be a proxy's, with TLS
         schemes = ("https",) if tls else ("http",)
@@ -71,6 +80,7 @@ class Guard:
                 record.status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers.update(_HEADERS)
+                headers.setdefault("Referrer-Policy", "no-referrer")
                 headers.setdefault(POLICY, "default-src 'none'; frame-ancestors 'none'")
             elif not message.get("more_body"):
                 self._spend(record)  # before whoever asked can ask again
@@ -80,7 +90,7 @@ class Guard:
             try:
                 self._admit(scope, record)
             except Refused as refused:
-                return await refused.response(scope["path"])(scope, receive, hardened)
+                return await self.refusing(scope, refused)(scope, receive, hardened)
             await self.app({**scope, "record": record}, receive, hardened)
         except Exception:
             record.broke = True
@@ -88,7 +98,7 @@ class Guard:
                 raise
             _log.exception("%s failed", record.path)
             sorry = Refused(500, "The server failed on this request.", code="internal_error")
-            await sorry.response(scope["path"])(scope, receive, hardened)
+            await self.refusing(scope, sorry)(scope, receive, hardened)
         finally:
             self._spend(record)
             self.done(record, time.monotonic() - started)

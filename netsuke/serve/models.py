@@ -40,7 +40,10 @@ class Models(Protocol):
         """What stands for the model as it is now; None where there is none (any more). Raises StoreError, OSError."""
 
     def folder(self, name: str, stamp: str) -> Path:
-        """The model's folder, with model.gguf in it, its bytes checked. Takes a while. Raises StoreError."""
+        """The model's folder, with model.gguf in it, or its file alone; its bytes checked. Takes a while.
+
+        Raises StoreError.
+        """
 
     def facts(self, name: str) -> Facts | None:
         """None where there is no such model. Cheap after the first time."""

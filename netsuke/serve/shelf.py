@@ -14,7 +14,7 @@ from typing import Any, Literal, Self, TypeVar
 from ..engines.llama import Engine
 from ..errors import EngineError, NetsukeError
 from ..machine import peak_memory_bytes
-from .models import Models
+from .models import FILE, Models
 from .refused import Refused
 from .supervisor import Supervisor
 from .task import Task
@@ -139,23 +139,33 @@ class Shelf:
 
     @property
     def up(self) -> bool:
-        """Whether something answers."""
-        return any(seat.supervisor.up for seat in self._seats.values())
+        """Whether something answers, or nothing was asked for yet."""
+        return not self._seats or any(seat.supervisor.up for seat in self._seats.values())
 
     @contextlib.asynccontextmanager
-    async def lent(self, name: str, kind: Kind = "text") -> AsyncIterator[Seat]:
-        """The running model, started if need be; it is not stopped inside the block. Raises Refused: 404, 503."""
+    async def lent(self, name: str, kind: Kind = "text", stamp: str | None = None) -> AsyncIterator[Seat]:
+        """The running model, started if need be; it is not stopped inside the block. Raises Refused: 404, 503.
+
+        With a stamp it is this very model or none: 503 where another one has the name by now.
+        """
         seat = self._seats.get((name, kind))
-        if seat is None:  # a start goes on when whoever asked for it leaves
-            start = self._in_background(self._at_last(name, kind))
+        if seat is None or stamp not in (None, seat.stamp):  # a start goes on when whoever asked for it leaves
+            start = self._in_background(self._at_last(name, kind, stamp))
             seat = await asyncio.shield(start)
         with seat.using():
             yield seat
 
     # -- coming and going ----------------------------------------------------------------------------------
-    async def _at_last(self, name: str, kind: Kind) -> Seat:
+    async def _at_last(self, name: str, kind: Kind, stamp: str | None) -> Seat:
         async with self._starting:
-            return self._seats.get((name, kind)) or await self._started(name, kind)
+            old = self._seats.get((name, kind))
+            if old and stamp not in (None, old.stamp):
+                await self._replace(old, self.models.stamp(name))
+            seat = self._seats.get((name, kind)) or await self._started(name, kind)
+            if stamp not in (None, seat.stamp):
+                message = f"Another {name!r} runs than the one that was asked; load the page again."
+                raise Refused(503, message, code="model_changed", headers={"Retry-After": "2"})
+            return seat
 
     def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
@@ -180,9 +190,9 @@ class Shelf:
         await self._make_room(0, sparing=seat)
         return seat
 
-    def _engine(self, folder: Path, kind: Kind) -> Engine:
+    def _engine(self, place: Path, kind: Kind) -> Engine:
         return Engine(
-            folder / "model.gguf",
+            place if place.is_file() else place / FILE,
             context_tokens=self.context_tokens,
             threads=self.threads,
             slots=1 if kind == "vectors" else self.slots,

@@ -16,6 +16,7 @@ from served import BODY, CHAT, FOREVER, Running, error_of, running, until
 
 from netsuke.errors import EngineError
 from netsuke.serve import Folders, Several, Shelf, Shipped
+from netsuke.serve.refused import Refused
 from netsuke.serve.shelf import LOOK_SECONDS, expected_bytes
 from netsuke.store import Store
 
@@ -201,3 +202,34 @@ def test_attack_5_a_damaged_file_takes_nobody_else_down(model: Path, tmp_path: P
             error_of(client.post(CHAT, json={**BODY, "model": name}), 503, "model_unavailable")
             assert client.post(CHAT, json={**BODY, "model": "tiny"}).status_code == 200
     shutil.rmtree(tmp_path / "cut")
+
+
+@pytest.mark.parametrize("newer", [True, False])
+def test_a_very_model_is_lent_or_none(shipped: Store, tmp_path: Path, newer: bool) -> None:
+    before = shipped.named("packs", "one")["ref"]  # type: ignore[index]
+    ref = ship(shipped, tmp_path / "new", "one" if newer else "three", seed=3)
+
+    async def borrowed() -> tuple[str, int]:
+        async with Shelf(Shipped(shipped), context_tokens=512, threads=1) as shelf:
+            shipped.name("packs", "one", {"ref": before, "recipe": ""})
+            async with shelf.lent("one") as old:
+                assert old.stamp == before
+                if newer:
+                    shipped.name("packs", "one", {"ref": ref, "recipe": ""})
+                try:
+                    async with shelf.lent("one", stamp=ref) as seat:
+                        assert old.supervisor.engine.alive  # it is still in use
+                        return seat.stamp, len(shelf.seats)
+                except Refused as refused:
+                    return refused.code or "", len(shelf.seats)
+
+    assert asyncio.run(borrowed()) == ((ref, 1) if newer else ("model_changed", 1))
+
+
+def test_a_file_alone_is_a_model_too(shipped: Store, tmp_path: Path) -> None:
+    class Alone(Folders):
+        def folder(self, name: str, stamp: str) -> Path:
+            return super().folder(name, stamp) / "model.gguf"
+
+    with running(Alone({"alone": tmp_path / "one"})) as server, server.client() as client:
+        assert client.post(CHAT, json=BODY).json()["model"] == "alone"
