@@ -1,6 +1,6 @@
 """Tasks learnt from 50, 500 and 5,000 examples, beside the base with and without examples, and TF-IDF.
 
-    python -m bench.tasks [--minutes 2] [--seeds 3] [--items 200] [--quick] [--json] [--check]
+    python -m bench.tasks [--minutes 2] [--seeds 3] [--items 200] [--only TASK] [--counts 50 500] [--quick] [--json] [--check]
 
 Debian's package lists: sections (labels) and versions (an extraction). Each row is a whole make, from the table to the
 checked pack. Prints a table and one JSON line; `--check` ends with 1 where ours is below the base with examples.
@@ -31,13 +31,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--items", type=int, default=200, help="held-out examples that are answered")
     parser.add_argument("--only", choices=TASKS)
+    parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="examples of each table")
     parser.add_argument("--quick", action="store_true", help="50 examples, one seed, half a minute, 30 items")
     parser.add_argument("--json", action="store_true", help="one line of JSON and no table")
     parser.add_argument("--check", action="store_true", help="exit 1 where ours is below the base with examples")
     options = parser.parse_args()
     if options.quick:
         options.minutes, options.seeds, options.items = 0.5, 1, 30
-    counts = COUNTS[:1] if options.quick else COUNTS
+    counts = COUNTS[:1] if options.quick else options.counts
     rows = []
     with tempfile.TemporaryDirectory() as room:
         for task in [options.only] if options.only else TASKS:
