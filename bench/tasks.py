@@ -2,8 +2,9 @@
 
     python -m bench.tasks [--minutes 2] [--seeds 3] [--items 200] [--only TASK] [--counts 50 500] [--quick] [--check]
 
-Debian's package lists: sections (labels) and versions (an extraction), 50, 500 and 5,000 examples to learn from beside
-60 to choose by and those that are answered. Each row is a whole make, from the table to the checked pack. Prints a table and one JSON line; `--check` ends with 1 where ours is below the base with examples.
+Debian's package lists: sections (labels) and versions (an extraction), 50, 500 and 5,000 examples to learn from, beside
+60 to choose by and those that are answered. Each row is a whole make, from the table to the checked pack. Prints a
+table and one JSON line; `--check` ends with 1 where ours is below the base with examples.
 """
 
 from __future__ import annotations
