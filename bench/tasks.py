@@ -1,9 +1,10 @@
 """Tasks learnt from 50, 500 and 5,000 examples, beside the base with and without examples, and TF-IDF.
 
-    python -m bench.tasks [--minutes 2] [--seeds 3] [--items 200] [--quick] [--json] [--check]
+    python -m bench.tasks [--minutes 2] [--seeds 3] [--items 200] [--only TASK] [--counts 50 500] [--quick] [--check]
 
-Debian's package lists: sections (labels) and versions (an extraction). Each row is a whole make, from the table to the
-checked pack. Prints a table and one JSON line; `--check` ends with 1 where ours is below the base with examples.
+Debian's package lists: sections (labels) and versions (an extraction), 50, 500 and 5,000 examples to learn from, beside
+60 to choose by and those that are answered. Each row is a whole make, from the table to the checked pack. Prints a
+table and one JSON line; `--check` ends with 1 where ours is below the base with examples.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 TASKS, COUNTS = ("sections", "versions"), (50, 500, 5000)
+VALID = 60
 PEER = "base, with examples"
 
 
@@ -31,13 +33,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--items", type=int, default=200, help="held-out examples that are answered")
     parser.add_argument("--only", choices=TASKS)
+    parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="examples of each table")
     parser.add_argument("--quick", action="store_true", help="50 examples, one seed, half a minute, 30 items")
     parser.add_argument("--json", action="store_true", help="one line of JSON and no table")
     parser.add_argument("--check", action="store_true", help="exit 1 where ours is below the base with examples")
     options = parser.parse_args()
     if options.quick:
         options.minutes, options.seeds, options.items = 0.5, 1, 30
-    counts = COUNTS[:1] if options.quick else COUNTS
+    counts = COUNTS[:1] if options.quick else options.counts
     rows = []
     with tempfile.TemporaryDirectory() as room:
         for task in [options.only] if options.only else TASKS:
@@ -63,11 +66,12 @@ def line(row: dict[str, Any]) -> str:
 def measure(room: Path, task: str, count: int, minutes: float, seeds: int, items: int) -> dict[str, Any]:
     """Medians over seeds of the first score of each who answered, each seed's values beside."""
     folder = room / f"{task}-{count}"
-    command = [sys.executable, ROOT / "examples/debian-packages", folder, "--task", task, "--count", str(count)]
+    command = [sys.executable, ROOT / "examples/debian-packages", folder, "--task", task, "--count"]
+    command.append(str(count + VALID + items))
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     started, found = time.perf_counter(), []
     for seed in range(seeds):
-        found.append(made(room, folder / "netsuke.toml", minutes, seed, items))
+        found.append(made(room, folder / "netsuke.toml", minutes, seed, items, count))
     first = found[0][0]["score"]
     by_seed = [{row["who"]: row["value"] for row in rows if row["score"] == first} for rows in found]
     return {
@@ -77,7 +81,7 @@ def measure(room: Path, task: str, count: int, minutes: float, seeds: int, items
     }  # fmt: skip
 
 
-def made(room: Path, place: Path, minutes: float, seed: int, items: int) -> list[dict[str, Any]]:
+def made(room: Path, place: Path, minutes: float, seed: int, items: int, count: int) -> list[dict[str, Any]]:
     """The rows of scores.json of one make, whether it ships or not."""
     from netsuke import bases, loop, recipe
     from netsuke.bases.fetch import fetch
@@ -87,7 +91,9 @@ def made(room: Path, place: Path, minutes: float, seed: int, items: int) -> list
     store = Store(room / "home")
     wanted = dataclasses.replace(recipe.load(place, loop.SECTIONS), minutes=minutes, seed=seed)
     task = dataclasses.replace(wanted.params["task"], items=items)
-    wanted = dataclasses.replace(wanted, params={**wanted.params, "task": task})
+    every = count + VALID + items
+    curate = dataclasses.replace(wanted.params["curate"], test=items / every, valid=VALID / every)
+    wanted = dataclasses.replace(wanted, params={**wanted.params, "task": task, "curate": curate})
     fetch(bases.find(wanted.base), store, lambda done, total: None)
     rows: list[dict[str, Any]] = []
     try:

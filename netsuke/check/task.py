@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
@@ -82,7 +83,9 @@ def by_words(train: Sequence[Row], valid: Sequence[Row], test: Sequence[Row]) ->
     def fitted(strength: float) -> Any:
         words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2))
         model = make_pipeline(words, LogisticRegression(C=strength, max_iter=1000))
-        return model.fit([input_of(row) for row in train], labels)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The number of unique classes")  # few examples of many labels
+            return model.fit([input_of(row) for row in train], labels)
 
     try:
         models = [fitted(strength) for strength in REGULARISATION]
