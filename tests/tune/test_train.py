@@ -48,6 +48,14 @@ def test_it_learns(place, tmp_path, method):
     assert work.step == work.steps == 24
 
 
+@pytest.mark.parametrize("lessons, kept", [(False, 1), (True, 3)])
+def test_of_looks_at_few_lessons_the_last_that_is_as_good_is_kept(place, tmp_path, lessons, kept):
+    work = job(place, tmp_path)
+    work.valid = [dataclasses.replace(text, lesson=lessons) for text in work.valid]
+    work.history = [{"step": n, "valid": bits} for n, bits in enumerate((2.0, 1.0, 1.2, 1.09, 1.3))]
+    assert work.best["step"] == kept
+
+
 @pytest.mark.parametrize("stop_after", [1, 5, 8, 13, 23])
 def test_an_interrupted_run_ends_with_the_same_bits(place, tmp_path, monkeypatch, stop_after):
     monkeypatch.setattr(train, "CHECKPOINT_TOKENS", 32 * 2 * 4)
