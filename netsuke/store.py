@@ -314,6 +314,13 @@ class Store:
             raise StoreError(what, where=str(path), hint=hint) from error
         return dict(record)
 
+    def made(self, kind: str, name: str) -> float:
+        """When a name was last pointed somewhere, in seconds since 1970; 0 where there is none."""
+        try:
+            return self._name_path(kind, name).stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
     def names(self, kind: str) -> list[str]:
         """The names of a kind, in order."""
         return sorted(p.stem for p in (self.root / "names" / kind).glob("*.json"))

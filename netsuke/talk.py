@@ -13,16 +13,25 @@ from .errors import EngineError, RecipeError
 from .terminal import say
 
 CONTEXT_TOKENS = 4096
+REPEATED_TOKENS = 256  # that a repeat penalty looks back on
 
 
 def complete(
-    model: Path, prompt: str, max_tokens: int, temperature: float, seed: int | None, *, echo: bool
+    model: Path,
+    prompt: str,
+    max_tokens: int,
+    temperature: float,
+    seed: int | None,
+    *,
+    echo: bool,
+    repeat_penalty: float = 1.0,
 ) -> str:
     """The model's continuation of `prompt`; with `echo` it is also written to stdout as it comes."""
     body: dict[str, Any] = {
         "prompt": prompt,
         "n_predict": max_tokens,
         "temperature": temperature,
+        **_against_loops(repeat_penalty),
         "stream": True,
     }
     if seed is not None:
@@ -40,7 +49,7 @@ def complete(
     return "".join(parts)
 
 
-def chat(model: Path, name: str, max_tokens: int, temperature: float) -> None:
+def chat(model: Path, name: str, max_tokens: int, temperature: float, repeat_penalty: float = 1.0) -> None:
     """Read lines from standard input, answer each; ends at the end of input."""
     messages: list[dict[str, str]] = []
     say(f"{name}: write a line, Ctrl-D ends. It writes in your voice; it does not know facts.")
@@ -50,7 +59,7 @@ def chat(model: Path, name: str, max_tokens: int, temperature: float) -> None:
                 continue
             messages.append({"role": "user", "content": line})
             try:
-                answer = _answer(engine, messages, max_tokens, temperature)
+                answer = _answer(engine, messages, max_tokens, temperature, repeat_penalty)
             except EngineError as error:  # too long, say: the talk goes on without this line
                 say(f"error: {error}")
                 messages.pop()
@@ -82,9 +91,16 @@ def _ask() -> str | None:
         return None
 
 
-def _answer(engine: Engine, messages: list[dict[str, str]], max_tokens: int, temperature: float) -> str:
+def _against_loops(repeat_penalty: float) -> dict[str, Any]:
+    return {"repeat_penalty": repeat_penalty, "repeat_last_n": REPEATED_TOKENS}
+
+
+def _answer(
+    engine: Engine, messages: list[dict[str, str]], max_tokens: int, temperature: float, repeat_penalty: float
+) -> str:
     """The streamed answer; the oldest exchanges leave when the talk is longer than the context."""
     body = {"messages": messages, "max_tokens": max_tokens, "temperature": temperature, "stream": True}
+    body |= _against_loops(repeat_penalty)
     while sum(len(m["content"]) for m in messages) > 3 * (CONTEXT_TOKENS - max_tokens) and len(messages) > 1:
         del messages[:2]
     parts: list[str] = []

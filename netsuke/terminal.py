@@ -26,3 +26,8 @@ def paint(text: str, colour: str) -> str:
     if not sys.stderr.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text
     return f"\x1b[1;{_CODES[colour]}m{text}\x1b[0m"
+
+
+def escaped(text: str) -> str:
+    """Without what would move, turn or colour what stands around it: strangers choose which route they ask for."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

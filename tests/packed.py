@@ -24,7 +24,7 @@ def speaks_ascii(path):
     head.data.flush()
 
 
-def small_pack(folder, name="mine", source=None, rows=(), spoken=False, **model):
+def small_pack(folder, name="mine", source=None, rows=(), spoken=False, base="f" * 64, **model):
     """A pack in `folder`: of a tiny model, or of a copy of `source`; `rows` are the ledger's."""
     folder.mkdir()
     if source:
@@ -41,7 +41,7 @@ def small_pack(folder, name="mine", source=None, rows=(), spoken=False, **model)
     record = {
         "netsuke": 1, "made_with": "0.1.0", "lineage": {}, "chat_template_sha256": None,
         "name": name, "measures": measures,
-        "base": {"name": "tiny", "title": "Tiny", "licence": "MIT", "sha256": "f" * 64},
+        "base": {"name": "tiny", "title": "Tiny", "licence": "MIT", "sha256": base},
         "files": {p.name: {"sha256": hashlib.sha256(p.read_bytes()).hexdigest(), "bytes": p.stat().st_size}
                   for p in sorted(folder.iterdir())},
     }  # fmt: skip

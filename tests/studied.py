@@ -8,12 +8,15 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 from packed import small_pack
 from tiny import tiny_gguf
 
 from netsuke import studio
+from netsuke.serve import Shelf
+from netsuke.serve.address import settings
 from netsuke.store import Store
 from netsuke.studio.door import Door
 
@@ -27,6 +30,7 @@ class Open:
 
     url: str
     door: Door
+    shelf: Shelf
     store: Store
 
     @property
@@ -50,19 +54,19 @@ def with_pack(store, folder, name="mine", **pack):
 
 
 @contextlib.contextmanager
-def running(store: Store) -> Iterator[Open]:
+def running(store: Store, **options: Any) -> Iterator[Open]:
     """The studio under uvicorn in a thread, until the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        app, door = studio.build_studio(store, key=KEY, port=port)
-        config = uvicorn.Config(app, log_level="warning", ws="none", lifespan="on", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
+        app, door = studio.build_studio(store, key=KEY, port=port, **options)
+        server = uvicorn.Server(uvicorn.Config(app, **settings(app) | {"timeout_graceful_shutdown": 1}))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
             while not server.started and thread.is_alive():
                 time.sleep(0.02)
-            yield Open(f"http://127.0.0.1:{port}", door, store)
+            yield Open(f"http://127.0.0.1:{port}", door, app.state.shelf, store)
         finally:
             server.should_exit = True
             thread.join()
+    assert not any(seat.supervisor.engine.alive for seat in app.state.shelf.seats)

@@ -140,8 +140,8 @@ def test_the_command_line_starts_light():
 
 
 def test_serving_and_the_studio_load_nothing_that_makes():
-    code = "import json, sys, netsuke.studio, netsuke.serve; from netsuke.studio.app import House, routes\n"
-    code += "from netsuke.store import Store; routes(House(Store())); print(json.dumps(sorted(sys.modules)))"
+    code = "import json, sys, netsuke.studio, netsuke.serve; from netsuke.store import Store\n"
+    code += "netsuke.studio.build_studio(Store(), key='k', port=1); print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(json.loads(done.stdout))
     assert "netsuke.studio.write" in loaded

@@ -117,7 +117,7 @@ def test_a_model_without_a_task_says_so(tmp_path):
 def test_the_api_answers_with_a_label_and_leaves_a_talk_alone(made):
     _, store, _ = made
     with (
-        running(pack_of(store) / "model.gguf") as server,
+        running(pack_of(store)) as server,
         openai.OpenAI(base_url=f"{server.url}/v1", max_retries=0, api_key=KEY) as client,
     ):
         ask = client.chat.completions.create
@@ -136,6 +136,27 @@ def test_the_api_answers_with_a_label_and_leaves_a_talk_alone(made):
         talk_ = [{"role": "system", "content": "Go on."}, {"role": "user", "content": "sail rope"}]
         plain = ask(model="tiny", messages=talk_, max_tokens=4)
         assert "netsuke" not in (plain.model_extra or {})
+
+
+def test_the_other_apis_answer_with_the_label_too(made):
+    _, store, _ = made
+    asked = [{"role": "user", "content": "sail rope tide"}]
+    with running(pack_of(store)) as server, server.client() as client:
+        plain = client.post("/v1/chat/completions", json={"messages": asked}).json()
+        said, row = plain["choices"][0]["message"], plain["netsuke"]
+        label = said["content"] or said["refusal"]
+        ollama = {"model": "tiny", "messages": asked}
+        whole = client.post("/api/chat", json={**ollama, "stream": False}).json()
+        assert (whole["message"]["content"], whole["netsuke"]) == (label, row)
+        assert whole["done"] and whole["prompt_eval_count"] > 0
+        lines = [json.loads(line) for line in client.post("/api/chat", json=ollama).text.splitlines()]
+        assert "".join(line["message"]["content"] for line in lines) == label and lines[-1]["done"]
+        one = client.post("/api/generate", json={"model": "tiny", "prompt": "sail rope tide", "stream": False})
+        assert one.json()["response"] == label
+        theirs = client.post("/v1/messages", json={"messages": asked, "max_tokens": 9}).json()
+        assert theirs["content"] == [{"type": "text", "text": label}]
+        answer = client.post("/v1/responses", json={"input": "sail rope tide"}).json()
+        assert answer["output"][0]["content"][0]["text"] == label
 
 
 def test_what_it_has_learnt_is_taken_along_and_gone_on_from(made, tmp_path):

@@ -115,14 +115,15 @@ def _verbs() -> list[click.Command]:
         opening,
         packing,
         searching,
+        serving,
         using,
     )
 
     return [
         making.make, making.plan, making.why, curating.curate, carving.carve, looking.list_packs, looking.report,
-        looking.adapter, packing.pack, packing.keys, packing.diff, looking.verify, looking.gc, consent.consent,
+        looking.adapter, packing.pack, packing.diff, looking.verify, looking.gc, consent.consent,
         fetching.bases, using.chat, using.complete, using.ask, searching.search, searching.mcp,
-        using.serve, opening.open_studio,
+        serving.serve, serving.keys, serving.usage, serving.audit, opening.open_studio,
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Opening the studio: pages in the browser and the API beside them."""
+"""Opening the studio: pages in the browser and the API at the same address."""
 
 from __future__ import annotations
 
@@ -15,43 +15,39 @@ if TYPE_CHECKING:
 
 
 @click.command("open")
-@click.argument("name", required=False)
+@click.argument("name", required=False, default="")
 @click.option("--port", default=8177, type=click.IntRange(1, 65535), show_default=True)
+@click.option("--memory-mb", type=click.IntRange(1), help="For all models together [default: half of the machine's].")
 @click.option("--no-browser", is_flag=True, help="Print the link and open nothing.")
-def open_studio(name: str | None, port: int, no_browser: bool) -> None:
+def open_studio(name: str, port: int, memory_mb: int | None, no_browser: bool) -> None:
     """Open the studio in the browser: make models, look at them, write with them. Ctrl-C stops it.
 
-    With NAME an OpenAI-style API of that model answers at the same address. The link that is printed works once;
-    while a studio runs, `netsuke open` prints another one.
+    Every model that is here is also served at the same address, as by `netsuke serve`. With NAME its page is opened,
+    and it answers where a request names no model. The link that is printed works once; while a studio runs,
+    `netsuke open` prints another one.
     """
-    from .. import serve, studio, targets
-    from ..serve import app
+    from .. import serve, studio
+    from ..studio import shelf
 
     store = open_store()
-    key = serve.default_key(store.root)
+    if name:
+        shelf.find(name, store)
+    key, address = serve.default_key(store.root), serve.Address(port=port).checked()
     try:
-        listener = app.listen("127.0.0.1", port)
+        listener = address.listening()
     except EngineError:
-        if link := another_link(port, key):
+        if link := another_link(port, key, name):
             return shown(link, no_browser)
         raise
     with listener:
-        api, supervisor = None, None
-        if name:
-            from ..engines.llama import Engine
-
-            engine = Engine(targets.pack_folder(name, store) / "model.gguf")
-            supervisor = serve.Supervisor(name, engine)
-            api = serve.build_app(supervisor, key=key, port=port)
-        application, door = studio.build_studio(store, key=key, port=port, api=api, lent=supervisor)
+        memory = memory_mb * 1_000_000 if memory_mb else None
+        application, door = studio.build_studio(store, key=key, port=port, first=name, memory_bytes=memory)
 
         def ready() -> None:
-            shown(f"http://127.0.0.1:{port}/enter?token={door.token()}", no_browser)
-            if name:
-                say(f"{name} also answers at http://127.0.0.1:{port}/v1\nkey: {key}")
-            say("Ctrl-C stops it")
+            shown(f"{address.url}/enter?token={door.token(name)}", no_browser)
+            say(f"every model here also answers at {address.url}/v1\nkey: {key}\nCtrl-C stops it")
 
-        app.run(application, listener, ready)
+        address.run(application, listener, ready)
     tell_running(store)
 
 
@@ -62,13 +58,13 @@ def shown(link: str, no_browser: bool) -> None:
         click.launch(link)
 
 
-def another_link(port: int, key: str) -> str | None:
+def another_link(port: int, key: str, name: str = "") -> str | None:
     """A new link of the studio that answers at a port, if it is one that knows our key."""
     import httpx
 
-    address = f"http://127.0.0.1:{port}/enter"
+    address, headers = f"http://127.0.0.1:{port}/enter", {"Authorization": f"Bearer {key}"}
     try:
-        answer = httpx.post(address, headers={"Authorization": f"Bearer {key}"}, timeout=5, trust_env=False)
+        answer = httpx.post(address, headers=headers, params={"name": name}, timeout=5, trust_env=False)
     except httpx.HTTPError:
         return None
     return f"{address}?token={answer.text}" if answer.status_code == 200 else None

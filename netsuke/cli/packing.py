@@ -52,17 +52,6 @@ def pack(name: str, place: Path | None, to: str, serve_dir: bool, share: bool, f
 
 
 @click.command()
-@AS_JSON
-def keys(as_json: bool) -> None:
-    """Print the public key that packs are signed with; made at the first make."""
-    from .. import signing
-
-    own = signing.own_keys(open_store().root)
-    value = {"public": str(own.public), "fingerprint": own.fingerprint, "pem": own.public.read_text()}
-    result(value, as_json, f"{value['pem']}\nfingerprint {own.fingerprint}\n{own.public}: give this file to others")
-
-
-@click.command()
 @click.argument("before")
 @click.argument("after")
 @AS_JSON

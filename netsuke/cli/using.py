@@ -1,27 +1,35 @@
-"""Using a model: in the terminal, or as an API."""
+"""Using a model in the terminal."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from ..errors import RecipeError
-from ..terminal import say
 from . import AS_JSON, open_store, result
+
+REPEAT_PENALTY = click.option(
+    "--repeat-penalty",
+    default=1.1,
+    type=click.FloatRange(1, 2),
+    show_default=True,
+    help="Makes words of the last 256 tokens less likely: a small model goes in circles without it; 1 is none.",
+)
 
 
 @click.command()
 @click.argument("name")
 @click.option("--max-tokens", default=512, type=click.IntRange(1, 4096), show_default=True)
 @click.option("--temperature", default=0.7, type=click.FloatRange(0, 2), show_default=True)
-def chat(name: str, max_tokens: int, temperature: float) -> None:
+@REPEAT_PENALTY
+def chat(name: str, max_tokens: int, temperature: float, repeat_penalty: float) -> None:
     """Talk to a model in the terminal; Ctrl-D ends."""
     from .. import talk, targets
 
-    talk.chat(targets.pack_folder(name, open_store()) / "model.gguf", name, max_tokens, temperature)
+    model = targets.pack_folder(name, open_store()) / "model.gguf"
+    talk.chat(model, name, max_tokens, temperature, repeat_penalty)
 
 
 @click.command()
@@ -30,10 +38,12 @@ def chat(name: str, max_tokens: int, temperature: float) -> None:
 @click.option("--max-tokens", default=128, type=click.IntRange(1, 4096), show_default=True)
 @click.option("--temperature", default=0.3, type=click.FloatRange(0, 2), show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**31))
+@REPEAT_PENALTY
 @AS_JSON
 def complete(
-    name: str, prompt: str | None, max_tokens: int, temperature: float, seed: int | None, as_json: bool
-) -> None:
+    name: str, prompt: str | None, max_tokens: int, temperature: float, seed: int | None, repeat_penalty: float,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Go on writing from PROMPT (or from standard input)."""
     from .. import talk, targets
 
@@ -48,6 +58,7 @@ def complete(
         temperature,
         seed,
         echo=not as_json,
+        repeat_penalty=repeat_penalty,
     )
     if as_json:
         result({"name": name, "prompt": prompt, "completion": text}, True, "")
@@ -69,33 +80,3 @@ def ask(name: str, questions: tuple[str, ...], lines: Any, as_json: bool) -> Non
         raise RecipeError("no question", hint=f'netsuke ask {name} "some text", or --file questions.txt')
     rows = talk.ask(targets.pack_folder(name, open_store()), name, asked)
     result({"name": name, "answers": rows}, as_json, lambda: show.answers(rows))
-
-
-@click.command()
-@click.argument("name")
-@click.option("--port", default=8177, type=click.IntRange(1, 65535), show_default=True)
-@click.option(
-    "--context", default=2048, type=click.IntRange(256, 131072), show_default=True, help="Tokens of context."
-)
-def serve(name: str, port: int, context: int) -> None:
-    """Serve a model on 127.0.0.1 as an OpenAI-style API; Ctrl-C stops everything.
-
-    NAME may also be a folder of `netsuke pack --to html --serve-dir`: then a page in the browser.
-    """
-    from .. import serve as front
-    from .. import targets
-
-    store = open_store()
-    if not targets.named_pack(name, store) and front.is_page(Path(name)):
-        front.serve_page(Path(name), port=port, on_ready=lambda address: say(f"{address}\nCtrl-C stops it"))
-        return
-    model = targets.pack_folder(name, store) / "model.gguf"
-    label = name if targets.named_pack(name, store) else Path(name).resolve().name
-    key = front.default_key(store.root)
-
-    def ready() -> None:
-        say(f"{label} at http://127.0.0.1:{port}/v1")
-        say(f"key: {key}")
-        say("Ctrl-C stops it")
-
-    front.serve({label: model}, port=port, key=key, context_tokens=context, on_ready=ready)

@@ -6,6 +6,7 @@ the labels that are still possible, so one of them always comes out, and the sha
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ class Answer:
     confidence: float | None
     probabilities: tuple[tuple[str, float], ...] = ()
     abstained: bool = False
+    prompt_tokens: int = 0
 
     @property
     def row(self) -> dict[str, Any]:
@@ -112,6 +114,7 @@ class Asker:
 
     def __init__(self, engine: Engine, way: Way, examples: Sequence[Mapping[str, Any]] = ()) -> None:
         self.engine, self.way, self.prompt = engine, way, Prompt(way, examples)
+        self._fields: dict[str, Any] = {"cache_prompt": True}
         self.tree: Tree = {}
         self.paths: dict[str, list[int]] = {}
         for label in way.labels:
@@ -120,15 +123,21 @@ class Asker:
             for token in self.paths[label]:
                 branch = branch.setdefault(token, {})
 
-    def ask(self, messages: Sequence[Mapping[str, str]]) -> Answer:
-        """The answer to a conversation that ends with the question."""
+    def ask(
+        self, messages: Sequence[Mapping[str, str]], *, id_slot: int = -1, cache_prompt: bool = True
+    ) -> Answer:
+        """The answer to a conversation that ends with the question, in a slot of the engine.
+
+        Without `cache_prompt` nothing is taken from what the slot was asked before.
+        """
         prompt = self.fitting(messages)
+        self._fields = {"id_slot": id_slot, "cache_prompt": cache_prompt}
         if self.way.kind == "labels":
-            return self.chosen(self.shares(prompt))
+            return dataclasses.replace(self.chosen(self.shares(prompt)), prompt_tokens=len(prompt))
         answer = self.engine.complete(
-            prompt, n_predict=ANSWER_TOKENS, temperature=0.0, cache_prompt=True, stop=[self.way.end]
+            prompt, n_predict=ANSWER_TOKENS, temperature=0.0, stop=[self.way.end], **self._fields
         )
-        return Answer(answer["content"].strip(), None)
+        return Answer(answer["content"].strip(), None, prompt_tokens=len(prompt))
 
     def fitting(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         """The prompt's tokens: as many examples as the context has room for, else none and less of the question."""
@@ -183,8 +192,9 @@ class Asker:
         """Log-probabilities of the likeliest next tokens, by id; empty where the engine shows none."""
         for tokens in (1, HALF_CHARACTER):
             answer = self.engine.complete(
-                ids, n_predict=tokens, n_probs=SHOWN, temperature=0.0, cache_prompt=True, grammar=grammar
+                ids, n_predict=tokens, n_probs=SHOWN, temperature=0.0, grammar=grammar, **self._fields
             )
+            self._fields["cache_prompt"] = True  # what lies there is this question's own now
             if shown := answer.get("completion_probabilities"):
                 return {top["id"]: top["logprob"] for top in shown[0]["top_logprobs"]}
         return {}

@@ -10,18 +10,15 @@ stdin and leaves at end of file: it does not outlive a parent that was killed.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,7 +33,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 3.0
 SOCKET_BYTES = 100  # a Unix socket's address holds 108 bytes on Linux, 104 on macOS
 JSON = {"Content-Type": "application/json"}
-PROMPT_CACHE_MIB = 64  # the engine's own default, 8 GiB, is not pocket-sized
+PROMPT_CACHE_MIB = 64  # of prompts beside those in the slots; the engine's own default, 8 GiB, is not pocket-sized
 
 TIMED_PROMPT, TIMED_ANSWER = 256, 64  # tokens
 
@@ -45,7 +42,7 @@ class Engine:
     """llama.cpp on one GGUF, supervised: `start`, ask, `stop`, or a `with` block.
 
     Each of `slots` requests at a time has `context_tokens` for prompt and answer together. `adapter` is a GGUF of
-    that type, applied in full.
+    that type, applied in full. With `embedding` it gives vectors of texts and writes none.
     `threads` defaults to the cores that are free at each start.
     """
 
@@ -57,11 +54,15 @@ class Engine:
         threads: int | None = None,
         slots: int = 1,
         adapter: Path | None = None,
+        embedding: bool = False,
+        prompt_cache_mib: int = PROMPT_CACHE_MIB,
     ) -> None:
         self.model = Path(model)
         self.context_tokens = context_tokens
         self.slots = slots
         self.adapter = adapter
+        self.embedding = embedding
+        self.prompt_cache_mib = prompt_cache_mib
         self.threads = threads or free_threads()
         self._fixed_threads = threads
         self._folder: Path | None = None
@@ -128,9 +129,10 @@ class Engine:
         return self._folder / "engine.sock"
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-P", "-m", "netsuke.engines.llama", str(self.model.resolve())]
+        command = [sys.executable, "-P", "-m", "netsuke.engines.llama_child", str(self.model.resolve())]
         command += [str(self.socket), "--context", str(self.context_tokens)]
         command += ["--threads", str(self.threads), "--slots", str(self.slots)]
+        command += ["--prompt-cache", str(self.prompt_cache_mib)] + ["--embedding"] * self.embedding
         command += ["--adapter", str(self.adapter.resolve())] if self.adapter else []
         with _log(self.socket).open("wb") as log:
             return subprocess.Popen(
@@ -317,78 +319,3 @@ def _environment() -> dict[str, str]:
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     spin = os.environ.get("GOMP_SPINCOUNT", SPIN_COUNT)
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "GOMP_SPINCOUNT": spin}
-
-
-# -- the child -----------------------------------------------------------------------------------
-
-
-def _leave_with_parent(stdin: int, place: Path) -> None:
-    """Waits for the end of stdin, then ends this process at once, its own files removed."""
-    while os.read(stdin, 4096):  # not sys.stdin.read: it holds a lock that the interpreter's exit needs
-        pass
-    for path in (place, _log(place)):
-        with contextlib.suppress(OSError):
-            path.unlink()
-    with contextlib.suppress(OSError):
-        place.parent.rmdir()  # refused by the system unless it is empty
-    os._exit(0)
-
-
-def _parameters(given: argparse.Namespace) -> Any:
-    import xllamacpp
-
-    params = xllamacpp.CommonParams()
-    params.model.path = given.model
-    params.hostnames = [given.socket]  # a name that ends in .sock is a Unix socket
-    params.n_ctx = given.context * given.slots
-    params.n_parallel = given.slots
-    params.kv_unified = False  # each slot has its own share, so the limit does not depend on the neighbours
-    params.n_gpu_layers = 0
-    params.cache_prompt = True
-    params.cache_ram_mib = PROMPT_CACHE_MIB
-    params.check_tensors = True  # NaN and infinities in damaged weights; costs no measurable time
-    params.warmup = False
-    params.fit_params = False  # it would change the context behind our back
-    params.offline = True
-    params.ui = params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False
-    if given.adapter:
-        lora = xllamacpp.CommonAdapterLoraInfo()
-        lora.path, lora.scale = given.adapter, 1.0
-        params.lora_adapters = [lora]
-    params.verbosity = 1  # errors only: the log neither grows nor holds what was asked
-    for cpu in (params.cpuparams, params.cpuparams_batch):
-        cpu.n_threads = given.threads
-        cpu.poll = 0
-    return params
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The child: serves MODEL on SOCKET until stdin ends. Returns 1, after a line on stderr, if it cannot."""
-    parser = argparse.ArgumentParser(prog="netsuke.engines.llama")
-    parser.add_argument("model")
-    parser.add_argument("socket")
-    parser.add_argument("--context", type=int, default=2048)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--slots", type=int, default=1)
-    parser.add_argument("--adapter", default="")
-    given = parser.parse_args(arguments)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    place = Path(given.socket)
-    watch = threading.Thread(target=_leave_with_parent, args=(sys.stdin.fileno(), place), daemon=True)
-    watch.start()
-    if place.is_socket():
-        place.unlink()  # left by an engine that was killed; binding would fail on it
-    import xllamacpp
-
-    try:
-        server = xllamacpp.Server(_parameters(given))
-    except RuntimeError as error:
-        print(error, file=sys.stderr, flush=True)
-        return 1
-    watch.join()
-    del server
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

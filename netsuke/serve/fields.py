@@ -2,123 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from .checks import (
+    Check,
+    Schema,
+    boolean,
+    each,
+    either,
+    integer,
+    mapping,
+    number,
+    one_of,
+    record,
+    schema,
+    text,
+)
 from .refused import Refused
 
 DEFAULT_MAX_TOKENS = 256
 MOST_TOKENS = 1 << 20
 
-Check = Callable[[Any], Any]  # the value to pass on; raises ValueError with what the value must be
 
-
-def integer(low: int, high: int) -> Check:
-    def check(value: Any) -> int:
-        if type(value) is not int or not low <= value <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return value
-
-    return check
-
-
-def number(low: float, high: float) -> Check:
-    def check(value: Any) -> float:
-        if type(value) not in (int, float) or not low <= value <= high:
-            raise ValueError(f"must be a number from {low:g} to {high:g}")
-        return float(value)
-
-    return check
-
-
-def text(most: int) -> Check:
-    def check(value: Any) -> str:
-        if not isinstance(value, str) or len(value) > most:
-            raise ValueError(f"must be a text of at most {most} characters")
-        return value
-
-    return check
-
-
-def one_of(*choices: Any) -> Check:
-    def check(value: Any) -> Any:
-        if not any(type(value) is type(choice) and value == choice for choice in choices):
-            raise ValueError("must be " + " or ".join(repr(choice) for choice in choices))
-        return value
-
-    return check
-
-
-def boolean(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")
-    return value
-
-
-def mapping(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError("must be an object")
-    return value
-
-
-def record(checks: Mapping[str, Check], required: tuple[str, ...] = ()) -> Check:
-    """An object with these keys and no other; a key whose value is null counts as absent."""
-
-    def check(value: Any) -> dict[str, Any]:
-        given = {key: item for key, item in mapping(value).items() if item is not None}
-        for key in required:
-            if key not in given:
-                raise ValueError(f"must have {key!r}")
-        for key in given:
-            if key not in checks:
-                raise ValueError(f"may not have {key!r}")
-        return {key: checks[key](item) for key, item in given.items()}
-
-    return check
-
-
-def clock(value: Any) -> Any:
-    """A moment as Vim tells it: a number, or two."""
+def _clock(value: Any) -> Any:
     parts = value if isinstance(value, list) and len(value) <= 2 else [value]
     return value if [number(-1e15, 1e15)(part) for part in parts] else None
 
 
-def each(check: Check, most: int) -> Check:
-    """A list of at most so many such values."""
-
-    def checked_all(value: Any) -> list[Any]:
-        if not isinstance(value, list) or len(value) > most:
-            raise ValueError(f"must be a list of at most {most}")
-        return [check(item) for item in value]
-
-    return checked_all
+_moment: Schema = {"type": "number", "minimum": -1e15, "maximum": 1e15}
+clock = Check(_clock, {"anyOf": [_moment, {"type": "array", "items": _moment, "minItems": 1, "maxItems": 2}]})
+"""A moment as Vim tells it: a number, or two."""
 
 
-def stop(value: Any) -> list[str]:
-    words = [value] if isinstance(value, str) else value
-    if not isinstance(words, list) or len(words) > 16:
-        raise ValueError("must be a text or a list of at most 16 texts")
-    if not all(isinstance(word, str) and 0 < len(word) <= 256 for word in words):
-        raise ValueError("must hold texts of 1 to 256 characters")
-    return words
+def _stop(value: Any) -> list[str]:
+    return _stops([value] if isinstance(value, str) else value)
 
 
-def prompt(value: Any) -> str | list[int]:
+_stops = each(text(256, 1), 16)
+stop = Check(_stop, {"anyOf": [text(256, 1).schema, _stops.schema]})
+
+_tokens = each(integer(0, 2**31 - 1), MOST_TOKENS, 1)
+
+
+def _prompt(value: Any) -> str | list[int]:
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
         value = value[0]
     if isinstance(value, str):
         return value
-    if isinstance(value, list) and value and all(map(_is_token, value)):
-        return value
-    raise ValueError("must be one text, or a list of token ids")
+    try:
+        return _tokens(value)
+    except ValueError:
+        raise ValueError("must be one text, or a list of token ids") from None
 
 
-def _is_token(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**31
+_one = each(text(1_000_000), 1, 1).schema
+prompt = Check(_prompt, {"anyOf": [{"type": "string"}, _one, _tokens.schema]})
 
 
-def content(value: Any) -> str:
-    """A message's text; OpenAI's list of text parts is joined."""
+def _content(value: Any) -> str:
     if isinstance(value, str):
         return value
     if not isinstance(value, list):
@@ -126,7 +68,7 @@ def content(value: Any) -> str:
     return "".join(_part(part)["text"] for part in value)
 
 
-def messages(value: Any) -> list[dict[str, Any]]:
+def _messages(value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not 0 < len(value) <= 1024:
         raise ValueError("must be a list of 1 to 1024 messages")
     checked = []
@@ -138,19 +80,55 @@ def messages(value: Any) -> list[dict[str, Any]]:
     return checked
 
 
-def role(value: Any) -> str:
-    """A role the usual chat templates know; OpenAI's `developer` is their `system`."""
-    known = one_of("system", "developer", "user", "assistant")(value)
+def _message(value: Any) -> dict[str, Any]:
+    """A message of one of three kinds: a tool's result, a call for tools, or a text."""
+    kind = mapping(value).get("role")
+    if kind == "tool":
+        return _result(value)
+    if kind == "assistant" and value.get("tool_calls"):
+        return {"content": "", **_call(value)}
+    return _said(value)
+
+
+def _role(value: Any) -> str:
+    known = _roles(value)
     return "system" if known == "developer" else str(known)
 
 
+_roles = one_of("system", "developer", "user", "assistant")
+role = Check(_role, _roles.schema)
+"""A role the usual chat templates know; OpenAI's `developer` is their `system`."""
+
+
 _part = record({"type": one_of("text"), "text": text(1_000_000)}, required=("type", "text"))
-_message = record({"role": role, "content": content, "name": text(64)}, required=("role", "content"))
+content = Check(_content, {"anyOf": [{"type": "string"}, each(_part, 1024).schema]})
+"""A message's text; OpenAI's list of text parts is joined."""
+_said = record({"role": role, "content": content, "name": text(64)}, required=("role", "content"))
+_function = record({"name": text(64, 1), "arguments": text(65536)}, required=("name", "arguments"))
+_bare_call = record({"id": text(64), "type": one_of("function"), "function": _function}, ("id", "function"))
+_calls = each(Check(lambda value: {"type": "function", **_bare_call(value)}, _bare_call.schema), 64, 1)
+_call = record(
+    {"role": one_of("assistant"), "content": content, "name": text(64), "tool_calls": _calls}, ("role", "tool_calls")
+)
+_result = record(
+    {"role": one_of("tool"), "content": content, "tool_call_id": text(64), "name": text(64)},
+    ("role", "content", "tool_call_id"),
+)
+_kinds: Schema = {"anyOf": [_said.schema, _call.schema, _result.schema]}
+messages = Check(_messages, {"type": "array", "items": _kinds, "minItems": 1, "maxItems": 1024})
+_named_function = record(
+    {"name": text(64, 1), "description": text(8192), "parameters": schema, "strict": boolean}, ("name",)
+)
+tools = each(record({"type": one_of("function"), "function": _named_function}, ("type", "function")), 128)
+tool_choice = either(
+    one_of("none", "auto", "required"),
+    record({"type": one_of("function"), "function": record({"name": text(64, 1)}, ("name",))}, ("type", "function")),
+)
 _response_format = record(
     {
         "type": one_of("text", "json_object", "json_schema"),
         "json_schema": record(
-            {"name": text(64), "description": text(4096), "strict": boolean, "schema": mapping},
+            {"name": text(64), "description": text(4096), "strict": boolean, "schema": schema},
             required=("schema",),
         ),
     },
@@ -182,6 +160,9 @@ CHAT: dict[str, Check] = {
     "logprobs": boolean,
     "top_logprobs": integer(0, 20),
     "response_format": _response_format,
+    "tools": tools,
+    "tool_choice": tool_choice,
+    "parallel_tool_calls": boolean,
 }
 COMPLETION: dict[str, Check] = {
     **_COMMON,
@@ -215,41 +196,44 @@ INFILL: dict[str, Check] = {  # llama.cpp's own route, as llama.vim and llama.vs
     "response_fields": each(text(64), 64),
     "id_slot": integer(-1, 1 << 16),
 }
-_OURS = ("model", "n", "user", "echo", "best_of", "max_completion_tokens")  # read here, not by the engine
+EMBEDDING: dict[str, Check] = {
+    "model": text(256),
+    "input": either(text(1_000_000, 1), _tokens, each(text(1_000_000, 1), 256, 1), each(_tokens, 256, 1)),
+    "encoding_format": one_of("float", "base64"),
+    "user": text(256),
+}
+_OURS = ("model", "n", "user", "echo", "best_of", "max_completion_tokens", "max_tokens")  # not for the engine
 
 
-def checked(body: Mapping[str, Any], checks: Mapping[str, Check], known: tuple[str, ...]) -> dict[str, Any]:
-    """The body for the engine. Raises Refused: 400 with the field's name, 404 for a model not in `known`."""
-    given = named(body, checks, known)
+def checked(body: Mapping[str, Any], checks: Mapping[str, Check], *required: str) -> dict[str, Any]:
+    """The body's fields, each as it may be; null counts as absent. Raises Refused: 400 with the field's name."""
+    given = {field: value for field, value in body.items() if value is not None}
+    for field in required:
+        if field not in given:
+            raise wrong(field, "is missing")
+    for field, value in given.items():
+        if field not in checks:
+            raise wrong(field, "is not a field that this server knows", "unknown_field")
+        try:
+            given[field] = checks[field](value)
+        except ValueError as error:
+            raise wrong(field, str(error)) from None
+    return given
+
+
+def for_engine(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Checked fields of a chat or a completion as the engine gets them."""
     most = given.get("max_completion_tokens", given.get("max_tokens", DEFAULT_MAX_TOKENS))
     return {field: value for field, value in given.items() if field not in _OURS} | {"max_tokens": most}
 
 
-def infilling(body: Mapping[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
-    """The body of /infill for the engine. Raises Refused as `checked`."""
-    given = named({"input_prefix": "", "input_suffix": "", "prompt": "", **body}, INFILL, known)
-    most = min(given.get("n_predict", DEFAULT_MAX_TOKENS), MOST_TOKENS)
-    return {k: v for k, v in given.items() if k not in ("model", "id_slot")} | {"n_predict": most}
+def infilling(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of /infill for the engine, and `model`. Raises Refused as `checked`."""
+    given = {"input_prefix": "", "input_suffix": "", "prompt": "", **checked(body, INFILL)}
+    most = given.get("n_predict", DEFAULT_MAX_TOKENS)
+    return {k: v for k, v in given.items() if k != "id_slot"} | {"n_predict": most}
 
 
-def named(body: Mapping[str, Any], checks: Mapping[str, Check], known: tuple[str, ...]) -> dict[str, Any]:
-    """The body's fields, each as it may be, for a model that is here. Raises Refused."""
-    given = {field: value for field, value in body.items() if value is not None}
-    for required in ("messages", "prompt"):
-        if required in checks and required not in given:
-            raise _wrong(required, "is missing")
-    for field, value in given.items():
-        if field not in checks:
-            raise _wrong(field, "is not a field that this server knows", "unknown_field")
-        try:
-            given[field] = checks[field](value)
-        except ValueError as error:
-            raise _wrong(field, str(error)) from None
-    if given.get("model", known[0]) not in known:
-        message = f"There is no model {given['model']!r} here; there is {', '.join(known)}."
-        raise Refused(404, message, code="model_not_found", param="model")
-    return given
-
-
-def _wrong(field: str, what: str, code: str = "invalid_value") -> Refused:
+def wrong(field: str, what: str, code: str = "invalid_value") -> Refused:
+    """A 400 about a field."""
     return Refused(400, f"{field[:64]!r} {what}.", code=code, param=field[:64])

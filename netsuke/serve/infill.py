@@ -26,7 +26,7 @@ class Infilling(Relay):
         except Refused as refused:
             if refused.status != 501:  # the file has no marks for holes
                 raise
-        self.path, self.body = "/completion", prefix_alone(self.body, self.supervisor.engine.context_tokens)
+        self.path, self.body = "/completion", prefix_alone(self.body, self.seat.supervisor.engine.context_tokens)
         return await super()._open()
 
 

@@ -14,7 +14,7 @@ from starlette.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
 from ..errors import StoreError
-from .app import listen, run
+from .address import Address
 from .guard import LOOPBACK
 from .refused import Refused
 
@@ -72,5 +72,6 @@ def serve_page(
         hint = "netsuke pack NAME --to html --serve-dir makes one"
         raise StoreError("this is no page's folder", where=str(folder), hint=hint)
     secret = secrets.token_urlsafe(16)
-    with listen(host, port) as listener:
-        run(Page(folder, secret=secret, port=port), listener, lambda: on_ready(f"http://{host}:{port}/{secret}/"))
+    address = Address(host, port).checked()
+    with address.listening() as listener:
+        address.run(Page(folder, secret=secret, port=port), listener, lambda: on_ready(f"{address.url}/{secret}/"))

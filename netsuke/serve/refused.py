@@ -1,4 +1,4 @@
-"""The one way to say no: an exception that becomes an answer in OpenAI's shape."""
+"""The one way to say no: an exception that becomes an answer in the shape of the API that was asked."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _TYPES = {
     500: "server_error",
     503: "server_error",
 }
+_ANTHROPIC = {**_TYPES, 413: "request_too_large", 500: "api_error", 503: "overloaded_error"}
 
 
 class Refused(Exception):
-    """A request that gets `status` and {"error": {message, type, param, code}} for an answer."""
+    """A request that gets `status` and an error for an answer: {"error": {message, type, param, code}} to most."""
 
     def __init__(
         self,
@@ -31,9 +32,15 @@ class Refused(Exception):
         super().__init__(message)
         self.status, self.message, self.code, self.param, self.headers = status, message, code, param, headers
 
-    def body(self) -> dict[str, Any]:
+    def body(self, path: str = "") -> dict[str, Any]:
+        """As OpenAI says it; under /api/ as Ollama, under /v1/messages as Anthropic."""
+        if path.startswith("/api/"):
+            return {"error": self.message}
+        if path == "/v1/messages":
+            kind = _ANTHROPIC.get(self.status, "invalid_request_error")
+            return {"type": "error", "error": {"type": kind, "message": self.message}}
         kind = _TYPES.get(self.status, "invalid_request_error")
         return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
 
-    def response(self) -> JSONResponse:
-        return JSONResponse(self.body(), self.status, self.headers)
+    def response(self, path: str = "") -> JSONResponse:
+        return JSONResponse(self.body(path), self.status, self.headers)

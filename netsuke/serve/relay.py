@@ -1,29 +1,51 @@
-"""One request to the engine and its answer to the client, whole or as server-sent events."""
+"""One request to the engine and its answer to the client, whole or as a stream."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from ..engines.llama import JSON, Events
+from .dialect import Dialect, used
+from .record import Record
 from .refused import Refused
-from .supervisor import Supervisor, unavailable
+from .shelf import Kind, Seat, Shelf
+from .supervisor import unavailable
+from .turns import Turn
 
 SEND_SECONDS = 30.0  # a client that does not read for so long loses its turn
-_STREAM_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
+
+
+@dataclass
+class Asked:
+    """A request that was looked at: what for, of which model, and how it is to be answered."""
+
+    shelf: Shelf
+    record: Record
+    model: str
+    body: dict[str, Any]  # the engine's
+    dialect: Dialect
+    kind: Kind = "text"
+    stream: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stream = bool(self.body.get("stream"))
 
 
 class Relay:
     """An ASGI answer. When the client hangs up, the request to the engine is closed, which frees its slot."""
 
-    def __init__(self, supervisor: Supervisor, path: str, body: dict[str, Any]) -> None:
-        self.supervisor, self.path, self.body = supervisor, path, body
+    def __init__(self, asked: Asked, path: str) -> None:
+        self.asked, self.path, self.body, self.record = asked, path, asked.body, asked.record
+        self.seat: Seat
+        self.turn: Turn
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         work = asyncio.ensure_future(self._work(scope, receive, send))
@@ -32,53 +54,68 @@ class Relay:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 work.result()
+            else:
+                self.record.broke = True
         finally:
             work.cancel()
             gone.cancel()
             await asyncio.gather(work, gone, return_exceptions=True)
 
     async def _work(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = self.asked
+        asked.record.model = asked.model
         try:
-            async with self.supervisor.turn():
-                upstream = await self._open()
-                try:
-                    if self.body.get("stream"):
-                        return await self._events(upstream, send)
-                    answer = JSONResponse(await self._whole(upstream))
-                finally:
-                    await upstream.aclose()
+            async with asked.shelf.lent(asked.model, asked.kind) as self.seat:
+                async with self.seat.supervisor.turn(self.record.who) as self.turn:
+                    answer = await self.answer(send)
         except Refused as refused:
-            answer = refused.response()
-        await answer(scope, receive, send)
+            answer = refused.response(scope["path"])
+        if answer:
+            await answer(scope, receive, send)
+
+    async def answer(self, send: Send) -> Response | None:
+        """The answer, or None where it was streamed. A seat and a turn are held. Raises Refused."""
+        upstream = await self._open()
+        try:
+            if self.asked.stream:
+                await self._events(upstream, send)
+                return None
+            return JSONResponse(self.asked.dialect.whole(await self._whole(upstream)))
+        finally:
+            await upstream.aclose()
 
     async def _open(self) -> httpx.Response:
         """The engine's answer, its body to come. Asks once more if the engine died before a byte came."""
+        body = {**self.turn.fields(self.body), **({"timings_per_token": True} if self.asked.stream else {})}
         for _ in range(2):
-            client = await self.supervisor.client()
+            client = await self.seat.supervisor.client()
             try:
-                request = client.build_request("POST", self.path, content=json.dumps(self.body), headers=JSON)
+                request = client.build_request("POST", self.path, content=json.dumps(body), headers=JSON)
                 response = await client.send(request, stream=True)
                 if response.status_code != 200:
-                    raise _refusal(response.status_code, await response.aread())
+                    raise refusal(response.status_code, await response.aread())
                 return response
             except httpx.TransportError:
-                self.supervisor.suspect()
+                self.seat.supervisor.suspect()
         raise unavailable("The engine died twice on this request.")
 
     async def _whole(self, upstream: httpx.Response) -> dict[str, Any]:
         try:
-            return self._named(json.loads(await upstream.aread()))
+            answer: dict[str, Any] = json.loads(await upstream.aread())
         except httpx.TransportError:
-            self.supervisor.suspect()
+            self.seat.supervisor.suspect()
             raise unavailable("The engine died while it answered.") from None
+        self.note(answer)
+        return answer
 
     async def _events(self, upstream: httpx.Response, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
+        await begin(send, self.asked.dialect)
         try:
             if not await self._pass_on(upstream, send):
-                self.supervisor.suspect()
-                await _say(send, json.dumps(unavailable("The engine died while it answered.").body()))
+                self.seat.supervisor.suspect()
+                await self._break_off(unavailable("The engine died while it answered."), send)
         except TimeoutError:
+            self.record.broke = True
             return  # the client does not read; uvicorn closes a connection whose answer has no end
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -89,23 +126,40 @@ class Relay:
             async for chunk in upstream.aiter_raw():
                 for data in events.feed(chunk):
                     if data == b"[DONE]":
-                        await _say(send, "[DONE]")
+                        await say(send, *self.asked.dialect.closing())
                         return True
                     event = json.loads(data)
                     if "error" in event:
-                        await _say(send, json.dumps(_refusal(500, data).body()))
+                        await self._break_off(refusal(500, data), send)
                         return True
-                    await _say(send, json.dumps(self._named(event)))
+                    await say(send, *self.asked.dialect.event(self.note(event)))
         return False
 
-    def _named(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """The engine's answer under the pack's name: the engine itself tells the file's path."""
-        return {**answer, "model": self.supervisor.name}
+    async def _break_off(self, refused: Refused, send: Send) -> None:
+        self.record.broke = True
+        await say(send, *self.asked.dialect.broken(refused, self.record.path))
+
+    def note(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Counts the tokens so far; the answer without counts that only we asked for."""
+        if count := used(answer):
+            self.record.prompt_tokens, self.record.completion_tokens = count
+        choices = answer.get("choices")
+        if self.asked.stream and choices and choices[0].get("finish_reason") is None:
+            return {name: value for name, value in answer.items() if name != "timings"}
+        return answer
 
 
-async def _say(send: Send, data: str) -> None:
-    async with asyncio.timeout(SEND_SECONDS):
-        await send({"type": "http.response.body", "body": f"data: {data}\n\n".encode(), "more_body": True})
+async def begin(send: Send, dialect: Dialect) -> None:
+    """Begins a stream."""
+    headers = [(b"content-type", dialect.media_type.encode()), (b"x-accel-buffering", b"no")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+async def say(send: Send, *parts: bytes) -> None:
+    """Sends a part of a stream. Raises TimeoutError when the client does not read."""
+    if parts:
+        async with asyncio.timeout(SEND_SECONDS):
+            await send({"type": "http.response.body", "body": b"".join(parts), "more_body": True})
 
 
 async def _hung_up(receive: Receive) -> None:
@@ -113,8 +167,8 @@ async def _hung_up(receive: Receive) -> None:
         pass
 
 
-def _refusal(status: int, body: bytes) -> Refused:
-    """What the engine says against a request, in OpenAI's shape."""
+def refusal(status: int, body: bytes) -> Refused:
+    """What the engine says against a request."""
     try:
         error = json.loads(body)["error"]
         message, kind = str(error["message"]), error.get("type")

@@ -1,58 +1,56 @@
-"""POST /v1/search: what the documents of a pack say about a question; no model is asked."""
+"""/v1/search: what the documents of a pack say about a question; no model is asked."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-
-from .. import search
 from ..errors import StoreError
-from ..search.find import Index
-from . import fields
+from .checks import Check, integer, text
+from .models import Models
 from .refused import Refused
 
-MOST_CHARACTERS = 2_000
-FIELDS: dict[str, fields.Check] = {
-    "model": fields.text(256), "query": fields.text(MOST_CHARACTERS), "most": fields.integer(1, 10),
-    "user": fields.text(256),
-}  # fmt: skip
+if TYPE_CHECKING:
+    from ..search.find import Index
 
-Packs = Callable[[], Mapping[str, Path]]  # name: folder of a pack; the first is meant where no name is given
-Body = Callable[[Request], Awaitable[dict[str, Any]]]  # reads and checks a JSON body
+SEARCH: dict[str, Check] = {"model": text(256), "query": text(2_000), "most": integer(1, 10), "user": text(256)}
 
 
-def search_route(packs: Packs, body: Body) -> Route:
-    """The route. A pack's documents are opened, and found to be those of its manifest, when they are first asked."""
-    opened: dict[Path, Index] = {}
-    lock = asyncio.Lock()
+class Searching:
+    """The documents of models, each opened, and found to be those of its manifest, when it is first asked."""
 
-    async def answer(request: Request) -> Response:
-        known = packs()
-        given = fields.named(await body(request), FIELDS, tuple(known))
-        if not given.get("query", "").strip():
-            raise Refused(400, "'query' is missing or empty.", code="invalid_value", param="query")
-        name = given.get("model", next(iter(known)))
+    def __init__(self, models: Models) -> None:
+        self.models = models
+        self._opened: dict[str, tuple[str, Index]] = {}  # by name: of which model under it
+        self._lock = asyncio.Lock()
+
+    async def answer(self, name: str, query: str, most: int) -> dict[str, Any]:
+        """Quotes with their places. Raises Refused: 501 where a pack has no documents, 503 where they are damaged."""
+        from .. import search  # it needs numpy, which a server that only writes does not
+
         try:
-            async with lock:
-                if known[name] not in opened:
-                    opened[known[name]] = await asyncio.to_thread(_open, known[name], name)
-            found = await asyncio.to_thread(search.answer, opened[known[name]], given["query"], given.get("most", 3))
+            async with self._lock:
+                index = await self._index(name)
+            found = await asyncio.to_thread(search.answer, index, query, most)
         except StoreError as error:
             raise Refused(503, f"{error.what[:200]}.", code="damaged_documents") from None
-        return JSONResponse({"object": "search.answer", "model": name, **found.row})
+        return {"object": "search.answer", "model": name, **found.row}
 
-    return Route("/v1/search", answer, methods=["POST"])
+    async def _index(self, name: str) -> Index:
+        stamp = self.models.stamp(name)
+        if stamp is None:
+            raise Refused(404, f"There is no model {name!r} here.", code="model_not_found", param="model")
+        if name not in self._opened or self._opened[name][0] != stamp:
+            folder = await asyncio.to_thread(self.models.folder, name, stamp)
+            self._opened[name] = stamp, await asyncio.to_thread(_open, folder, name)
+        return self._opened[name][1]
 
 
 def _open(folder: Path, name: str) -> Index:
-    """Raises Refused where a pack has no documents, StoreError where they are damaged."""
+    from .. import search
+
     manifest = folder / "netsuke.json"
     record: dict[str, Any] = json.loads(manifest.read_bytes()) if manifest.is_file() else {"files": {}}
     if "search.db" not in record["files"]:

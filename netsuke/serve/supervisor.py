@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
 from typing import Self
 
 import httpx
@@ -13,6 +12,7 @@ import httpx
 from ..engines.llama import Engine
 from ..errors import EngineError
 from .refused import Refused
+from .turns import Turn, Turns
 
 WATCH_SECONDS = 0.5
 READY_SECONDS = 10.0
@@ -25,15 +25,13 @@ _log = logging.getLogger("netsuke.serve")
 class Supervisor:
     """One engine under a name. Used as `async with`: it starts the engine, watches it, and stops it.
 
-    At most `engine.slots` requests run and `waiting` more wait, first come first served.
+    At most `engine.slots` requests run and `waiting` more wait: see Turns.
     """
 
     def __init__(self, name: str, engine: Engine, *, waiting: int = 16) -> None:
         self.name = name
         self.engine = engine
-        self.waiting = waiting
-        self._inside = 0
-        self._turns = asyncio.Semaphore(engine.slots)
+        self.turns = Turns(engine.slots, waiting)
         self._up = asyncio.Event()
         self._look = asyncio.Event()  # look now, do not sleep on
         self._closing = False
@@ -42,11 +40,19 @@ class Supervisor:
         self._watcher: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        await self._start()
-        self._watcher = asyncio.create_task(self._watch())
+        await self.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Starts the engine, unless it runs, and its watch. Raises EngineError."""
+        await self._start()
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Ends the watch and the engine."""
         self._closing = True
         self._look.set()
         try:
@@ -76,18 +82,9 @@ class Supervisor:
         self._down()
         self._look.set()
 
-    @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Waits for its turn and holds it. Raises Refused (429) when too many wait already."""
-        if self._inside >= self.engine.slots + self.waiting:
-            message = f"{self.waiting} requests are waiting already; try again soon."
-            raise Refused(429, message, code="queue_full", headers={"Retry-After": "1"})
-        self._inside += 1
-        try:
-            async with self._turns:
-                yield
-        finally:
-            self._inside -= 1
+    def turn(self, who: str) -> contextlib.AbstractAsyncContextManager[Turn]:
+        """Waits for a turn and holds it. Raises Refused (429) when too many wait already."""
+        return self.turns.turn(who)
 
     def _down(self) -> None:
         if self.up:
@@ -118,7 +115,7 @@ class Supervisor:
     async def _sound(self) -> bool:
         if not self.engine.alive:
             return False
-        if self.up and not self._inside:
+        if self.up and not self.turns.inside:
             return True  # nobody asks: that it runs is enough
         assert self._client
         try:

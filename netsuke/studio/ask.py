@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from ..engines import asking
 from ..errors import EngineError, RecipeError
+from ..serve.keys import OWNER
+from ..serve.record import Record
 from ..serve.refused import Refused
+from ..serve.shelf import Seat
 from . import forms, shelf
 
 if TYPE_CHECKING:
@@ -35,30 +37,28 @@ async def answers(house: House, request: Request) -> Response:
     """A line of JSON for each row as it is answered: {"question", "answer", "confidence", "abstained", "likely"}."""
     given = await forms.record(request, rows=str)
     model = shelf.find(request.path_params["name"], house.store)
-    pack = house.store.path(model.ref)
-    task = asking.task_of(pack)
-    if task is None:
+    if not model.has_task:
         raise RecipeError(f"{model.name} was not taught a task", hint="add a table with the columns text and label")
-    rows = questions(given["rows"])
-    way, shots = asking.Way.of(task), asking.shots_of(pack)
+    rows, record = questions(given["rows"]), request.scope["record"]
+    record.model = model.name
 
     async def told() -> AsyncIterator[str]:
-        async with house.pool.engine(model.name, model.file) as supervisor:
-            asker = await asyncio.to_thread(asking.Asker, supervisor.engine, way, shots)
+        async with house.engines.own(model) as seat:
             for row in rows:
-                yield json.dumps({"question": row, **await _answer(supervisor, asker, row)}) + "\n"
+                yield json.dumps({"question": row, **await _answer(seat, row, record)}) + "\n"
 
     return StreamingResponse(told(), media_type="application/x-ndjson")
 
 
-async def _answer(supervisor: Any, asker: asking.Asker, row: str) -> dict[str, Any]:
+async def _answer(seat: Seat, row: str, record: Record) -> dict[str, Any]:
     try:
-        async with supervisor.turn():
-            await supervisor.client()
-            found = await asyncio.to_thread(asker.ask, [{"role": "user", "content": row}])
-            return found.row
+        async with seat.supervisor.turn(OWNER) as turn:
+            await seat.supervisor.client()
+            found = await asyncio.to_thread(seat.task.ask, [{"role": "user", "content": row}], turn)
     except (EngineError, Refused) as error:
         return {"answer": None, "confidence": None, "abstained": False, "likely": [], "error": str(error)}
+    record.prompt_tokens += found.prompt_tokens
+    return found.row
 
 
 def questions(text: str) -> list[str]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
-from ..errors import StoreError
 from ..serve.relay import Relay
 from . import forms, shelf
 
@@ -18,17 +16,6 @@ if TYPE_CHECKING:
 SHOWN = 5  # likely tokens told at each place
 MOST_TOKENS = 256
 BASE = "the base of "  # how a choice names it
-
-
-class Held:
-    """An ASGI answer that keeps its engine for as long as it is sent."""
-
-    def __init__(self, house: House, name: str, file: Any, path: str, body: dict[str, Any]) -> None:
-        self.house, self.name, self.file, self.path, self.body = house, name, file, path, body
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self.house.pool.engine(self.name, self.file) as supervisor:
-            await Relay(supervisor, self.path, self.body)(scope, receive, send)
 
 
 async def page(house: House, request: Request) -> Response:
@@ -42,24 +29,19 @@ async def page(house: House, request: Request) -> Response:
     )
 
 
-async def stream(house: House, request: Request) -> Held:
+async def stream(house: House, request: Request) -> Relay:
     """What one model writes: OpenAI's events, with the probability of each token."""
     given = await forms.record(request, who=str, prompt=str, asked=bool, tokens=int, seed=int)
-    name = given["who"].removeprefix(BASE)
-    model = shelf.find(name, house.store)
-    file = model.base_file if given["who"].startswith(BASE) else model.file
-    if file is None:
-        raise StoreError(f"the base of {name} is not in this home any more", hint="netsuke bases fetch")
+    model = shelf.find(given["who"].removeprefix(BASE), house.store)
+    name = house.engines.base_name(model) if given["who"].startswith(BASE) else model.name
     common = {"stream": True, "temperature": 0.7, "seed": given["seed"] % 2**31, "cache_prompt": True}
     most = min(max(given["tokens"], 1), MOST_TOKENS)
     if given["asked"]:
         messages = [{"role": "user", "content": given["prompt"]}]
         body = {**common, "messages": messages, "max_tokens": most, "logprobs": True, "top_logprobs": SHOWN}
-        return Held(house, given["who"], file, "/v1/chat/completions", body)
+        return Relay(house.engines.asked(request, name, body), "/v1/chat/completions")
     body = {**common, "prompt": given["prompt"].rstrip(" "), "max_tokens": most, "logprobs": SHOWN}
-    return Held(house, given["who"], file, "/v1/completions", body)
-
-
+    return Relay(house.engines.asked(request, name, body), "/v1/completions")
 
 
 ROUTES = [("GET", "/m/{name}/compare", page), ("POST", "/compare/stream", stream)]

@@ -10,16 +10,16 @@ from typing import Any
 from ..errors import NetsukeError
 from ..serve.refused import Refused
 from . import shelf, texts
+from .lending import Lending
 from .overlap import Material
-from .pool import Pool
 from .voice import Voice
 
 
 class Desk:
     """By the Ref of a pack, so that a new pack of a name begins afresh."""
 
-    def __init__(self, pool: Pool) -> None:
-        self.pool = pool
+    def __init__(self, engines: Lending) -> None:
+        self.engines = engines
         self._voices: dict[str, Voice] = {}
         self._materials: dict[str, Material] = {}
         self._settling: dict[str, asyncio.Task[Any]] = {}
@@ -27,7 +27,7 @@ class Desk:
 
     def voice(self, model: shelf.Model) -> Voice:
         if model.ref not in self._voices:
-            self._voices[model.ref] = Voice(self.pool, model)
+            self._voices[model.ref] = Voice(self.engines, model)
         return self._voices[model.ref]
 
     def material(self, model: shelf.Model) -> Material:

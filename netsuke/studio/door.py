@@ -1,133 +1,107 @@
-"""The studio's door: who may see its pages, and from where.
+"""The studio's door: the owner's browser comes in by a link; the pages are for it alone.
 
-A browser shows no key, so it gets a cookie, once, from a link with a token that works a single time. The cookie goes
-along from every page of this machine, whatever its port (to a browser they are one site). So what changes something
-must also come from our own origin, and no page of another origin may ask for anything.
+A browser shows no key, so it gets a cookie, once, from a link with a token that works a single time. Host, Origin and
+cookie are looked at by the server's Guard. The cookie goes along from every page of this machine, whatever its port (to
+a browser they are one site), so no page of another origin may ask for anything, and a key opens no page.
 """
 
 from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Collection
-from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from urllib.parse import quote
 
-from starlette.datastructures import Headers, MutableHeaders, QueryParams
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
-from ..serve.guard import Guard
+from ..serve.callers import Callers
 from ..serve.refused import Refused
 from .rendering import Pages
 
-SAFE = ("GET", "HEAD")
-OPEN = ("/static/",)  # the look of the page that says how to come in
-MOST_SESSIONS = 32  # the oldest leaves
+API = ("/v1/", "/api/")  # and
+API_PATHS = ("/infill", "/health", "/metrics", "/openapi.json")  # what is no page
 
 
 class Door:
-    """ASGI middleware around the pages: refuses, lets in by the link, or hands on with the headers of every page."""
+    """Gives links and cookies, and says no in the way of a page."""
 
-    def __init__(self, app: ASGIApp, *, key: str, port: int, pages: Pages, hosts: Collection[str] = ()) -> None:
-        self.app, self.pages = app, pages
-        self.guard = Guard(app, key=key, port=port, hosts=hosts)
-        self.cookie = f"netsuke-{port}"  # a browser sends a cookie to every port
-        self.tokens: set[str] = set()
-        self.sessions: dict[str, None] = {}  # in the order they came
+    def __init__(self, callers: Callers, pages: Pages) -> None:
+        self.callers, self.pages = callers, pages
+        self.tokens: dict[str, str] = {}  # and where each leads
 
-    def token(self) -> str:
-        """A new token that opens the door once, at /enter?token=…"""
+    def token(self, name: str = "") -> str:
+        """A new token that opens the door once, at /enter?token=…, to the first page or a model's."""
         token = secrets.token_urlsafe(24)
-        self.tokens.add(token)
+        self.tokens[token] = f"/m/{quote(name, safe='')}" if name else "/"
         return token
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        headers, nonce = Headers(scope=scope), secrets.token_urlsafe(16)
-        scope.setdefault("state", {})["nonce"] = nonce
-
-        async def hardened(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                answer = MutableHeaders(scope=message)
-                for name, value in page_headers(nonce).items():
-                    answer.setdefault(name, value)
-            await send(message)
-
-        try:
-            answer = self.checked(scope, headers)
-        except Refused as refused:
-            answer = self.pages.refused(scope, refused)
-        await (answer or self.app)(scope, receive, hardened)
-
-    def checked(self, scope: Scope, headers: Headers) -> Response | None:
-        """None if this request may go on, or the answer to the link. Raises Refused."""
-        method, path = scope["method"], scope["path"]
-        hosts = headers.getlist("host")
-        if len(hosts) != 1 or hosts[0].lower() not in self.guard.hosts:
-            raise Refused(421, "This server does not answer to that host name.", code="wrong_host")
-        origins = [origin.lower() for origin in headers.getlist("origin")]
-        ours = f"http://{hosts[0].lower()}"  # the page that was asked for, not another name of this machine
-        if origins not in ([], [ours]) and not (len(origins) == 1 and origins[0] in self.guard.origins):
+    def check(self, request: Request) -> None:
+        """Lets a request to a page go on. Raises Refused unless the owner's browser asks, from our own pages."""
+        request.state.nonce = secrets.token_urlsafe(16)
+        if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             raise Refused(403, "The studio does not answer other web pages.", code="wrong_origin")
-        if method == "POST" and path == "/enter":
-            return self._new_link(headers)
-        if path == "/enter" and method in SAFE:
-            return self._enter(QueryParams(scope["query_string"]).get("token", ""))
-        if path.startswith(OPEN) and method in SAFE:
-            return None
-        if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            raise Refused(403, "The studio does not answer other web pages.", code="wrong_origin")
-        if not self._known(headers):
-            raise Refused(401, "Open the studio by the link that `netsuke open` prints.", code="no_session")
-        if method not in SAFE and not origins:
-            raise Refused(403, "This does not come from a page of the studio.", code="wrong_origin")
-        return None
+        if "authorization" in request.headers or "x-api-key" in request.headers:
+            raise _locked()
 
-    def _enter(self, token: str) -> Response:
-        shown = token.encode("utf-8", "replace")
+    async def enter(self, request: Request) -> Response:
+        """The cookie, to whoever has a token that was not used yet. Raises Refused."""
+        shown = request.query_params.get("token", "").encode("utf-8", "replace")
         if not (found := [one for one in self.tokens if hmac.compare_digest(one.encode(), shown)]):
             raise Refused(401, "This link has been used. `netsuke open` prints a new one.", code="used_link")
-        self.tokens.discard(found[0])
-        session = secrets.token_urlsafe(32)
-        self.sessions[session] = None
-        while len(self.sessions) > MOST_SESSIONS:
-            del self.sessions[next(iter(self.sessions))]
-        answer = RedirectResponse("/", 303)
-        answer.set_cookie(self.cookie, session, httponly=True, samesite="strict", path="/")
+        answer = RedirectResponse(self.tokens.pop(found[0]), 303)
+        session = self.callers.session()
+        answer.set_cookie(self.callers.cookie, session, httponly=True, samesite="strict", path="/")
         return answer
 
-    def _new_link(self, headers: Headers) -> Response:
-        """A new token, to whoever shows the server's key: `netsuke open` while a studio runs."""
-        if not self.guard.authorise(headers):
-            raise Refused(401, "Send the server's key.", code="invalid_api_key")
-        return Response(self.token(), media_type="text/plain")
+    async def new_link(self, request: Request) -> Response:
+        """A new token, to whoever shows the owner's key: `netsuke open` while a studio runs. Raises Refused."""
+        if not request.scope["key"].is_owner:
+            raise Refused(403, "The studio is its owner's.", code="owner_only")
+        return Response(self.token(request.query_params.get("name", "")), media_type="text/plain")
 
-    def _known(self, headers: Headers) -> bool:
-        cookies = SimpleCookie()
-        for value in headers.getlist("cookie"):
-            try:
-                cookies.load(value)
-            except CookieError:
-                return False
-        shown = cookies[self.cookie].value.encode() if self.cookie in cookies else b""
-        return any(hmac.compare_digest(session.encode(), shown) for session in self.sessions)
+    def refused(self, scope: Scope, refused: Refused) -> Response:
+        """The answer to a request that is refused: the API's own on its paths, else a page's."""
+        path = scope["path"]
+        if path.startswith(API) or path in API_PATHS:
+            return refused.response(path)
+        if refused.code == "invalid_api_key":
+            refused = _locked()
+        elif refused.status == 404 and refused.code is None:
+            refused = Refused(404, "There is no such page.", code="not_found")
+        return as_page(self.pages.refused(scope, refused))
 
 
-def page_headers(nonce: str) -> dict[str, str]:
+def _locked() -> Refused:
+    return Refused(401, "Open the studio by the link that `netsuke open` prints.", code="no_session")
+
+
+def as_page(answer: Response, nonce: str = "") -> Response:
+    """An answer with what every page says to the browser."""
+    for name, value in page_headers(nonce).items():
+        answer.headers.setdefault(name, value)
+    return answer
+
+
+def page_headers(nonce: str = "") -> dict[str, str]:
     """What every page says to the browser: nothing from elsewhere, no inline script, no framing, nothing kept.
 
     The editor writes its own style sheet, which the nonce lets through; no other inline style is.
     """
+    styles = f"style-src 'self' 'nonce-{nonce}'" if nonce else "style-src 'self'"
     policy = [
-        "default-src 'none'", "script-src 'self'", f"style-src 'self' 'nonce-{nonce}'", "img-src 'self' data:",
-        "font-src 'self'", "connect-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
+        "default-src 'none'", "script-src 'self'", styles, "img-src 'self' data:", "font-src 'self'",
+        "connect-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
     ]  # fmt: skip
     return {
         "Content-Security-Policy": "; ".join(policy),
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "same-origin",
+        "Referrer-Policy": "same-origin",  # with none, a form would not say its Origin
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
-        "Cache-Control": "no-store",
     }
+
+
+def looks(room: Path) -> set[str]:
+    """The paths of what a page needs to look like one: the page that says how to come in has it too."""
+    return {f"/{file.relative_to(room)}" for file in (room / "static").rglob("*") if file.is_file()}

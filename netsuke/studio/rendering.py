@@ -17,10 +17,11 @@ from .. import __version__
 from ..errors import NetsukeError
 from ..serve.refused import Refused
 from ..show import duration
+from ..terminal import escaped
 
 ROOM = Path(__file__).parent
 TABS = (("model", "Model"), ("material", "Material"), ("write", "Write"), ("ask", "Ask"), ("search", "Search"))
-PLACES: tuple[tuple[str, str, str], ...] = ()  # (key, title, path) of pages that belong to no model: keys, audit, watch
+PLACES = (("home", "Home", "/"), ("keys", "Keys", "/keys"), ("audit", "Audit", "/audit"))  # pages of no model
 _STATUS = {2: 400, 3: 409, 4: 409, 5: 409, 6: 404, 7: 503}  # by a NetsukeError's exit code
 _HINTS = {
     "no_session": "Run netsuke open in a terminal. It prints a link that works once and opens it.",
@@ -36,7 +37,8 @@ class Pages:
             loader=FileSystemLoader(ROOM / "templates"), autoescape=True, undefined=StrictUndefined,
             trim_blocks=True, lstrip_blocks=True,
         )  # fmt: skip
-        self.environment.filters |= {"duration": duration, "megabytes": megabytes, "percent": percent, "signed": signed}
+        self.environment.filters |= {"duration": duration, "megabytes": megabytes, "percent": percent, "signed": signed,
+                                     "escaped": escaped}  # fmt: skip
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A whole page, or a part of one, from its template."""

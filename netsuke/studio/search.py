@@ -1,10 +1,8 @@
-"""Searching the documents of a model: verbatim quotes with their places, from whoever knows how to search them."""
+"""Searching the documents of a model: verbatim quotes with their places, or that nothing was found."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -15,25 +13,35 @@ from . import shelf
 if TYPE_CHECKING:
     from .app import House
 
-Found = Sequence[Mapping[str, Any]]  # rows of {"quote", "path", "heading", "page", "line"}, the best first
 FILE = "search.db"  # of a pack that can be searched
-
-
-def searcher() -> Callable[[Path, str], Found] | None:
-    """What searches a pack's folder for a question, or None where this netsuke has nothing that does."""
-    return None
+LONGEST = 2_000  # characters of a question
+MOST = 5  # quotes
 
 
 async def page(house: House, request: Request) -> Response:
     model = shelf.find(request.path_params["name"], house.store)
     query = request.query_params.get("q", "").strip()
-    look = searcher() if FILE in model.content["files"] else None
-    found: Found = []
-    if look and query:
-        found = await asyncio.to_thread(look, house.store.path(model.ref), query)
+    can, found = FILE in model.content["files"], None
+    if can and query:
+        answer = await request.app.state.documents.answer(model.name, query, MOST)
+        found = linked(model, answer["quotes"])
     return house.pages.page(
-        request, "search.html", name=model.name, tab="search", query=query, found=found, can=look is not None
+        request, "search.html", name=model.name, tab="search", query=query, found=found, can=can, longest=LONGEST
     )
+
+
+def linked(model: shelf.Model, quotes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The quotes, each with `place`: where the Material page shows its document, as the end of an address."""
+    numbers: dict[str, list[int]] = {}
+    for number, row in enumerate(model.rows("documents.jsonl")):
+        numbers.setdefault(row["path"], []).append(number)
+    return [{**quote, "place": _place(quote, numbers)} for quote in quotes]
+
+
+def _place(quote: Mapping[str, Any], numbers: Mapping[str, list[int]]) -> int | None:
+    """The number of the document; None where the list is gone, or two sources have a file of this path."""
+    known = numbers.get(quote["file"]) or numbers.get(quote["file"].partition("#")[0], [])
+    return known[0] if len(known) == 1 else None
 
 
 ROUTES = [("GET", "/m/{name}/search", page)]

@@ -24,7 +24,7 @@ from ..errors import StoreError
 from ..sentences import FEWEST_TOKENS, spans
 from ..serve.supervisor import Supervisor
 from . import shelf
-from .pool import Pool, ask
+from .lending import Lending, ask
 
 QUANTILE = 0.95  # of the owner's own sentences stay unmarked
 FEWEST_SENTENCES = 20  # with fewer there is no threshold
@@ -98,8 +98,8 @@ def by_sentence(text: str, bits: Sequence[tuple[int, float | None]]) -> list[tup
 class Voice:
     """Both engines of one model, and what they made of paragraphs that did not change."""
 
-    def __init__(self, pool: Pool, model: shelf.Model) -> None:
-        self.pool, self.model, self.store = pool, model, model.store
+    def __init__(self, engines: Lending, model: shelf.Model) -> None:
+        self.engines, self.model, self.store = engines, model, model.store
         self._known: OrderedDict[str, list[tuple[int, int, float]]] = OrderedDict()
 
     async def differences(self, before: str, text: str) -> list[tuple[int, int, float]]:
@@ -109,9 +109,9 @@ class Voice:
             self._known.move_to_end(key)
             return self._known[key]
         both = []
-        for name, file in ((self.model.name, self.model.file), (f"base of {self.model.name}", self.base)):
-            async with self.pool.engine(name, file) as supervisor:
-                both.append(by_sentence(text, await token_bits(supervisor, before, text)))
+        for lent in (self.engines.own(self.model), self.engines.base(self.model)):
+            async with lent as seat:
+                both.append(by_sentence(text, await token_bits(seat.supervisor, before, text)))
         found = []
         for ours, base in zip(*both, strict=True):
             if ours and base:
@@ -120,13 +120,6 @@ class Voice:
         while len(self._known) > 2000:
             self._known.popitem(last=False)
         return found
-
-    @property
-    def base(self) -> Path:
-        """The base's file. Raises StoreError where it is gone."""
-        if file := self.model.base_file:
-            return file
-        raise StoreError(f"the base of {self.model.name} is not in this home", hint="netsuke bases fetch")
 
     @property
     def place(self) -> Path:

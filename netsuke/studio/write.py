@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
 
 from ..serve.infill import Infilling
 from ..serve.refused import Refused
 from ..serve.relay import Relay
 from . import forms, shelf, voice
-from .pool import ask
+from .lending import ask
 
 if TYPE_CHECKING:
     from .app import House
@@ -31,32 +30,22 @@ async def page(house: House, request: Request) -> Response:
     return house.pages.page(request, "write.html", name=model.name, tab="write", model=model)
 
 
-class Ghost:
-    """An ASGI answer: a few words that go on from a draft. When the page asks anew, this one's engine is freed."""
+async def ghost(house: House, request: Request) -> Relay:
+    """What may come next, as {"content"}: a suggestion that the page shows and never puts in by itself.
 
-    def __init__(self, house: House, model: shelf.Model, before: str, after: str) -> None:
-        self.house, self.model, self.before, self.after = house, model, before, after
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self.house.pool.engine(self.model.name, self.model.file) as supervisor:
-            body = {"n_predict": GHOST_TOKENS, "temperature": 0.0, "cache_prompt": True, "stream": False,
-                    "response_fields": ["content"], "stop": ["\n"]}  # fmt: skip
-            line = self.after.partition("\n")[0]
-            if line.strip():
-                told = {"input_prefix": self.before, "input_suffix": self.after, "prompt": ""}
-                await Infilling(supervisor, "/infill", body | told)(scope, receive, send)
-            else:
-                await Relay(supervisor, "/completion", body | {"prompt": self.before})(scope, receive, send)
-
-
-async def ghost(house: House, request: Request) -> Ghost:
-    """What may come next, as {"content"}: a suggestion that the page shows and never puts in by itself."""
+    When the page asks anew, the engine of this answer is freed.
+    """
     given = await forms.record(request, before=str, after=str)
     model = shelf.find(request.path_params["name"], house.store)
-    before = given["before"][-BEFORE_CHARS:].rstrip(" ")  # a token begins with its space
-    if not before.strip():
+    before, after = given["before"][-BEFORE_CHARS:].rstrip(" "), given["after"][:AFTER_CHARS]
+    if not before.strip():  # a token begins with its space
         raise Refused(400, "There is nothing to go on from.", code="empty")
-    return Ghost(house, model, before, given["after"][:AFTER_CHARS])
+    body = {"n_predict": GHOST_TOKENS, "temperature": 0.0, "cache_prompt": True, "stream": False, "stop": ["\n"],
+            "response_fields": ["content", "timings"]}  # fmt: skip
+    if after.partition("\n")[0].strip():
+        told = {"input_prefix": before, "input_suffix": after, "prompt": ""}
+        return Infilling(house.engines.asked(request, model.name, body | told), "/infill")
+    return Relay(house.engines.asked(request, model.name, body | {"prompt": before}), "/completion")
 
 
 # -- rewriting -----------------------------------------------------------------------------------------------
@@ -82,11 +71,11 @@ async def rewrite(house: House, request: Request) -> Response:
 
 
 async def _said_anew(house: House, model: shelf.Model, passage: str, seed: int) -> str:
-    async with house.pool.engine(model.name, model.file) as supervisor:
+    async with house.engines.own(model) as seat:
         asked = f"Rewrite this in other words and keep its meaning. Answer with the text alone.\n\n{passage}"
         body = {"messages": [{"role": "user", "content": asked}], "temperature": 0.2 + 0.2 * seed, "seed": seed,
                 "max_tokens": 40 + len(passage) // 2, "cache_prompt": True}  # fmt: skip
-        answer = await ask(supervisor, "/v1/chat/completions", body)
+        answer = await ask(seat.supervisor, "/v1/chat/completions", body)
     return str(answer["choices"][0]["message"]["content"] or "").strip().strip('"')
 
 

@@ -10,7 +10,8 @@ from tiny import tiny_gguf
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_gguf(tmp_path_factory.mktemp("model") / "tiny.gguf")
+    """A folder with a model."""
+    return tiny_gguf(tmp_path_factory.mktemp("model") / "model.gguf").parent
 
 
 @pytest.fixture(scope="session")

@@ -12,17 +12,16 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from served import BODY, CHAT, FOREVER, KEY, Running, error_of, free_port
+from served import BODY, CHAT, FOREVER, KEY, Running, error_of, free_port, until
 
 from netsuke.errors import EngineError
-from netsuke.serve import serve
+from netsuke.serve import Address, Folders, Shelf, serve
 
 ENDLESS: dict[str, Any] = {"prompt": "a", "max_tokens": 30000, "grammar": FOREVER}
 
@@ -36,26 +35,18 @@ def _frozen(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_queue_is_bounded(own_server: Running) -> None:
-    supervisor = own_server.supervisor
     with own_server.client() as client, concurrent.futures.ThreadPoolExecutor() as pool:
         with _frozen(own_server.pid):
             asked = [pool.submit(client.post, CHAT, json=BODY) for _ in range(2)]
-            _until(lambda: supervisor._inside == 2)
+            until(lambda: own_server.inside == 2)
             full = client.post(CHAT, json=BODY)
             error_of(full, 429, "queue_full")
             assert int(full.headers["retry-after"]) > 0
             assert client.get("/health").status_code == 200
         assert [one.result().status_code for one in asked] == [200, 200]
         assert client.post(CHAT, json=BODY).status_code == 200
-    assert supervisor._inside == 0
+    assert own_server.inside == 0
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -68,8 +59,8 @@ def test_a_client_that_leaves_frees_its_slot(own_server: Running, stream: bool) 
         if stream:
             connection.recv(4096)
         else:
-            _until(lambda: own_server.supervisor._inside == 1)
-    _until(lambda: own_server.supervisor._inside == 0)
+            until(lambda: own_server.inside == 1)
+    until(lambda: own_server.inside == 0)
     with own_server.client() as client:
         answer = client.post("/v1/completions", json={"prompt": "a", "max_tokens": 2})
     assert answer.status_code == 200
@@ -86,7 +77,7 @@ def test_killed_engine_is_replaced(own_server: Running) -> None:
 def test_idle_engine_is_replaced_before_anybody_asks(own_server: Running) -> None:
     first = own_server.pid
     os.kill(first, signal.SIGKILL)
-    _until(lambda: own_server.supervisor.engine.pid not in (None, first) and own_server.supervisor.up)
+    until(lambda: own_server.supervisor.engine.pid not in (None, first) and own_server.supervisor.up)
 
 
 def test_engine_killed_during_a_whole_answer_is_asked_again(own_server: Running) -> None:
@@ -94,7 +85,7 @@ def test_engine_killed_during_a_whole_answer_is_asked_again(own_server: Running)
     with own_server.client() as client, concurrent.futures.ThreadPoolExecutor() as pool:
         with _frozen(first := own_server.pid):
             asked = pool.submit(client.post, "/v1/completions", json=body)
-            _until(lambda: own_server.supervisor._inside == 1)
+            until(lambda: own_server.inside == 1)
             os.kill(first, signal.SIGKILL)
         assert asked.result().json()["choices"][0]["text"] == "a" * 2000
 
@@ -129,7 +120,7 @@ def test_engine_that_cannot_come_back_is_503(own_server: Running, monkeypatch: p
         assert int(answer.headers["retry-after"]) > 0
         assert client.get("/health").json() == {"status": "starting"}
         own_server.supervisor.engine.model = whole
-        _until(lambda: client.get("/health").json() == {"status": "ok"})
+        until(lambda: client.get("/health").json() == {"status": "ok"})
         assert client.post(CHAT, json=BODY).status_code == 200
 
 
@@ -138,15 +129,16 @@ def test_engine_that_cannot_come_back_is_503(own_server: Running, monkeypatch: p
 SERVE = """
 import sys
 from pathlib import Path
-from netsuke.serve import serve
-serve({"tiny": Path(sys.argv[1])}, port=int(sys.argv[2]), key=sys.argv[3], on_ready=lambda: print("ready", flush=True))
+from netsuke.serve import Address, Folders, Shelf, serve
+serve(Shelf(Folders({"tiny": Path(sys.argv[1])})), Address(port=int(sys.argv[2])), home=Path(sys.argv[4]),
+      key=sys.argv[3], on_ready=lambda: print("ready", flush=True))
 print("stopped")
 """
 
 
 @contextlib.contextmanager
 def _serving(model: Path, port: int, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-W", "error", "-c", SERVE, str(model), str(port), KEY]
+    command = [sys.executable, "-W", "error", "-c", SERVE, str(model), str(port), KEY, os.environ["NETSUKE_HOME"]]
     environment = {**os.environ, "TMPDIR": str(folder)}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
@@ -176,7 +168,7 @@ def test_killed_server_takes_the_engine_with_it(model: Path) -> None:
         assert list(folder.iterdir())
         process.kill()
         process.wait()
-        _until(lambda: list(folder.iterdir()) == [])  # the child's last act before it exits
+        until(lambda: list(folder.iterdir()) == [])  # the child's last act before it exits
 
 
 @contextlib.contextmanager
@@ -186,19 +178,19 @@ def _short_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_port_taken(server: Running, model: Path) -> None:
+def test_port_taken(server: Running, model: Path, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="taken") as caught:
-        serve({"tiny": model}, port=server.port, key=KEY)
+        serve(Shelf(Folders({"tiny": model})), Address(port=server.port), home=tmp_path, key=KEY)
     assert caught.value.hint and "--port" in caught.value.hint
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])
-def test_open_addresses_are_refused(model: Path, host: str) -> None:
+def test_open_addresses_are_refused(host: str) -> None:
     with pytest.raises(EngineError, match="open to the network"):
-        serve({"tiny": model}, host=host, port=1, key=KEY)
+        Address(host, 1).checked()
 
 
 @pytest.mark.parametrize("port", [0, -1, 70000])
-def test_no_such_port(model: Path, port: int) -> None:
+def test_no_such_port(port: int) -> None:
     with pytest.raises(EngineError, match="port"):
-        serve({"tiny": model}, port=port, key=KEY)
+        Address(port=port).checked()

@@ -19,7 +19,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def searching(place: Path) -> Iterator[Running]:
-    with running(place / "model.gguf") as one:
+    with running(place) as one:
         yield one
 
 
@@ -72,7 +72,7 @@ def test_a_changed_database_is_refused_without_its_path(tmp_path: Path) -> None:
     data = bytearray((place / "search.db").read_bytes())
     data[-100] ^= 1
     (place / "search.db").write_bytes(data)
-    with running(place / "model.gguf") as one, one.client() as client:
+    with running(place) as one, one.client() as client:
         answer = client.post(SEARCH, json={"query": "honey"})
         error = error_of(answer, 503, "damaged_documents")
     assert "search.db" in error["message"] and str(place) not in answer.text

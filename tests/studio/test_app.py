@@ -1,54 +1,108 @@
-"""The API beside the pages: each by its own guard, one engine for both."""
-
-import asyncio
+"""The API beside the pages: one guard, one set of engines, every model of the home."""
 
 import httpx
-import pytest
-from studied import KEY, with_base, with_pack
+from served import BODY, CHAT, until
+from studied import BASE, KEY, running, with_pack
 
-from netsuke import serve, studio
-from netsuke.engines.llama import Engine
+from netsuke.serve import audit, usage
 from netsuke.studio import shelf
+from netsuke.studio.lending import Bases
 
-PORT = 8177
-
-
-@pytest.fixture
-def both(store, tmp_path):
-    """(the application with an API, its door, the engine that both use)"""
-    with_base(store, tmp_path)
-    with_pack(store, tmp_path)
-    supervisor = serve.Supervisor("mine", Engine(shelf.find("mine", store).file, threads=1))
-    api = serve.build_app(supervisor, key=KEY, port=PORT)
-    app, door = studio.build_studio(store, key=KEY, port=PORT, api=api, lent=supervisor)
-    return app, door, supervisor
+KEYED = {"Authorization": f"Bearer {KEY}"}
 
 
-def test_the_api_asks_for_its_key_and_the_pages_for_their_cookie(both):
-    app, door, supervisor = both
-    url = f"http://127.0.0.1:{PORT}"
-
-    async def asked():
-        transport = httpx.ASGITransport(app=app)
-        async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url=url) as client:
-            assert (await client.get("/health")).json() == {"status": "ok"}
-            assert (await client.get("/v1/models")).status_code == 401
-            assert (await client.get("/")).status_code == 401
-            keyed = {"Authorization": f"Bearer {KEY}"}
-            assert (await client.get("/", headers=keyed)).status_code == 401
-            models = await client.get("/v1/models", headers=keyed)
-            assert models.json()["data"][0]["id"] == "mine"
-            assert (await client.get(f"/enter?token={door.token()}")).status_code == 303
-            assert (await client.get("/v1/models")).status_code == 401  # a cookie is no key
-            pid = supervisor.engine.pid
-            page = {"Origin": url, "Accept": "application/json"}
-            ghost = await client.post("/m/mine/ghost", json={"before": "the", "after": ""}, headers=page)
-            assert ghost.status_code == 200 and supervisor.engine.pid == pid
-        assert not supervisor.engine.alive
-
-    asyncio.run(asked())
+def seated(opened):
+    return [seat.name for seat in opened.shelf.seats]
 
 
-def test_without_an_api_its_paths_are_no_pages(client):
-    for path in ("/v1/models", "/infill", "/health"):
-        assert client.get(path).status_code == 404
+def with_own_base(store, folder, name="ours", **pack):
+    """Give a home a pack whose base is the one of with_base."""
+    ref = store.named("bases", BASE)["ref"]
+    return with_pack(store, folder, name, base=ref, **pack)
+
+
+def test_the_api_and_the_pages_have_one_engine(opened, client):
+    assert httpx.get(f"{opened.url}/v1/models", trust_env=False).status_code == 401
+    told = httpx.get(f"{opened.url}/v1/models", headers=KEYED, trust_env=False).json()
+    assert [one["id"] for one in told["data"]] == ["mine"] and seated(opened) == []
+    assert client.post("/m/mine/ghost", json={"before": "the", "after": ""}).status_code == 200
+    (seat,) = opened.shelf.seats
+    pid = seat.supervisor.engine.pid
+    asked = httpx.post(f"{opened.url}{CHAT}", json=BODY, headers=KEYED, trust_env=False, timeout=60)
+    assert asked.status_code == 200 and asked.json()["model"] == "mine"
+    assert seated(opened) == ["mine"] and seat.supervisor.engine.pid == pid
+
+
+def test_what_pages_ask_of_a_model_counts_as_the_owners(opened, client):
+    assert client.post("/m/mine/ghost", json={"before": "the other", "after": ""}).json()["content"]
+    until(lambda: usage.rows(opened.store.root))
+    (row,) = usage.rows(opened.store.root)
+    assert (row["key"], row["model"], row["requests"]) == ("owner", "mine", 1) and row["completion_tokens"] > 0
+    until(lambda: audit.rows(opened.store.root, 9, model="mine"))
+    (row,) = audit.rows(opened.store.root, 9, model="mine")
+    assert (row.who, row.route, row.status) == ("owner", "/m/mine/ghost", 200)
+
+
+def test_a_home_without_a_model_opens_and_a_new_one_answers_at_once(store, tmp_path):
+    with running(store) as one, httpx.Client(base_url=one.url, headers=KEYED, trust_env=False, timeout=60) as api:
+        with httpx.Client(base_url=one.url, trust_env=False) as browser:
+            assert browser.get(one.link).status_code == 303 and "Make the first one" in browser.get("/").text
+        assert api.get("/health").json() == {"status": "ok"} and api.get("/v1/models").json()["data"] == []
+        assert api.post(CHAT, json=BODY).status_code == 403
+        with_pack(store, tmp_path)
+        assert [row["id"] for row in api.get("/v1/models").json()["data"]] == ["mine"]
+        assert api.post(CHAT, json=BODY).status_code == 200
+
+
+def test_the_named_model_answers_where_none_is_named(home, tmp_path):
+    with_pack(home, tmp_path, "zebra")
+    with running(home, first="zebra") as one:
+        answer = httpx.post(f"{one.url}{CHAT}", json=BODY, headers=KEYED, trust_env=False, timeout=60)
+        assert answer.json()["model"] == "zebra"
+
+
+def test_the_base_is_lent_to_pages_and_is_no_model_of_the_api(opened, client, tmp_path):
+    with_own_base(opened.store, tmp_path)
+    body = {"who": "the base of ours", "prompt": "the other", "asked": False, "tokens": 4, "seed": 1}
+    assert "data: [DONE]" in client.post("/compare/stream", json=body).text
+    (seat,) = opened.shelf.seats
+    assert seat.supervisor.engine.model == shelf.find("ours", opened.store).base_file
+    names = [one["id"] for one in client.get("/v1/models").json()["data"]]
+    assert names == ["mine", "ours"]
+    asked = client.post(CHAT, json={**BODY, "model": seat.name})
+    assert asked.status_code == 404 and asked.json()["error"]["code"] == "model_not_found"
+    assert client.post("/api/show", json={"model": seat.name}).status_code == 404
+    assert [one["name"] for one in client.get("/api/ps").json()["models"]] == []
+
+
+def test_one_engine_serves_the_base_of_two_packs(home, tmp_path):
+    bases = Bases(home)
+    names = {bases.name(shelf.find(name, home)) for name in _two(home, tmp_path)}
+    assert len(names) == 1 and bases.stamp(names.pop()) == home.named("bases", BASE)["ref"]
+    assert bases.stamp("base:other:000000000000") is None and bases.names() == []
+
+
+def _two(home, folder):
+    for name in ("one", "two"):
+        with_own_base(home, folder, name)
+        yield name
+
+
+def test_under_one_limit_of_memory_the_other_engine_leaves(home, tmp_path):
+    with_own_base(home, tmp_path)
+    with running(home, memory_bytes=130_000_000) as one:
+        with httpx.Client(base_url=one.url, headers={"Origin": one.url}, trust_env=False, timeout=60) as client:
+            client.get(one.link)
+            for who in ("ours", "the base of ours"):
+                body = {"who": who, "prompt": "the other", "asked": False, "tokens": 2, "seed": 1}
+                assert "data: [DONE]" in client.post("/compare/stream", json=body).text
+                assert len(seated(one)) == 1
+        assert seated(one)[0].startswith("base:")
+
+
+def test_refusals_are_pages_to_browsers_and_errors_to_programs(opened):
+    with httpx.Client(base_url=opened.url, trust_env=False) as one:
+        assert "netsuke open" in one.get("/").text and one.get("/").headers["content-type"].startswith("text/html")
+        for path, headers in (("/v1/models", {}), ("/v1/nothing", KEYED), ("/infill", KEYED), ("/metrics", {})):
+            answer = one.get(path, headers=headers)
+            assert answer.status_code in (401, 404, 405) and answer.json()["error"]["message"]

@@ -5,11 +5,14 @@ import re
 import httpx
 import pytest
 from click.testing import CliRunner
-from studied import KEY
+from studied import KEY, running
 
 from netsuke.cli import opening
+from netsuke.serve import keys
+from netsuke.store import Store
 
-PAGES = ["/", "/m/mine", "/m/mine/compare", "/m/mine/material", "/m/mine/write", "/m/mine/ask", "/m/mine/search"]
+PAGES = ["/", "/keys", "/audit", "/m/mine", "/m/mine/compare", "/m/mine/material", "/m/mine/write", "/m/mine/ask",
+         "/m/mine/search"]  # fmt: skip
 
 
 def plain(opened, **headers):
@@ -29,12 +32,12 @@ def test_a_link_works_once_and_sets_a_strict_cookie(opened):
         assert other.get("/").status_code == 401
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/makes/x", "/nothing", "/enter"])
+@pytest.mark.parametrize("path", [*PAGES, "/makes/x", "/nothing", "/enter", "/keys", "/audit", "/usage.csv"])
 def test_without_the_cookie_there_is_nothing_to_see(opened, path):
     with plain(opened) as one:
         answer = one.get(path)
         assert answer.status_code == 401 and "mine" not in answer.text.replace("determine", "")
-        assert one.get(path, headers={"Cookie": f"{opened.door.cookie}=wrong"}).status_code == 401
+        assert one.get(path, headers={"Cookie": f"{opened.door.callers.cookie}=wrong"}).status_code == 401
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.nip.io", "evil.example@127.0.0.1", "127.0.0.1:1"])
@@ -51,7 +54,7 @@ def test_another_origin_is_refused_with_the_cookie_too(client, origin, method):
 
 def test_what_changes_something_says_where_it_comes_from(client):
     del client.headers["Origin"]
-    assert client.post("/makes", data={"target": "/nowhere"}).status_code == 403
+    assert client.post("/makes", data={"target": "/nowhere"}).status_code == 401
     assert client.get("/").status_code == 200
 
 
@@ -61,13 +64,14 @@ def test_a_page_of_another_port_may_not_ask(client, site):
     assert client.get("/", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/nothing", "/m/nobody", "/static/studio.css"])
+@pytest.mark.parametrize("path", [*PAGES, "/nothing", "/m/nobody"])
 def test_every_answer_is_hardened(client, path):
     headers = client.get(path).headers
     policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
     assert policy["default-src"] == "'none'" and policy["script-src"] == "'self'"
     assert "unsafe" not in headers["content-security-policy"] and policy["frame-ancestors"] == "'none'"
     assert headers["x-content-type-options"] == "nosniff" and headers["cache-control"] == "no-store"
+    assert headers["referrer-policy"] == "same-origin" and headers["cross-origin-opener-policy"] == "same-origin"
     assert not [name for name in headers if name.startswith("access-control")]
 
 
@@ -77,6 +81,30 @@ def test_no_page_holds_an_inline_script_or_style(client, path):
     assert "<style" not in text and " style=" not in text and "javascript:" not in text
     assert text.count("<script") == len(re.findall(r'<script [^>]*src="/static/[a-z/]+\.js"[^>]*></script>', text)) > 0
     assert not [word for word in text.split() if word.startswith("on") and "=\"" in word]
+
+
+def test_a_key_opens_no_page_and_a_named_one_makes_no_link(opened):
+    named = keys.add(opened.store.root, "shop")
+    with plain(opened) as one:
+        for key in (KEY, named):
+            for header in ({"Authorization": f"Bearer {key}"}, {"x-api-key": key}):
+                assert one.get("/v1/models", headers=header).status_code == 200
+                for path in PAGES:
+                    assert one.get(path, headers=header).status_code == 401
+        assert one.post("/enter", headers={"Authorization": f"Bearer {named}"}).status_code == 403
+
+
+def test_a_link_of_a_model_leads_to_its_page_and_nowhere_else(opened):
+    for name, place in (("mine", "/m/mine"), ("../..//evil.example", "/m/..%2F..%2F%2Fevil.example")):
+        with plain(opened) as one:
+            answer = one.get(f"/enter?token={opened.door.token(name)}")
+            assert answer.status_code == 303 and answer.headers["location"] == place
+
+
+def test_two_studios_of_a_machine_keep_their_cookies_apart(opened, tmp_path):
+    with running(Store(tmp_path / "other")) as other, httpx.Client(trust_env=False) as browser:
+        assert browser.get(opened.link).status_code == browser.get(other.link).status_code == 303
+        assert browser.get(opened.url).status_code == browser.get(other.url).status_code == 200
 
 
 def test_whoever_has_the_key_gets_another_link(opened):

@@ -5,11 +5,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 import browser
+import httpx
 import pytest
 from material import SECTIONS, document
+from served import until
 from studied import BASE, running, with_base, with_pack
 
 from netsuke.ledger import Ledger
+from netsuke.serve import usage
 from netsuke.store import Store
 
 pytestmark = [browser.needed, pytest.mark.timeout(240)]
@@ -183,8 +186,56 @@ def test_a_document_is_found_taken_out_and_kept_again(made):
     assert ledger.standing().rows == ()
 
 
+def test_a_quote_is_found_and_leads_to_its_document(made):
+    at(made, "/m/notes/search")
+    made.fill("#q", document(3).split("\n\n")[1])
+    made.keyboard.press("Enter")
+    made.wait_for_selector(".quote, .empty")
+    quote, place = made.inner_text(".quote blockquote >> nth=0"), made.inner_text(".quote figcaption a >> nth=0")
+    assert re.search(r"\.md, .*line \d+$", made.inner_text(".quote figcaption >> nth=0"))
+    made.click(".quote figcaption a >> nth=0")
+    assert made.inner_text("h1") == place and " ".join(quote.split()) in " ".join(made.inner_text("pre").split())
+
+
+def test_nothing_found_is_said(made):
+    at(made, "/m/notes/search?q=zygomorphic+quaternions")
+    assert made.locator(".quote").count() == 0 and "Nothing found" in made.inner_text(".empty")
+
+
+def test_a_key_is_made_used_and_removed(made):
+    at(made, "/")
+    made.click("nav >> text=Keys")
+    made.fill("#name", "shop")
+    made.fill("#rpm", "60")
+    made.check("input[name='may:notes']", force=True)
+    made.click("text=Make it")
+    key = made.inner_text("#made")
+    with httpx.Client(base_url=made.one.url, headers={"Authorization": f"Bearer {key}"}, trust_env=False) as shop:
+        assert [one["id"] for one in shop.get("/v1/models").json()["data"]] == ["notes"]
+        assert shop.post("/v1/completions", json={"prompt": "the", "max_tokens": 2}, timeout=60).status_code == 200
+        until(lambda: usage.rows(made.one.store.root, "shop"))
+        at(made, "/keys")
+        assert made.locator("#made").count() == 0 and "no limit" in made.inner_text("main")
+        assert made.locator("section table tr", has_text="shop").count() == 1
+        made.click("text=Remove")
+        made.wait_for_selector("text=Nobody else has a key")
+        assert shop.get("/v1/models").status_code == 401
+
+
+def test_the_log_is_whole_and_can_be_filtered(made):
+    at(made, "/audit")
+    made.wait_for_selector("#verdict .done-box")
+    assert "The log is whole" in made.inner_text("#verdict")
+    others = made.locator("#rows td:nth-child(5):not(:text-is('notes'))")
+    assert others.count()
+    made.select_option("#model", "notes")
+    others.first.wait_for(state="detached")
+    assert made.locator("#rows tbody tr").count()
+
+
 PLACES = ["/", "/m/notes", "/m/notes/compare", "/m/notes/material", "/m/notes/material/3", "/m/notes/write",
-          "/m/notes/ask", "/m/notes/search", "/m/nobody", "a make"]  # fmt: skip
+          "/m/notes/ask", "/m/notes/search", "/m/notes/search?q=lantern", "/m/ascii/search", "/keys", "/audit",
+          "/m/nobody", "a make"]  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme, width", [("light", 1180), ("dark", 360)])
@@ -193,7 +244,7 @@ def test_every_page_is_for_everybody(made, path, scheme, width):
     made.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     made.set_viewport_size({"width": width, "height": 800})
     try:
-        made.goto(made.made_at if path == "a make" else made.one.url + quote(path))
+        made.goto(made.made_at if path == "a make" else made.one.url + quote(path, safe="/?="))
         made.wait_for_load_state("networkidle")
         assert made.evaluate("document.documentElement.scrollWidth") <= width
         made.evaluate(AXE)

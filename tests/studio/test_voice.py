@@ -10,8 +10,8 @@ from packed import speaks_ascii
 from tiny import tiny_gguf
 
 from netsuke.engines.llama import Engine
+from netsuke.serve import Supervisor
 from netsuke.studio import overlap, voice
-from netsuke.studio.pool import Pool
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +23,8 @@ def model(tmp_path_factory):
 
 def bits_of(model, before, text):
     async def asked():
-        pool = Pool()
-        try:
-            async with pool.engine("tiny", model) as supervisor:
-                return await voice.token_bits(supervisor, before, text)
-        finally:
-            await pool.close()
+        async with Supervisor("tiny", Engine(model)) as supervisor:
+            return await voice.token_bits(supervisor, before, text)
 
     return asyncio.run(asked())
 

@@ -1,0 +1,207 @@
+"""Serving models as an API: the server, the keys to it, what they used, and the audit log."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import StoreError
+from ..terminal import escaped, say
+from . import AS_JSON, open_store, result
+
+if TYPE_CHECKING:
+    from ..serve import Address, Shelf
+    from ..store import Store
+
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--port", default=8177, type=click.IntRange(1, 65535), show_default=True)
+@click.option(
+    "--context", default=2048, type=click.IntRange(256, 131072), show_default=True, help="Tokens of context."
+)
+@click.option("--slots", default=1, type=click.IntRange(1, 64), show_default=True, help="Requests side by side.")
+@click.option("--memory-mb", type=click.IntRange(1), help="For all models together [default: half of the machine's].")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--hostname", "hostnames", multiple=True, help="A name that others ask by, beside HOST.")
+@click.option("--cert", type=FILE, help="A TLS certificate, PEM.")
+@click.option("--key-file", type=FILE, help="Its private key, PEM.")
+@click.option("--without-tls", is_flag=True, help="Open to the network although keys and prompts can be read.")
+def serve(
+    names: tuple[str, ...], port: int, context: int, slots: int, memory_mb: int | None, host: str,
+    hostnames: tuple[str, ...], cert: Path | None, key_file: Path | None, without_tls: bool,
+) -> None:  # fmt: skip
+    """Serve models as an API on 127.0.0.1: NAMEs, or all that are here; Ctrl-C stops everything.
+
+    The first is started at once, others when they are asked for. The APIs of OpenAI, Anthropic and Ollama are answered.
+    NAME may also be a folder of `netsuke pack --to html --serve-dir`: then a page in the browser.
+    """
+    from .. import serve as front
+
+    store = open_store()
+    if len(names) == 1 and not _is_named(names[0], store) and front.is_page(Path(names[0])):
+        front.serve_page(Path(names[0]), port=port, on_ready=lambda address: say(f"{address}\nCtrl-C stops it"))
+        return
+    memory = memory_mb * 1_000_000 if memory_mb else None
+    shelf = front.Shelf(_models(names, store), memory_bytes=memory, context_tokens=context, slots=slots)
+    address = front.Address(host, port, hostnames, cert, key_file, without_tls)
+    key = front.default_key(store.root)
+    front.serve(shelf, address, home=store.root, key=key, on_ready=lambda: _ready(shelf, address, key))
+
+
+def _ready(shelf: Shelf, address: Address, key: str) -> None:
+    say(f"{', '.join(shelf.models.names())} at {address.url}/v1")
+    say(f"key: {key}")
+    say("Ctrl-C stops it")
+
+
+def _is_named(name: str, store: Store) -> bool:
+    return name in store.names("packs")
+
+
+def _models(names: tuple[str, ...], store: Store) -> Any:
+    """Where the models of these names lie; packs in folders are checked now, named ones when they are started."""
+    from .. import serve as front
+
+    chosen = [name for name in names if _is_named(name, store)]
+    folders = {Path(name).resolve().name: _pack_folder(name, store) for name in names if name not in chosen}
+    if not names and not store.names("packs"):
+        raise StoreError("there is no model to serve", hint="make one: netsuke make ~/notes")
+    places = [front.Shipped(store, chosen)] if chosen or not names else []
+    return front.Several([*places, *([front.Folders(folders)] if folders else [])])
+
+
+def _pack_folder(name: str, store: Store) -> Path:
+    from .. import targets  # takes its time, and a named model needs none of it
+
+    return targets.pack_folder(name, store)
+
+
+@click.group(invoke_without_command=True)
+@AS_JSON
+@click.pass_context
+def keys(context: click.Context, as_json: bool) -> None:
+    """Print the public key that packs are signed with; keys for the server: add, list, remove.
+
+    The signing key is made at the first make.
+    """
+    if context.invoked_subcommand:
+        return
+    from .. import signing
+
+    own = signing.own_keys(open_store().root)
+    value = {"public": str(own.public), "fingerprint": own.fingerprint, "pem": own.public.read_text()}
+    result(value, as_json, f"{value['pem']}\nfingerprint {own.fingerprint}\n{own.public}: give this file to others")
+
+
+@keys.command("add")
+@click.option("--name", required=True, help="Whose it is: small letters, digits, dots, hyphens.")
+@click.option("--rpm", type=click.IntRange(1, 100_000), help="Requests in any minute [default: no limit].")
+@click.option("--tokens-per-day", type=click.IntRange(1, 10**12), help="By UTC days [default: no limit].")
+@click.option("--models", default="", help="Which ones, with commas between [default: all].")
+@AS_JSON
+def add_key(name: str, rpm: int | None, tokens_per_day: int | None, models: str, as_json: bool) -> None:
+    """Make a key for others to use the server; it is shown this once."""
+    from ..serve import keys as book
+
+    store = open_store()
+    wanted = [one.strip() for one in models.split(",") if one.strip()]
+    for model in wanted:
+        if model not in store.names("packs"):
+            say(f"note: there is no model {model!r} here yet")
+    made = book.add(store.root, name, rpm=rpm, tokens_per_day=tokens_per_day, models=wanted)
+    result({"name": name, "key": made}, as_json, made)
+    if not as_json:
+        say(f"the key of {name}: only its hash is kept, so keep it now")
+
+
+@keys.command("list")
+@AS_JSON
+def list_keys(as_json: bool) -> None:
+    """List the keys that others have."""
+    from .. import show
+    from ..serve import keys as book
+
+    rows = [key.row for key in book.named(open_store().root)]
+    result({"keys": rows}, as_json, lambda: show.grid([_KEYS, *map(_key_cells, rows)], (1, 2)))
+
+
+_KEYS = ("name", "requests a minute", "tokens a day", "models", "made")
+
+
+def _key_cells(row: dict[str, Any]) -> list[str]:
+    limits = ["-" if row[name] is None else f"{row[name]:,}" for name in ("rpm", "tokens_per_day")]
+    return [row["name"], *limits, "all" if row["models"] is None else ", ".join(row["models"]), row["made"][:10]]
+
+
+@keys.command("remove")
+@click.argument("name")
+def remove_key(name: str) -> None:
+    """Take a key away, at once; what it used stays on record."""
+    from ..serve import keys as book
+
+    book.remove(open_store().root, name)
+    say(f"removed {name}")
+
+
+@click.command()
+@click.option("--key", help="Of this key alone.")
+@click.option("--since", default="", metavar="DAY", help="From this day on, as 2026-11-25.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV.")
+@AS_JSON
+def usage(key: str | None, since: str, as_csv: bool, as_json: bool) -> None:
+    """Print what each key used of each model on each day (UTC)."""
+    from .. import show
+    from ..serve import usage as book
+
+    rows = book.rows(open_store().root, key, since)
+    if as_csv and not as_json:
+        out = io.StringIO()
+        table = csv.DictWriter(out, book.COLUMNS, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+        click.echo(out.getvalue(), nl=False)
+        return
+    cells = [[f"{value:,}" if isinstance(value, int) else value for value in row.values()] for row in rows]
+    titles = [name.replace("_", " ") for name in book.COLUMNS]
+    result({"usage": rows}, as_json, lambda: show.grid([titles, *cells], range(3, 8)))
+
+
+@click.group(invoke_without_command=True)
+@click.option("--last", default=20, type=click.IntRange(1), show_default=True, help="How many rows.")
+@AS_JSON
+@click.pass_context
+def audit(context: click.Context, last: int, as_json: bool) -> None:
+    """Print the audit log of the server: who asked which route of which model; verify: is it whole?"""
+    if context.invoked_subcommand:
+        return
+    from .. import show
+    from ..serve import audit as book
+
+    root = open_store().root
+    rows = [vars(row) for row in book.rows(root, last)]
+    names = ("number", "time", "who", "method", "route", "model", "status", "prompt_tokens", "completion_tokens")
+    cells = [[escaped(str(row[name])) for name in names] for row in rows]
+    titles = [name.replace("_tokens", "") for name in names]
+    result({"rows": rows, "head": book.head(root)[1]}, as_json, lambda: show.grid([titles, *cells], (0, 6, 7, 8)))
+
+
+@audit.command("verify")
+@AS_JSON
+def verify_audit(as_json: bool) -> None:
+    """Check the chain of the audit log; names the first bad row and exits 6."""
+    from ..serve import audit as book
+
+    root = open_store().root
+    fault = book.verify(root)
+    count, head = book.head(root)
+    if fault:
+        where = f"row {fault.number}" + (f" ({fault.path})" if fault.path else "")
+        raise StoreError(f"the audit log was tampered with: {fault.what}", where=where, hint="compare it with a copy")
+    result({"rows": count, "head": head}, as_json, f"{count} rows, whole; head {head}")

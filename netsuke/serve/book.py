@@ -1,0 +1,90 @@
+"""The server's book: one SQLite file of the home, with its keys, what they used, and the audit log."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import StoreError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS keys (
+    name TEXT PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, rpm INTEGER, tokens_per_day INTEGER, models TEXT NOT NULL,
+    made TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS usage (
+    day TEXT NOT NULL, key TEXT NOT NULL, model TEXT NOT NULL, requests INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, abstentions INTEGER NOT NULL,
+    errors INTEGER NOT NULL, PRIMARY KEY (day, key, model)) STRICT;
+CREATE TABLE IF NOT EXISTS audit (
+    number INTEGER PRIMARY KEY, time TEXT NOT NULL, who TEXT NOT NULL, method TEXT NOT NULL, route TEXT NOT NULL,
+    model TEXT NOT NULL, status INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
+    times INTEGER NOT NULL, previous TEXT NOT NULL, hash TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS audit_head (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER, hash TEXT) STRICT;
+CREATE TRIGGER IF NOT EXISTS audit_no_change BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
+CREATE TRIGGER IF NOT EXISTS audit_no_delete BEFORE DELETE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
+"""
+
+
+def place(home: Path) -> Path:
+    """Where the book of a home lies."""
+    return home / "served.db"
+
+
+@contextlib.contextmanager
+def opened(home: Path, wait_seconds: float = 30.0) -> Iterator[sqlite3.Connection]:
+    """A connection to the book, made now if there is none, readable by its owner alone. Raises StoreError."""
+    path = place(home)
+    try:
+        with contextlib.closing(connected(path, wait_seconds)) as database:
+            yield database
+    except (sqlite3.Error, OSError) as error:
+        hint = "check the disk and the file's permissions; if it is damaged, set it aside: a new one is begun"
+        raise StoreError(f"the server's book cannot be used: {error}", where=str(path), hint=hint) from error
+
+
+def connected(path: Path, wait_seconds: float) -> sqlite3.Connection:
+    """A connection of the caller's own, the tables there. Raises sqlite3.Error, OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    database = sqlite3.connect(path, timeout=wait_seconds, isolation_level=None)
+    try:
+        _log_ahead(database, time.monotonic() + wait_seconds)
+        database.execute("PRAGMA synchronous = NORMAL")
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit_no_delete'").fetchone():
+            database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        return database
+    except BaseException:
+        database.close()
+        raise
+
+
+def _log_ahead(database: sqlite3.Connection, deadline: float) -> None:
+    """Write-ahead logging: who reads does not wait for who writes."""
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:  # this one lock SQLite does not wait for
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, one writer at a time."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise

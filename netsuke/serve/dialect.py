@@ -1,0 +1,58 @@
+"""How an API's answers look. The engine is asked and answers in OpenAI's way; each dialect says that in its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from .refused import Refused
+
+
+class Dialect:
+    """OpenAI's own: chat, completions, embeddings; and llama.cpp's /infill."""
+
+    media_type = "text/event-stream; charset=utf-8"
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+    def whole(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """An answer in one piece. It goes by the pack's name: the engine itself tells the file's path."""
+        return {**answer, "model": self.model}
+
+    def event(self, event: dict[str, Any]) -> list[bytes]:
+        """What the client gets for an event of the engine's stream."""
+        return [framed({**event, "model": self.model})]
+
+    def closing(self) -> list[bytes]:
+        """What ends a stream that came to its end."""
+        return [b"data: [DONE]\n\n"]
+
+    def broken(self, refused: Refused, path: str) -> list[bytes]:
+        """What ends one that did not."""
+        return [framed(refused.body(path))]
+
+
+def framed(value: Mapping[str, Any], event: str = "") -> bytes:
+    """A server-sent event."""
+    name = f"event: {event}\n" if event else ""
+    return f"{name}data: {json.dumps(value)}\n\n".encode()
+
+
+def said(answer: Mapping[str, Any]) -> tuple[str, str]:
+    """(text, why it ended: "stop", "length", "tool_calls" or "") of an answer, or of an event of a stream."""
+    for choice in answer.get("choices", ()):
+        part = choice.get("message") or choice.get("delta") or {}
+        text = choice.get("text") or part.get("content") or part.get("refusal") or ""
+        return text, choice.get("finish_reason") or ""
+    return answer.get("content") or "", ""  # of /infill
+
+
+def used(answer: Mapping[str, Any]) -> tuple[int, int] | None:
+    """(prompt tokens, answer tokens) so far, where the engine tells."""
+    if timings := answer.get("timings"):
+        return timings.get("cache_n", 0) + timings.get("prompt_n", 0), timings.get("predicted_n", 0)
+    if usage := answer.get("usage"):
+        return usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
+    return None

@@ -1,0 +1,42 @@
+"""What one request came to."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Record:
+    """A request and how it ended; whoever answers it fills it in."""
+
+    method: str
+    path: str
+    time: float = field(default_factory=time.time)
+    who: str = ""
+    model: str = ""
+    status: int = 499  # until an answer begins: the client left
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    abstained: bool = False
+    broke: bool = False  # the answer did not come to its end
+    times: int = 1
+    counted: int = 0  # tokens that were taken off the day's already
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def failed(self) -> bool:
+        return self.broke or self.status >= 500
+
+    @property
+    def served(self) -> bool:
+        """Whether it reached a model, and so counts as used."""
+        return bool(self.model) and not 400 <= self.status < 499
+
+    @property
+    def audited(self) -> bool:
+        """Acts, and whatever was refused; reading changes nothing and shows nothing of anybody."""
+        return self.method not in ("GET", "HEAD") or self.status >= 400

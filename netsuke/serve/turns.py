@@ -1,0 +1,115 @@
+"""Whose turn it is: callers one after the other, and no prompt of one in the cache of another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from .refused import Refused
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A slot of the engine, held for one request; `kept` where what lies in its cache is this caller's own."""
+
+    slot: int
+    kept: bool
+
+    def fields(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The request's body for this slot."""
+        wanted = body.get("cache_prompt", True)
+        return {**body, "id_slot": self.slot, "cache_prompt": self.kept and wanted}
+
+
+class Turns:
+    """`slots` requests run and `waiting` more wait.
+
+    Callers take turns, and each one's requests are served in their order. When too many wait, the youngest
+    request of whoever has most of them waiting makes room for a caller with fewer; else the newcomer is refused.
+    So one caller alone may have the whole queue, and no caller can keep another out.
+    """
+
+    def __init__(self, slots: int, waiting: int) -> None:
+        self.waiting = waiting
+        self._free = list(range(slots))
+        self._slots = slots
+        self._last: list[str | None] = [None] * slots  # whose prompt lies in a slot's cache
+        self._queues: OrderedDict[str, deque[asyncio.Future[int]]] = OrderedDict()
+
+    @property
+    def running(self) -> int:
+        return self._slots - len(self._free)
+
+    @property
+    def queued(self) -> int:
+        return sum(map(len, self._queues.values()))
+
+    @property
+    def inside(self) -> int:
+        """Requests that run or wait."""
+        return self.running + self.queued
+
+    @contextlib.asynccontextmanager
+    async def turn(self, who: str) -> AsyncIterator[Turn]:
+        """Waits for a slot and holds it. Raises Refused (429) at once, or when pushed out."""
+        slot = self._chosen(who) if self._free else await self._waited(who)
+        kept, self._last[slot] = self._last[slot] == who, who
+        try:
+            yield Turn(slot, kept)
+        finally:
+            self._release(slot)
+
+    def _chosen(self, who: str) -> int:
+        """A free slot, taken: the one with this caller's prompts, else the one that is free the longest."""
+        slot = next((slot for slot in self._free if self._last[slot] == who), self._free[0])
+        self._free.remove(slot)
+        return slot
+
+    async def _waited(self, who: str) -> int:
+        """A slot, once it is this caller's turn."""
+        if self.queued >= self.waiting:
+            self._make_room(who)
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._queues.setdefault(who, deque()).append(future)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self._release(future.result())  # it had just got it
+            else:
+                self._forget(who, future)
+            raise
+
+    def _make_room(self, who: str) -> None:
+        most = max(self._queues, key=lambda one: len(self._queues[one]), default=who)
+        if len(self._queues.get(most, ())) <= len(self._queues.get(who, ())) + 1:
+            raise self._full()
+        out = self._queues[most][-1]
+        self._forget(most, out)
+        out.set_exception(self._full())
+
+    def _forget(self, who: str, future: asyncio.Future[int]) -> None:
+        queue = self._queues[who]
+        queue.remove(future)
+        if not queue:
+            del self._queues[who]
+
+    def _release(self, slot: int) -> None:
+        """Hands a slot on: to the oldest request of the caller whose turn it is."""
+        if not self._queues:
+            self._free.append(slot)
+            return
+        who, queue = next(iter(self._queues.items()))
+        queue.popleft().set_result(slot)
+        if queue:
+            self._queues.move_to_end(who)
+        else:
+            del self._queues[who]
+
+    def _full(self) -> Refused:
+        message = f"{self.waiting} requests are waiting already; try again soon."
+        return Refused(429, message, code="queue_full", headers={"Retry-After": "1"})

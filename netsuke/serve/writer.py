@@ -1,0 +1,107 @@
+"""The thread that writes finished requests into the server's book."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+from . import audit, book, usage
+from .record import Record
+
+WRITE_SECONDS = 0.1  # how long what is to be written gathers
+RETRY_SECONDS = 1.0
+MOST_WAITING = 100_000  # records that are kept while the disk takes none
+TOLD_A_MINUTE = 60  # refusals of strangers that get a row of their own
+
+_log = logging.getLogger("netsuke.serve")
+
+
+class Writer:
+    """Writes records in a thread of its own. Where the disk takes none they wait, and it is tried again."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.lost = 0
+        self._waiting: deque[Record] = deque()
+        self._strangers: deque[Record] = deque()  # their refusals of the last minute that have a row
+        self._more: Record | None = None  # stands for their other refusals
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="netsuke-book", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, record: Record) -> None:
+        """Takes a finished record; blocks for nothing."""
+        if not record.who and not self._has_room(record):
+            return
+        if len(self._waiting) >= MOST_WAITING:
+            self.lost += 1
+            return
+        self._waiting.append(record)
+        self._wake.set()
+
+    def close(self) -> None:
+        """Writes what waits, or says how much was lost."""
+        if self._more:
+            self._waiting.append(self._more)
+            self._more = None
+        self._closing = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _has_room(self, record: Record) -> bool:
+        """Whether a stranger's refusal gets a row; else it is counted. Nobody fills the disk by being refused."""
+        while self._strangers and record.time - self._strangers[0].time >= 60:
+            self._strangers.popleft()
+        if len(self._strangers) < TOLD_A_MINUTE:
+            self._strangers.append(record)
+            if self._more:
+                self._waiting.append(self._more)
+                self._more = None
+            return True
+        if self._more is None:
+            self._more = Record("*", "*", record.time, status=record.status, times=0)
+        self._more.times += 1
+        return False
+
+    def _run(self) -> None:
+        told = False
+        while not (self._closing and not self._waiting):
+            self._wake.wait()
+            self._wake.clear()
+            if not self._closing:
+                time.sleep(WRITE_SECONDS)
+            batch = list(self._waiting)
+            try:
+                if batch:
+                    write(self.home, batch)
+                for _ in batch:
+                    self._waiting.popleft()
+                told = False
+            except (sqlite3.Error, OSError) as error:
+                if not told:
+                    _log.error("the server's book cannot be written: %s", error)
+                told = True
+                if self._closing:
+                    _log.error("%d records were lost", len(self._waiting))
+                    return
+                time.sleep(RETRY_SECONDS)
+                self._wake.set()
+
+
+def write(home: Path, records: list[Record]) -> None:
+    """Writes usage and audit rows, all of them or none. Raises sqlite3.Error, OSError."""
+    database = book.connected(book.place(home), 5.0)
+    try:
+        with book.transaction(database):
+            usage.add(database, records)
+            audit.append(database, [record for record in records if record.audited])
+    finally:
+        database.close()

@@ -1,0 +1,20 @@
+"""Talking in the terminal."""
+
+from tiny import tiny_gguf
+
+from netsuke import talk
+
+
+def repeated(text):
+    """The share of runs of three characters that were there before."""
+    runs = [text[at : at + 3] for at in range(len(text) - 2)]
+    return 1 - len(set(runs)) / max(1, len(runs))
+
+
+def test_a_repeat_penalty_makes_what_was_written_less_likely(tmp_path):
+    model = tiny_gguf(tmp_path / "model.gguf")
+    plain, varied = (
+        talk.complete(model, "the", 120, 0.0, 1, echo=False, repeat_penalty=penalty) for penalty in (1.0, 2.0)
+    )
+    assert plain == talk.complete(model, "the", 120, 0.0, 1, echo=False)
+    assert repeated(varied) < repeated(plain)
