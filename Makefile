@@ -1,5 +1,6 @@
 # make demo   set up, make a model from real documents, print the table, answer one prompt
 # make test   set up, run the tests
+# make slow   those that take many seconds each: whole makes, Ray, faults, the frontier
 # make smoke  the real base, one minute of tuning: every gate but quality must hold, and the model answers
 # make check  ruff, mypy, tests
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 BASE := smollm2-135m-instruct
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup browser demo test smoke check bench clean
+.PHONY: setup browser demo test slow smoke check bench clean
 
 setup: $(VENV)/.ready
 
@@ -32,6 +33,9 @@ browser:
 
 test: $(VENV)/.ready browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+slow: $(VENV)/.ready browser
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
 smoke: $(VENV)/.ready browser
 	$(BIN)/python -m pytest -m real --timeout=1500 -s

@@ -98,6 +98,7 @@ def test_a_pack_is_signed_beside_it_and_stays_so(again):
     assert found == [] and told.endswith("and it holds")
 
 
+@pytest.mark.slow
 def test_one_changed_document_reads_one_document(again):
     place, store = again
     path = place.parent / "note-03.md"
@@ -120,6 +121,7 @@ def test_a_changed_test_document_does_not_train_again(again):
     assert ran == ["curate", "render", "check", "recall", "calibrate", "show", "index", "pack"]
 
 
+@pytest.mark.slow
 def test_a_document_that_is_taken_out_is_not_found_any_more(again):
     place, store = again
     outcome, _ = make(place, store)
@@ -146,6 +148,7 @@ def test_a_document_that_is_taken_out_is_not_found_any_more(again):
     assert not any(sentence in path.read_bytes() for path in (store.root / "objects").glob("*/*"))
 
 
+@pytest.mark.slow
 def test_the_same_lock_gives_the_same_bytes_in_another_home(first, tmp_path):
     room, outcome, _ = first
     elsewhere, _ = make(room / "notes" / "netsuke.toml", Store(tmp_path / "other"))
@@ -165,6 +168,7 @@ show.Watcher.__call__ = watch
 """
 
 
+@pytest.mark.slow
 def test_killed_anywhere_it_goes_on_to_the_same_bytes(first, tmp_path):
     room, outcome, _ = first
     home = tmp_path / "home"
@@ -180,6 +184,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(first, tmp_path):
     assert json.loads(done.stdout)["pack"] == outcome.pack.ref
 
 
+@pytest.mark.slow
 def test_two_makes_at_once_in_one_home(first, tmp_path):
     room, outcome, _ = first
     home = tmp_path / "home"
@@ -205,6 +210,7 @@ def test_a_worse_pack_does_not_ship(again):
     assert store.named("packs", "notes") == old
 
 
+@pytest.mark.slow
 def test_what_changed_since_the_last_one_is_shown_and_is_no_part_of_the_pack(again, tmp_path):
     place, store = again
     assert store.named("packs", "notes")["since"] == []
@@ -234,6 +240,7 @@ def test_what_is_checked_is_in_the_pack_and_quotes_stand_apart(first):
     assert sorted(manifest.read(folder)["gates"], key=str) == sorted(content["gates"], key=str)
 
 
+@pytest.mark.slow
 def test_a_budget_that_cannot_be_reached_names_the_smallest(again):
     place, store = again
     with pytest.raises(BudgetError, match="smallest"):
@@ -280,6 +287,7 @@ def test_a_third_party_without_a_licence_stays_out(again):
     assert found == []
 
 
+@pytest.mark.slow
 def test_downstream_finds_the_pack_of_a_document_and_gc_keeps_it(again):
     place, store = again
     runs, packs = downstream(store, hash_file(place.parent / "note-01.md"))
@@ -308,6 +316,7 @@ def test_a_flipped_bit_is_named_set_aside_and_made_again(again):
     assert made.pack.ref == outcome.pack.ref and verify(store) == []
 
 
+@pytest.mark.slow
 def test_without_any_network_it_is_made_all_the_same(first, tmp_path):
     room, outcome, _ = first
     cut_off = ["unshare", "--net", "--map-root-user"]  # not even a loopback that is up
@@ -320,6 +329,7 @@ def test_without_any_network_it_is_made_all_the_same(first, tmp_path):
     assert json.loads(done.stdout)["pack"] == outcome.pack.ref
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
 def test_a_full_disk_is_said_and_loses_nothing(first, tmp_path):
     room, outcome, _ = first
@@ -342,6 +352,7 @@ def test_a_full_disk_is_said_and_loses_nothing(first, tmp_path):
         subprocess.run(["umount", home], check=True)
 
 
+@pytest.mark.slow
 def test_an_untied_hugging_face_folder_is_a_base(tmp_path, store):
     """With an output head of its own and more rows than words, as real folders have."""
     import torch
@@ -371,6 +382,7 @@ def test_an_untied_hugging_face_folder_is_a_base(tmp_path, store):
     assert str(tmp_path) not in json.dumps(record)
 
 
+@pytest.mark.slow
 def test_one_long_file_is_material_enough(tmp_path):
     write_material(tmp_path / "notes", documents=0)
     (tmp_path / "book.txt").write_text("\n\n".join(document(n) for n in range(12)))

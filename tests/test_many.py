@@ -47,6 +47,7 @@ def test_one_that_fails_stops_no_other_and_is_told(made):
     assert "rank = 2" in (room / "bob" / "netsuke.toml").read_text()
 
 
+@pytest.mark.slow
 def test_on_ray_they_are_the_same_packs(made, tmp_path):
     pytest.importorskip("ray")
     room, before = made

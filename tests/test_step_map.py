@@ -167,6 +167,7 @@ print(json.dumps([m.ref for m in made]))
 """
 
 
+@pytest.mark.slow
 def test_ray_and_local_give_the_same_bytes(tmp_path):
     pytest.importorskip("ray")
     texts = {"a.txt": "Some words of a text.\\n" * 30, "b.md": "# A title\n\nAnd a paragraph.", "c.html": "<p>Hello",

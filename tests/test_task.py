@@ -159,6 +159,7 @@ def test_the_other_apis_answer_with_the_label_too(made):
         assert answer["output"][0]["content"][0]["text"] == label
 
 
+@pytest.mark.slow
 def test_what_it_has_learnt_is_taken_along_and_gone_on_from(made, tmp_path):
     room, _, _ = made
     shutil.copytree(room, tmp_path / "room", symlinks=True)
@@ -189,6 +190,7 @@ def test_what_it_has_learnt_is_taken_along_and_gone_on_from(made, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_table_elsewhere_with_columns_of_its_own_is_named_on_the_command_line(tmp_path):
     folder, elsewhere = tmp_path / "notes", tmp_path / "tickets.csv"
     place = table(folder)

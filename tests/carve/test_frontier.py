@@ -24,6 +24,7 @@ def traced(tmp_path_factory):
     return folder, home, json.loads(done.stdout), (room / "picture.svg").read_text()
 
 
+@pytest.mark.slow
 def test_ours_get_smaller_and_the_presets_stand_beside(traced):
     _, _, rows, _ = traced
     ours = [row for row in rows if row["name"] == "ours"]
@@ -48,6 +49,7 @@ def test_a_second_look_costs_nothing_and_the_table_fits_a_terminal(traced):
     assert "(knee)" in done.stdout and max(map(len, done.stdout.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_carve_alone_writes_a_file_that_was_not_trained(traced, tmp_path):
     folder, home, _, _ = traced
     done = netsuke(home, "carve", str(folder), "--to", str(tmp_path / "model.gguf"))

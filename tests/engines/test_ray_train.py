@@ -69,6 +69,7 @@ def tuned(where, place, home, shards=2, budget=32 * 4 * 12, meanwhile=None):
     return json.loads(told.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_two_workers_of_ray_give_the_bytes_of_one_process(place, tmp_path):
     pytest.importorskip("ray")
     here, there = (tuned(where, place, tmp_path / where) for where in ("local", "ray"))
@@ -76,6 +77,7 @@ def test_two_workers_of_ray_give_the_bytes_of_one_process(place, tmp_path):
     assert here["curve"][-1]["valid"] < here["curve"][0]["valid"]
 
 
+@pytest.mark.slow
 def test_shards_hardly_change_the_curve(place, tmp_path):
     whole, parts = (tuned("local", place, tmp_path / str(n), shards=n)["curve"] for n in (1, 4))
     assert [p["step"] for p in whole] == [p["step"] for p in parts]

@@ -74,6 +74,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(place, tmp_path, monkeypatch
         assert (tmp_path / "x" / name).read_bytes() == (tmp_path / "y" / name).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_after", [3, 30])
 def test_the_rate_of_the_best_trial_is_taken_and_outlives_a_kill(place, tmp_path, monkeypatch, stop_after):
     monkeypatch.setattr(train, "CHECKPOINT_TOKENS", 32 * 2 * 4)
