@@ -16,7 +16,7 @@ import httpx
 import uvicorn
 
 from netsuke.serve import Callers, Folders, Shelf, Supervisor, build_app, keys
-from netsuke.serve.address import settings
+from netsuke.serve.address import Address, settings
 from netsuke.serve.models import Models
 from netsuke.serve.shelf import Seat
 
@@ -74,7 +74,7 @@ def running(
     """
     with contextlib.ExitStack() as stack:
         home = home or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        listener = stack.enter_context(Address(port=0).listening())
         port = listener.getsockname()[1]
         found = Folders({"tiny": models}) if isinstance(models, Path) else models
         shelf = Shelf(found, context_tokens=context_tokens, threads=1, waiting=waiting, **options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from tiny import tiny_gguf
 
 from netsuke import studio
 from netsuke.serve import Shelf
-from netsuke.serve.address import settings
+from netsuke.serve.address import Address, settings
 from netsuke.store import Store
 from netsuke.studio.door import Door
 
@@ -56,7 +55,7 @@ def with_pack(store, folder, name="mine", **pack):
 @contextlib.contextmanager
 def running(store: Store, **options: Any) -> Iterator[Open]:
     """The studio under uvicorn in a thread, until the block ends."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with Address(port=0).listening() as listener:
         port = listener.getsockname()[1]
         app, door = studio.build_studio(store, key=KEY, port=port, **options)
         server = uvicorn.Server(uvicorn.Config(app, **settings(app) | {"timeout_graceful_shutdown": 1}))

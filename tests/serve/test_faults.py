@@ -178,6 +178,14 @@ def _short_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+def test_an_answer_does_not_wait_for_the_client_to_acknowledge_its_head() -> None:
+    """Head and body are written apart: without this a second answer on a connection comes 40 ms late."""
+    with Address(port=0).listening() as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_port_taken(server: Running, model: Path, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="taken") as caught:
         serve(Shelf(Folders({"tiny": model})), Address(port=server.port), home=tmp_path, key=KEY)
