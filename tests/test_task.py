@@ -147,7 +147,9 @@ def test_the_other_apis_answer_with_the_label_too(made):
         label = said["content"] or said["refusal"]
         ollama = {"model": "tiny", "messages": asked}
         whole = client.post("/api/chat", json={**ollama, "stream": False}).json()
-        assert (whole["message"]["content"], whole["netsuke"]) == (label, row)
+        assert (whole["message"]["content"], whole["netsuke"]["answer"]) == (label, row["answer"])
+        # a prompt from the cache is computed in other batches, so the last digits differ
+        assert whole["netsuke"]["confidence"] == pytest.approx(row["confidence"], abs=0.02)
         assert whole["done"] and whole["prompt_eval_count"] > 0
         lines = [json.loads(line) for line in client.post("/api/chat", json=ollama).text.splitlines()]
         assert "".join(line["message"]["content"] for line in lines) == label and lines[-1]["done"]
