@@ -14,14 +14,15 @@ import hashlib
 import json
 import re
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from . import chain
 from .agreements import matches, same_name
+from .chain import START, Fault, log_ahead, transaction
 from .consent import ALLOWED_LICENCES, Decision, Stand, decide, licence_allows, which_licence
 from .errors import StoreError
 from .store import canonical
@@ -87,14 +88,9 @@ class Row(Entry):
         """What `hash` must be."""
         return _digest(vars(self))
 
-
-@dataclass(frozen=True)
-class Fault:
-    """The first row that is not as it was written."""
-
-    number: int
-    what: Literal["changed", "missing", "out of order", "the end is missing", "added"]
-    path: str  # of the row; where it is missing, of the nearest one; "" if that cannot be told
+    @property
+    def place(self) -> str:
+        return self.path
 
 
 @dataclass(frozen=True)
@@ -131,7 +127,6 @@ def _sentence(row: Row) -> str:
 
 # -- the table -------------------------------------------------------------------------------------------
 _COLUMNS = tuple(field.name for field in fields(Row))
-_START = "0" * 64  # the hash before the first row
 _INSERT = f"INSERT INTO ledger ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 _TYPES = {
     "number": "INTEGER PRIMARY KEY",
@@ -144,7 +139,7 @@ _SCHEMA = f"""
 CREATE INDEX IF NOT EXISTS place ON ledger (document, path, source);
 CREATE INDEX IF NOT EXISTS standing ON ledger (scope) WHERE scope != '';
 CREATE TABLE IF NOT EXISTS head (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER, hash TEXT);
-INSERT OR IGNORE INTO head VALUES (1, 0, '{_START}');
+INSERT OR IGNORE INTO head VALUES (1, 0, '{START}');
 CREATE TRIGGER IF NOT EXISTS no_change BEFORE UPDATE ON ledger
     BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
 CREATE TRIGGER IF NOT EXISTS no_delete BEFORE DELETE ON ledger
@@ -165,7 +160,7 @@ class Ledger:
     # -- writing -----------------------------------------------------------------------------------------
     def record(self, rows: Iterable[Entry]) -> int:
         """How many rows were added: those that say something new about their document at their place."""
-        with self._opened() as database, _transaction(database):
+        with self._opened() as database, transaction(database):
             return len(_append(database, (entry for entry in rows if not _is_known(database, entry))))
 
     def decide_standing(
@@ -174,7 +169,7 @@ class Ledger:
         """The row about all of an owner (name), a path (glob) or a content (hash); the old one if it says the same."""
         document, path, owner = (value if scope == field else "" for field in ("document", "path", "owner"))
         entry = Entry(document, path, -1, owner, "", decision, reason, decided_by=by, scope=scope)
-        with self._opened() as database, _transaction(database):
+        with self._opened() as database, transaction(database):
             last = _standing(database).find(scope, value)
             if last and all(getattr(last, name) == getattr(entry, name) for name in _SAID):
                 return last
@@ -221,19 +216,8 @@ class Ledger:
         """The first row that was changed, deleted or moved; None if the ledger is whole."""
         with self._opened() as database:
             database.execute("BEGIN")  # one state for both tables
-            last, head = database.execute("SELECT number, hash FROM head").fetchone() or (0, _START)
-            expected, previous, before = 1, _START, ""
-            for found in _select(database, "1"):
-                try:
-                    row = _row(found)
-                except StoreError:
-                    return Fault(expected, "changed", "")
-                if fault := _fault(row, expected, previous, before, last):
-                    return fault
-                expected, previous, before = expected + 1, row.hash, row.path
-        if expected <= last:
-            return Fault(expected, "the end is missing", before)
-        return None if previous == head else Fault(max(1, last), "changed", before)
+            last, head = database.execute("SELECT number, hash FROM head").fetchone() or (0, START)
+            return chain.verify(_read(database, "1"), last, head)
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
@@ -250,16 +234,8 @@ class Ledger:
             ) from error
 
     def _prepare(self, database: sqlite3.Connection) -> None:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                database.execute("PRAGMA journal_mode = WAL")
-                break
-            except sqlite3.OperationalError as error:  # this one lock SQLite does not wait for
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
-        with _transaction(database):
+        log_ahead(database, 60)
+        with transaction(database):
             database.execute(_TABLE)
             there = {column[1] for column in database.execute("PRAGMA table_info(ledger)")}
             for name in LATER:
@@ -267,18 +243,6 @@ class Ledger:
                     database.execute(f"ALTER TABLE ledger ADD COLUMN {_TYPED[name]}")
             for statement in re.split(r";\n(?! )", _SCHEMA):
                 database.execute(statement)
-
-
-@contextlib.contextmanager
-def _transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, one writer at a time."""
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        database.execute("COMMIT")
-    except BaseException:
-        database.execute("ROLLBACK")
-        raise
 
 
 def _append(database: sqlite3.Connection, entries: Iterable[Entry]) -> list[Row]:
@@ -321,23 +285,6 @@ def _standing(database: sqlite3.Connection) -> Standing:
         if row.decision != "cleared":
             last[key] = row
     return Standing(tuple(last.values()))
-
-
-def _fault(row: Row, expected: int, previous: str, before: str, last: int) -> Fault | None:
-    """What is wrong at a row, if anything; `before` is the path of the one before."""
-    if expected > last:
-        return Fault(expected, "added", row.path)
-    if row.number > expected:
-        return Fault(expected, "missing", row.path)
-    if row.number < expected:
-        return Fault(expected, "added", row.path)
-    if row.hash != row.digest():
-        numbers = (number for number in range(1, last + 1) if number != row.number)
-        moved = any(_digest({**vars(row), "number": number}) == row.hash for number in numbers)
-        return Fault(expected, "out of order" if moved else "changed", row.path)
-    if row.previous != previous:  # whole in itself: the one before was written anew
-        return Fault(max(1, expected - 1), "changed", before or row.path)
-    return None
 
 
 def _select(database: sqlite3.Connection, where: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:

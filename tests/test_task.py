@@ -142,14 +142,13 @@ def test_the_other_apis_answer_with_the_label_too(made):
     _, store, _ = made
     asked = [{"role": "user", "content": "sail rope tide"}]
     with running(pack_of(store)) as server, server.client() as client:
-        plain = client.post("/v1/chat/completions", json={"messages": asked}).json()
+        for _ in range(2):  # what comes from the cache is computed in other batches: both APIs are asked with it warm
+            plain = client.post("/v1/chat/completions", json={"messages": asked}).json()
         said, row = plain["choices"][0]["message"], plain["netsuke"]
         label = said["content"] or said["refusal"]
         ollama = {"model": "tiny", "messages": asked}
         whole = client.post("/api/chat", json={**ollama, "stream": False}).json()
-        assert (whole["message"]["content"], whole["netsuke"]["answer"]) == (label, row["answer"])
-        # a prompt from the cache is computed in other batches, so the last digits differ
-        assert whole["netsuke"]["confidence"] == pytest.approx(row["confidence"], abs=0.02)
+        assert (whole["message"]["content"], whole["netsuke"]) == (label, row)
         assert whole["done"] and whole["prompt_eval_count"] > 0
         lines = [json.loads(line) for line in client.post("/api/chat", json=ollama).text.splitlines()]
         assert "".join(line["message"]["content"] for line in lines) == label and lines[-1]["done"]

@@ -15,12 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..ledger import Fault
+from .. import chain
+from ..chain import START, Fault
 from ..store import canonical
 from . import book
 from .record import Record
-
-START = "0" * 64  # the hash before the first row
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,10 @@ class Row:
     def digest(self) -> str:
         """What `hash` must be."""
         return hashlib.sha256(canonical({**vars(self), "hash": None})).hexdigest()
+
+    @property
+    def place(self) -> str:
+        return self.route
 
 
 _COLUMNS = tuple(field.name for field in fields(Row))
@@ -83,27 +86,8 @@ def verify(home: Path) -> Fault | None:
     with book.opened(home) as database:
         database.execute("BEGIN")  # one state for both tables
         last, hash_ = _head(database)
-        expected, previous, before = 1, START, ""
-        for found in database.execute(f"SELECT {', '.join(_COLUMNS)} FROM audit ORDER BY number"):
-            row = Row(*found)
-            if fault := _fault(row, expected, previous, before, last):
-                return fault
-            expected, previous, before = expected + 1, row.hash, row.route
-    if expected <= last:
-        return Fault(expected, "the end is missing", before)
-    return None if previous == hash_ else Fault(max(1, last), "changed", before)
-
-
-def _fault(row: Row, expected: int, previous: str, before: str, last: int) -> Fault | None:
-    if expected > last:
-        return Fault(expected, "added", row.route)
-    if row.number != expected:
-        return Fault(expected, "missing" if row.number > expected else "added", row.route)
-    if row.hash != row.digest():
-        return Fault(expected, "changed", row.route)
-    if row.previous != previous:  # whole in itself: the one before was written anew
-        return Fault(max(1, expected - 1), "changed", before or row.route)
-    return None
+        found = database.execute(f"SELECT {', '.join(_COLUMNS)} FROM audit ORDER BY number")
+        return chain.verify((Row(*values) for values in found), last, hash_)
 
 
 def _head(database: sqlite3.Connection) -> tuple[int, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..chain import log_ahead
 from ..errors import StoreError
 
 _SCHEMA = """
@@ -55,36 +55,11 @@ def connected(path: Path, wait_seconds: float) -> sqlite3.Connection:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     database = sqlite3.connect(path, timeout=wait_seconds, isolation_level=None)
     try:
-        _log_ahead(database, time.monotonic() + wait_seconds)
+        log_ahead(database, wait_seconds)
         database.execute("PRAGMA synchronous = NORMAL")
         if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit_no_delete'").fetchone():
             database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
         return database
     except BaseException:
         database.close()
-        raise
-
-
-def _log_ahead(database: sqlite3.Connection, deadline: float) -> None:
-    """Write-ahead logging: who reads does not wait for who writes."""
-    while True:
-        try:
-            database.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:  # this one lock SQLite does not wait for
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-
-
-@contextlib.contextmanager
-def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, one writer at a time."""
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
         raise

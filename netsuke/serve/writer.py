@@ -9,6 +9,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+from ..chain import transaction
 from . import audit, book, usage
 from .record import Record
 
@@ -100,7 +101,7 @@ def write(home: Path, records: list[Record]) -> None:
     """Writes usage and audit rows, all of them or none. Raises sqlite3.Error, OSError."""
     database = book.connected(book.place(home), 5.0)
     try:
-        with book.transaction(database):
+        with transaction(database):
             usage.add(database, records)
             audit.append(database, [record for record in records if record.audited])
     finally:

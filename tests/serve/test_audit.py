@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from served import BODY, CHAT, Running, keyed, running, until
 
-from netsuke.ledger import Fault
+from netsuke.chain import Fault
 from netsuke.serve import audit, book, usage
 from netsuke.serve.record import Record
 from netsuke.serve.writer import TOLD_A_MINUTE, Writer, write
