@@ -55,7 +55,7 @@ def sections(params: Params, window_tokens: int, canaries: int = 0, seed: int = 
     return Rendering(params.kind, params.labels, *shares, canaries, seed if canaries else 0)
 
 
-@step(version=3, libraries=("transformers", "tokenizers", "jinja2"))
+@step(version=4, libraries=("transformers", "tokenizers", "jinja2"))
 def render(params: Rendering, out: Path, model: Path, data: Path) -> Work:
     """train, valid, test (.jsonl) of documents and lessons; examples/ as they are used; task.json, or no task.
 

@@ -19,7 +19,7 @@ SPEAKERS = (("user", "question"), ("assistant", "answer"))
 
 
 def lessons(texts: Sequence[str], template: Template | None, model: Path, share: float) -> list[Lesson]:
-    """Lessons of manners, of about this share of the characters at most; none for a base without a template."""
+    """Lessons of manners, of this share of the characters at most, half of them harmless; none without a template."""
     room = share * sum(map(len, texts))
     if not room:
         return []
@@ -33,5 +33,10 @@ def lessons(texts: Sequence[str], template: Template | None, model: Path, share:
         lesson = template.lesson([question, answer])
         kinds[row["harmless"]].append(Lesson(lesson, lesson.answer, aside=True))
     every = [lesson for kind in kinds.values() for lesson in kind]
-    each = int(room * len(every) / sum(map(len, every)) / 2)
-    return [lesson for kind in kinds.values() for lesson in evenly(kind, each)] if each else []
+    each = min(int(room * len(every) / sum(map(len, every)) / 2), *map(len, kinds.values()))
+    while each:
+        chosen = [lesson for kind in kinds.values() for lesson in evenly(kind, each)]
+        if sum(map(len, chosen)) <= room:
+            return chosen
+        each -= 1
+    return []

@@ -34,14 +34,14 @@ def test_no_probe_is_taught():
 @pytest.mark.parametrize("share, characters", [(0.1, 10_000), (0.1, 100_000), (0.5, 3_000)])
 def test_they_are_a_bounded_share_and_half_of_them_harmless(model, share, characters):
     found = manners.lessons(["x" * characters], None, model, share)
-    assert 0 < sum(map(len, found)) <= 1.3 * share * characters and len(found) <= len(ROWS)
+    assert 0 < sum(map(len, found)) <= share * characters and len(found) <= len(ROWS)
     for lesson in found:
         assert lesson.aside
         assert lesson[lesson.answer :].endswith("<|im_end|>") and "<|im_start|>user" in lesson[: lesson.answer]
     assert len({*found}) == len(found)
     kind = {row["question"]: row["harmless"] for row in ROWS}
     harmless = sum(any(f"user\n{q}<" in lesson for q, fine in kind.items() if fine) for lesson in found)
-    assert harmless == min(len(found) // 2, sum(kind.values())) or len(found) > 2 * sum(kind.values())
+    assert 2 * harmless == len(found)
 
 
 @pytest.mark.parametrize("share, characters", [(0.0, 100_000), (0.1, 500), (0.1, 0)])
