@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -72,6 +73,7 @@ def make(job: dict[str, Any], told: Told) -> None:
 def main(folder: Path, lock: int) -> int:
     """Run the job of a folder. Returns its exit code."""
     os.set_inheritable(lock, False)  # the lock ends with this process, not with a child of it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
     wait_passively()
     told = Told(folder / "events.jsonl")
     try:
