@@ -1,11 +1,11 @@
 """Tasks learnt from 50, 500 and 5,000 examples, beside the base with and without examples, and TF-IDF.
 
     python -m bench.tasks [--minutes 2] [--seeds 3] [--items 200] [--only TASK] [--counts 50 500] [--lock FILE]
-                           [--quick] [--check]
+                          [--plot FILE] [--quick] [--check]
 
 Debian's package lists: sections (labels) and versions (an extraction), 50, 500 and 5,000 examples to learn from, beside
 60 to choose by and those that are answered. Each row is a whole make, from the table to the checked pack. Prints a
-table and one JSON line; `--check` ends with 1 where ours is below the base with examples.
+table and one JSON line, and draws a picture where `--plot` says; `--check` ends with 1 where ours is below the base with examples.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--only", choices=TASKS)
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="examples of each table")
     parser.add_argument("--lock", type=Path, help="a netsuke.lock to go by: the same lock trains as much anywhere")
+    parser.add_argument("--plot", type=Path, help="an SVG to write")
     parser.add_argument("--quick", action="store_true", help="50 examples, one seed, half a minute, 30 items")
     parser.add_argument("--json", action="store_true", help="one line of JSON and no table")
     parser.add_argument("--check", action="store_true", help="exit 1 where ours is below the base with examples")
@@ -55,6 +56,8 @@ def main() -> None:
         "bench": "tasks", "minutes": options.minutes, "seeds": options.seeds, "cores": os.cpu_count(),
         "load": os.getloadavg()[0], "rows": rows,
     }))  # fmt: skip
+    if options.plot:
+        options.plot.write_text(drawn(rows), encoding="utf-8")
     behind = [row for row in rows if row["scores"]["ours"] < row["scores"][PEER]]
     sys.exit(1 if options.check and behind else 0)
 
@@ -64,6 +67,24 @@ def line(row: dict[str, Any]) -> str:
     scores = ", ".join(f"{who} {value:.1%}" for who, value in row["scores"].items())
     told = f"{row['task']} {row['examples']:5,} examples, {row['score']}: {scores}"
     return f"{told} (n = {row['n']}; {row['seconds']:.0f} s a make)"
+
+
+COLOURS = {"ours": "#c2410c", PEER: "#0f766e", "base, no example": "#5eaaa3"}
+
+
+def drawn(rows: list[dict[str, Any]]) -> str:
+    """A picture: the score against the number of examples, a panel a task."""
+    from netsuke.engines.plot import Panel, Series, svg
+
+    panels = []
+    for task in dict.fromkeys(row["task"] for row in rows):
+        found = [row for row in rows if row["task"] == task]
+        series = [
+            Series(who, [(row["examples"], row["scores"][who]) for row in found], (), COLOURS.get(who, "#777777"), True)
+            for who in found[0]["scores"]
+        ]
+        panels.append(Panel(f"{task}, n = {found[0]['n']}", "examples to learn from", found[0]["score"], series, True))
+    return svg(panels)
 
 
 def measure(room: Path, task: str, count: int, options: argparse.Namespace) -> dict[str, Any]:
