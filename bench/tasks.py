@@ -5,7 +5,8 @@
 
 Debian's package lists: sections (labels) and versions (an extraction), 50, 500 and 5,000 examples to learn from, beside
 60 to choose by and those that are answered. Each row is a whole make, from the table to the checked pack. Prints a
-table and one JSON line, and draws a picture where `--plot` says; `--check` ends with 1 where ours is below the base with examples.
+table and one JSON line, and draws a picture where `--plot` says; `--check` ends with 1 where ours is below the base
+with examples.
 """
 
 from __future__ import annotations
