@@ -26,9 +26,11 @@ from .nouns import Compute, Recipe, Ref, Run
 from .step import Executor, Local, Made, Progress, Watch
 from .store import Store, canonical
 from .tune.pace import Pace
+from .watch.rule import Params as Watching
 
 SECTIONS = {
     "curate": curate.Params, "task": render.Params, "carve": carve.Params, "tune": tune.Params, "check": check.Params,
+    "watch": Watching,
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ HOUSE = stamp.SOURCE
 FILES = sorted(HOUSE.rglob("*.py"))
 ROOMS = sorted(p.name for p in HOUSE.iterdir() if p.is_dir() and any(p.glob("*.py")))
 STEPS = {"bases", "curate", "render", "carve", "tune", "combine", "answer", "check", "index", "pack", "export",
-         "serve"}  # fmt: skip
+         "serve", "watch"}  # fmt: skip
 KNOWING = {
     "engines",
     "readers",
@@ -24,6 +24,7 @@ KNOWING = {
 }  # what steps know of models, formats, rights, people's data
 FRONT = {  # they may import anything
     "__main__", "cli", "foretold", "many", "show", "studio", "talk", "targets", "tools",
+    "tending", "watching",
 }  # fmt: skip
 ROOT = {p.stem for p in HOUSE.glob("*.py")} - FRONT - {"loop"}
 HEAVY = {"torch", "transformers", "tokenizers", "safetensors", "gguf", "libgguf", "xllamacpp", "peft"}

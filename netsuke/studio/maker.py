@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .. import foretold, loop, recipe, targets
+from .. import foretold, loop, recipe, targets, watching
 from ..errors import NetsukeError
 from ..machine import wait_passively
+from ..nouns import Recipe
 from ..step import Planned, Progress
 from ..store import Store
 
@@ -50,11 +51,19 @@ class Told:
 
 
 def make(job: dict[str, Any], told: Told) -> None:
-    """Make what a job asks for, and say how it ended."""
+    """Make what a job asks for, and say how it ended; `again` is with the corrections that there are by now."""
     store = Store()
     wanted, path, _ = targets.find_recipe(job["target"], store)
     given = {name: job[name] for name in ("mb", "minutes", "name")}
     wanted = targets.applied(wanted, path, store, given, {})
+    if not job.get("again"):
+        return _make(wanted, path, store, told)
+    with watching.alone(wanted.name, store):
+        watching.mark(wanted.name, store)
+        _make(watching.with_corrections(wanted, store), path, store, told)
+
+
+def _make(wanted: Recipe, path: Path, store: Store, told: Told) -> None:
     with recipe.written(wanted, path):
         lines = foretold.plan(wanted, path, store)
         told.plan(lines, 0)
