@@ -27,6 +27,7 @@ from .search.familiar import Familiar
 from .serve import events, usage
 from .serve.events import Thumb
 from .store import Store
+from .traffic import Numbers, by_day, numbers
 
 HOUR, DAY = 3600.0, 86_400.0
 FEWEST_THUMBS = 10  # before their share says anything
@@ -52,20 +53,26 @@ class State:
 
     # -- what was asked --------------------------------------------------------------------------------------
     @cached_property
-    def requests(self) -> list[events.Event]:
-        return events.requests(self.store.root, self.name, self.now - events.KEEP_DAYS * DAY)
-
-    def last(self, seconds: float) -> watch.Numbers:
-        """The requests of the last so many seconds."""
-        return watch.numbers(one for one in self.requests if one.time >= self.now - seconds)
+    def _over(self) -> dict[str, Numbers]:
+        """The days that are over."""
+        return events.days(self.store.root, self.name, usage.day(self.now - (DAYS_SHOWN - 1) * DAY))
 
     @cached_property
-    def days(self) -> list[dict[str, Any]]:
-        """A row for each of the last days with requests, oldest first."""
-        first = usage.day(self.now - (DAYS_SHOWN - 1) * DAY)
-        over = events.days(self.store.root, self.name, first)
-        recent = [one for one in self.requests if usage.day(one.time) >= first]
-        return watch.by_day(recent, over, usage.day)
+    def requests(self) -> list[events.Event]:
+        """Those of the last day and of days of which no row is left."""
+        midnight = self.now - self.now % DAY
+        days = [midnight - n * DAY for n in range(DAYS_SHOWN)]
+        first = next((start for start in reversed(days) if usage.day(start) not in self._over), midnight)
+        return events.requests(self.store.root, self.name, min(first, self.now - DAY))
+
+    def last(self, seconds: float) -> Numbers:
+        """The requests of the last so many seconds, of a day at most."""
+        return numbers(one for one in self.requests if one.time >= self.now - seconds)
+
+    @cached_property
+    def days(self) -> list[tuple[str, Numbers]]:
+        """Each of the last days with requests, oldest first."""
+        return by_day(self.requests, self._over, usage.day)
 
     @cached_property
     def drift(self) -> watch.Drift:
@@ -78,7 +85,7 @@ class State:
 
     def unlike(self) -> watch.Unlike | None:
         """The last prompts against pieces of the documents; None where there are none. Takes a second."""
-        asked = events.prompts(self.store.root, self.name, 0.0)[-PIECES:]
+        asked = events.prompts(self.store.root, self.name, 0.0, PIECES)
         if not asked or not self.has_documents:
             return None
         with contextlib.suppress(sqlite3.Error, ValueError):

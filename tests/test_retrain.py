@@ -4,7 +4,7 @@ import json
 
 import pytest
 from material import netsuke
-from test_task import SIGNS, question, table
+from tasked import SIGNS, question, table
 
 from netsuke import corrections, watching
 from netsuke.ledger import Ledger

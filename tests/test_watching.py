@@ -9,7 +9,7 @@ import pytest
 from packed import small_pack
 from searched import searchable_pack
 
-from netsuke import corrections, loop, recipe, tending, watch, watching
+from netsuke import corrections, loop, recipe, tending, traffic, watch, watching
 from netsuke.errors import RecipeError, StoreError
 from netsuke.nouns import Source
 from netsuke.serve import events
@@ -48,7 +48,7 @@ def test_a_new_model_is_not_due(store, tmp_path):
     named(store, tmp_path / "notes")
     state = watching.state("notes", store)
     assert state.reasons() == [] and watching.due(store) == [] and state.rule == RULE
-    assert state.last(3600) == watch.Numbers() and state.days == [] and state.unlike() is None
+    assert state.last(3600) == traffic.Numbers() and state.days == [] and state.unlike() is None
     assert {name: state.value(name) for name in ("corrections", "down_share", "drift_p")} == {
         "corrections": 0.0, "down_share": None, "drift_p": None,
     }  # fmt: skip

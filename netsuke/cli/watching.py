@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from ..terminal import escaped, say
 from . import AS_JSON, open_store, result
 
 if TYPE_CHECKING:
-    from ..watch import Numbers
+    from ..traffic import Numbers
     from ..watching import State
 
 NOT_DUE = 10  # how `--retrain` ends where the rule does not hold
@@ -26,10 +27,7 @@ DAYS = 14
 @click.option("--retrain", is_flag=True, help=f"Train it again if [watch] retrain_when says so, else exit {NOT_DUE}.")
 @click.option("--now", is_flag=True, help="With --retrain: whatever the rule says.")
 @AS_JSON
-@click.pass_context
-def watch(
-    context: click.Context, name: str, listed: bool, forget: str | None, retrain: bool, now: bool, as_json: bool
-) -> None:
+def watch(name: str, listed: bool, forget: str | None, retrain: bool, now: bool, as_json: bool) -> None:
     """Show what a model was asked and how it did: requests, seconds, thumbs, drift, and whether to train it again."""
     from .. import watching
 
@@ -41,7 +39,7 @@ def watch(
         result({"name": name, "corrections": [_row(state, one) for one in state.corrections]}, as_json,
                lambda: _corrections(state))  # fmt: skip
     elif retrain:
-        _retrain(context, state, now, as_json)
+        _retrain(state, now, as_json)
     else:
         result(told(state), as_json, lambda: shown(state))
 
@@ -51,7 +49,8 @@ def told(state: State) -> dict[str, Any]:
     return {
         "name": state.name, "since": _when(state.since),
         "hour": asdict(state.last(3600)), "day": asdict(state.last(86400)),
-        "days": state.days, "thumbs": {"up": len(state.thumbs) - state.down, "down": state.down},
+        "days": [{"day": day, **asdict(row)} for day, row in state.days],
+        "thumbs": {"up": len(state.thumbs) - state.down, "down": state.down},
         "corrections": {"there": len(state.corrections), "new": len(state.new)},
         "drift": asdict(state.drift) | {"documents": state.has_documents},
         "unlike": asdict(unlike) if (unlike := state.unlike()) else None,
@@ -65,8 +64,7 @@ def shown(state: State) -> str:
 
     titles = ["", "requests", "median", "p95", "first", "p95", "tokens", "not sure", "failed"]
     rows = [["last hour", *_cells(state.last(3600))], ["last day", *_cells(state.last(86400))]]
-    for row in state.days[-DAYS:]:
-        rows.append([row["day"], *_cells(row)])
+    rows += [[day, *_cells(row)] for day, row in state.days[-DAYS:]]
     lines = [show.grid([titles, *rows], range(1, 9)), "", "seconds: to the end of an answer; first: of a stream"]
     return "\n".join([*lines, "", *sentences(state)])
 
@@ -96,15 +94,10 @@ def sentences(state: State) -> list[str]:
     return [*found, f"train again when: {rule}" + (f"; due: {'; '.join(why)}" if why else "; not due")]
 
 
-def _cells(row: Numbers | dict[str, Any]) -> list[str]:
-    values = row if isinstance(row, dict) else asdict(row)
-    seconds = [values.get(one) for one in ("median", "p95", "first_median", "first_p95")]
-    tokens = sum(values.get(one) or 0 for one in ("prompt_tokens", "completion_tokens"))
-    rest = [values.get("abstained"), values.get("failed")]
-    return [
-        f"{values['requests']:,}", *("" if one is None else f"{one:.2f}" for one in seconds),
-        f"{tokens:,}" if "prompt_tokens" in values else "", *("" if one is None else f"{one:,}" for one in rest),
-    ]  # fmt: skip
+def _cells(row: Numbers) -> list[str]:
+    seconds = ["" if one is None else f"{one:.2f}" for one in (row.median, row.p95, row.first_median, row.first_p95)]
+    rest = [row.prompt_tokens + row.completion_tokens, row.abstained, row.failed]
+    return [f"{row.requests:,}", *seconds, *(f"{one:,}" for one in rest)]
 
 
 def _row(state: State, one: Any) -> dict[str, Any]:
@@ -140,7 +133,7 @@ def _when(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds")
 
 
-def _retrain(context: click.Context, state: State, now: bool, as_json: bool) -> None:
+def _retrain(state: State, now: bool, as_json: bool) -> None:
     """Train it again in this process, as `netsuke make` does, if its rule says so or `now` does."""
     from .. import targets, watching
     from . import making
@@ -149,7 +142,7 @@ def _retrain(context: click.Context, state: State, now: bool, as_json: bool) -> 
     if not why and not now:
         result({"name": state.name, "due": [], "retrain_when": state.rule}, as_json,
                f"{state.name} is not due: {state.rule or 'its recipe has no [watch] retrain_when'}")  # fmt: skip
-        context.exit(NOT_DUE)
+        sys.exit(NOT_DUE)
     say(f"training {state.name} again: {'; '.join(why) or 'you said so'}")
     wanted, path, _ = targets.find_recipe(state.name, state.store)
     with watching.alone(state.name, state.store):

@@ -36,7 +36,8 @@ CREATE INDEX IF NOT EXISTS events_time ON events (model, time);
 CREATE INDEX IF NOT EXISTS events_answer ON events (answer) WHERE answer != '';
 CREATE TABLE IF NOT EXISTS days (
     day TEXT NOT NULL, model TEXT NOT NULL, requests INTEGER NOT NULL, median REAL, p95 REAL,
-    first_median REAL, first_p95 REAL, PRIMARY KEY (day, model)) STRICT;
+    first_median REAL, first_p95 REAL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
+    abstained INTEGER NOT NULL, failed INTEGER NOT NULL, PRIMARY KEY (day, model)) STRICT;
 CREATE TABLE IF NOT EXISTS prompts (
     number INTEGER PRIMARY KEY, time REAL NOT NULL, model TEXT NOT NULL, familiar REAL NOT NULL, words INTEGER NOT NULL)
     STRICT;

@@ -1,7 +1,7 @@
 """What Watch reads: each request that reached a model, in figures; nothing of what was asked or answered.
 
-Requests are kept for KEEP_DAYS (of more than MOST_EVENTS the newest), then of each day its percentiles are left. Of
-prompts there are two figures, kept for PROMPT_DAYS; thumbs are kept as long.
+Requests are kept for KEEP_DAYS (of more than MOST_EVENTS the newest), and of each day a row for DAYS_KEPT. Of prompts
+there are two figures, kept for PROMPT_DAYS; thumbs are kept as long.
 """
 
 from __future__ import annotations
@@ -10,19 +10,21 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..ranked import quantile
+from ..traffic import Numbers, numbers
 from . import book, usage
 from .record import Record
 
 KEEP_DAYS, MOST_EVENTS = 30, 200_000
 PROMPT_DAYS, MOST_PROMPTS = 400, 200_000
-PERCENTILE_DAYS = 800
+DAYS_KEPT = 800
 DAY = 86_400.0
 
+_COLUMNS = "time, key, route, first_seconds, seconds, prompt_tokens, completion_tokens, abstained, failed"
+_NUMBERS = tuple(field.name for field in fields(Numbers))
 _EVENT = "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -39,6 +41,12 @@ class Event:
     completion_tokens: int
     abstained: bool
     failed: bool
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Event:
+        """From a row of the table."""
+        *plain, abstained, failed = row
+        return cls(*plain, abstained=bool(abstained), failed=bool(failed))
 
 
 @dataclass(frozen=True)
@@ -65,29 +73,21 @@ def add(database: sqlite3.Connection, records: Iterable[Record]) -> None:
 
 
 def fold(database: sqlite3.Connection, now: float) -> None:
-    """Leaves of days that are over their percentiles, and forgets what is too old; to be called in a transaction."""
+    """Leaves of days that are over a row each, and forgets what is too old; to be called in a transaction."""
     midnight = now - now % DAY
     done = {tuple(row) for row in database.execute("SELECT day, model FROM days")}
-    times = defaultdict[tuple[str, str], list[tuple[float | None, float | None]]](list)
-    query = "SELECT time, model, failed, seconds, first_seconds FROM events WHERE time < ? AND time >= ?"
-    for when, model, failed, *seconds in database.execute(query, (midnight, midnight - KEEP_DAYS * DAY)):
-        times[usage.day(when), model].append((None, None) if failed else tuple(seconds))
-    rows = [(*key, *_percentiles(some)) for key, some in times.items() if key not in done]
-    database.executemany("INSERT INTO days VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    there = defaultdict[tuple[str, str], list[Event]](list)
+    query = f"SELECT model, {_COLUMNS} FROM events WHERE time < ? AND time >= ?"
+    for model, *values in database.execute(query, (midnight, midnight - KEEP_DAYS * DAY)):
+        there[usage.day(values[0]), model].append(Event.of(values))
+    rows = [(*key, *astuple(numbers(some))) for key, some in there.items() if key not in done]
+    database.executemany(f"INSERT INTO days VALUES (?, ?, {', '.join('?' * len(_NUMBERS))})", rows)
     database.execute("DELETE FROM events WHERE time < ?", (midnight - KEEP_DAYS * DAY,))
     for table, most in (("events", MOST_EVENTS), ("prompts", MOST_PROMPTS)):
         database.execute(f"DELETE FROM {table} WHERE number <= (SELECT max(number) FROM {table}) - ?", (most,))
     for table in ("prompts", "thumbs"):
         database.execute(f"DELETE FROM {table} WHERE time < ?", (midnight - PROMPT_DAYS * DAY,))
-    database.execute("DELETE FROM days WHERE day < ?", (usage.day(midnight - PERCENTILE_DAYS * DAY),))
-
-
-def _percentiles(some: Sequence[tuple[float | None, float | None]]) -> tuple[float | None, ...]:
-    told: list[float | None] = []
-    for column in zip(*some, strict=True):
-        known = [one for one in column if one is not None]
-        told += [quantile(known, share) if known else None for share in (0.5, 0.95)]
-    return len(some), *told
+    database.execute("DELETE FROM days WHERE day < ?", (usage.day(midnight - DAYS_KEPT * DAY),))
 
 
 def put_thumb(home: Path, who: str, answer: str, model: str, thumb: str) -> None:
@@ -103,29 +103,23 @@ def put_thumb(home: Path, who: str, answer: str, model: str, thumb: str) -> None
 # -- reading ---------------------------------------------------------------------------------------------
 def requests(home: Path, model: str, since: float) -> list[Event]:
     """The requests to a model from a moment on, oldest first. Raises StoreError."""
-    query = (
-        "SELECT time, key, route, first_seconds, seconds, prompt_tokens, completion_tokens, abstained, failed"
-        " FROM events WHERE model = ? AND time >= ? ORDER BY time, number"
-    )
-    return [
-        Event(*plain, abstained=bool(abstained), failed=bool(failed))
-        for *plain, abstained, failed in _rows(home, query, model, since)
-    ]
+    query = f"SELECT {_COLUMNS} FROM events WHERE model = ? AND time >= ? ORDER BY time, number"
+    return [Event.of(row) for row in _rows(home, query, model, since)]
 
 
-def days(home: Path, model: str, since: str) -> list[dict[str, Any]]:
-    """The days from one on that are over: "day", "requests", percentiles, oldest first. Raises StoreError."""
-    query = (
-        "SELECT day, requests, median, p95, first_median, first_p95 FROM days WHERE model = ? AND day >= ? ORDER BY day"
-    )
-    names = ("day", "requests", "median", "p95", "first_median", "first_p95")
-    return [dict(zip(names, row, strict=True)) for row in _rows(home, query, model, since)]
+def days(home: Path, model: str, since: str) -> dict[str, Numbers]:
+    """The days from one on that are over, each with its requests in figures. Raises StoreError."""
+    query = f"SELECT day, {', '.join(_NUMBERS)} FROM days WHERE model = ? AND day >= ? ORDER BY day"
+    return {day: Numbers(*row) for day, *row in _rows(home, query, model, since)}
 
 
-def prompts(home: Path, model: str, since: float) -> list[tuple[float, int]]:
-    """(share of it that the documents know, words) of the prompts from a moment on, oldest first. Raises StoreError."""
-    query = "SELECT familiar, words FROM prompts WHERE model = ? AND time >= ? ORDER BY number"
-    return [(familiar, words) for familiar, words in _rows(home, query, model, since)]
+def prompts(home: Path, model: str, since: float, last: int = -1) -> list[tuple[float, int]]:
+    """(share of it that the documents know, words) of the prompts from a moment on, or the `last` of these, in order.
+
+    Raises StoreError.
+    """
+    query = "SELECT familiar, words FROM prompts WHERE model = ? AND time >= ? ORDER BY number DESC LIMIT ?"
+    return [(familiar, words) for familiar, words in _rows(home, query, model, since, last)][::-1]
 
 
 def thumbs(home: Path, model: str, since: float) -> list[Thumb]:

@@ -37,8 +37,8 @@ def told(state: State) -> dict[str, Any]:
     except RecipeError as error:
         why, wrong = [], f"{error}"
     return {
-        "numbers": [("last hour", state.last(HOUR)), ("last day", state.last(DAY))],
-        "days": state.days[::-1], "pictures": pictures(state),
+        "numbers": [("last hour", state.last(HOUR)), ("last day", state.last(DAY)), *state.days[::-1]],
+        "pictures": pictures(state),
         "quiet": not (state.days or state.corrections or state.thumbs),
         "up": len(state.thumbs) - state.down, "down": state.down, "since": datetime.fromtimestamp(state.since, UTC),
         "corrections": [(one, one.id in new, datetime.fromtimestamp(one.time, UTC)) for one in listed],
@@ -53,7 +53,8 @@ def pictures(state: State) -> list[tuple[str, str]]:
     today = int(state.now // DAY)
 
     def points(name: str) -> Sequence[tuple[float, float]]:
-        return [(_number(row["day"]) - today, row[name]) for row in state.days if row.get(name) is not None]
+        found = [(_number(day) - today, getattr(row, name)) for day, row in state.days]
+        return [(day, value) for day, value in found if value is not None]
 
     if len(state.days) < 2:
         return []

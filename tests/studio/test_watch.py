@@ -5,7 +5,7 @@ import json
 import pytest
 from searched import searchable_pack
 from served import until
-from test_ask import TASK, asked  # noqa: F401
+from studied import TASK
 
 from netsuke import corrections, watch
 from netsuke.serve import events
@@ -104,7 +104,7 @@ def test_a_rule_is_shown_with_whether_it_holds(client, home, tmp_path):
         assert said in client.get("/m/mine/watch").text
 
 
-def test_an_answered_row_gets_a_thumb_and_a_correction(asked, home):  # noqa: F811
+def test_an_answered_row_gets_a_thumb_and_a_correction(asked, home):
     answer = asked.post("/m/tickets/answers", json={"rows": "the kettle\nthe rain"})
     rows = [json.loads(line) for line in answer.text.splitlines()]
     assert len({row["id"] for row in rows}) == 2

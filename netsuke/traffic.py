@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
-from ..ranked import quantile
+from .ranked import quantile
 
 
 class Request(Protocol):
@@ -62,14 +62,11 @@ def _at(values: Sequence[float], share: float) -> float | None:
 
 
 def by_day(
-    requests: Iterable[Request], over: Iterable[Mapping[str, Any]], day_of: Callable[[float], str]
-) -> list[dict[str, Any]]:
-    """A row for each day, oldest first: of its requests, else of what is left of a day that is `over`."""
-    known = {row["day"]: dict(row) for row in over}
+    requests: Iterable[Request], over: Mapping[str, Numbers], day_of: Callable[[float], str]
+) -> list[tuple[str, Numbers]]:
+    """(day, its requests in figures), oldest first; of a day that is `over` those that are there already."""
     there = defaultdict[str, list[Request]](list)
     for one in requests:
         there[day_of(one.time)].append(one)
-    for day, some in there.items():
-        if known.get(day, {}).get("requests", 0) <= len(some):  # of a day that is over, some may be gone already
-            known[day] = {"day": day, **asdict(numbers(some))}
-    return [known[day] for day in sorted(known)]
+    known = {day: numbers(some) for day, some in there.items()} | {**over}
+    return sorted(known.items())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsuke import watch
+from netsuke import traffic
 from netsuke.chain import transaction
 from netsuke.ranked import quantile
 from netsuke.serve import book, events, usage
@@ -27,7 +27,7 @@ def record(time=NOON, seconds=1.0, **more):
                 max_size=40))  # fmt: skip
 def test_figures_are_those_of_the_requests(some):
     rows = [events.Event(0, "k", "/", first, seconds, 2, 1, unsure, failed) for seconds, first, unsure, failed in some]
-    found = watch.numbers(rows)
+    found = traffic.numbers(rows)
     whole = [one.seconds for one in rows if not one.failed]
     assert (found.requests, found.failed) == (len(rows), sum(one.failed for one in rows))
     assert found.median == (quantile(whole, 0.5) if whole else None)
@@ -57,24 +57,33 @@ def test_a_day_that_is_over_keeps_its_percentiles_when_its_requests_go(tmp_path)
     write(tmp_path, [record(NOON + n, seconds=n + 1.0, first_seconds=0.1) for n in range(20)])
     write(tmp_path, [record(NOON + 30, broke=True, seconds=99.0)])
     folded(tmp_path, NOON + 60)  # the day is not over
-    assert events.days(tmp_path, "tiny", "") == []
-    expected = {"day": usage.day(NOON), "requests": 21, "median": 10.0, "p95": 19.0, "first_median": 0.1,
-                "first_p95": 0.1}  # fmt: skip
+    assert events.days(tmp_path, "tiny", "") == {}
+    expected = traffic.Numbers(21, 10.0, 19.0, 0.1, 0.1, 63, 42, 0, 1)
     folded(tmp_path, NOON + DAY)
-    assert events.days(tmp_path, "tiny", "") == [expected] and len(events.requests(tmp_path, "tiny", 0)) == 21
+    assert events.days(tmp_path, "tiny", "") == {usage.day(NOON): expected}
+    assert len(events.requests(tmp_path, "tiny", 0)) == 21
     folded(tmp_path, NOON + (events.KEEP_DAYS + 2) * DAY)
-    assert events.days(tmp_path, "tiny", "") == [expected] and events.requests(tmp_path, "tiny", 0) == []
-    (day,) = watch.by_day([], events.days(tmp_path, "tiny", ""), usage.day)
-    assert day == expected
-    folded(tmp_path, NOON + (events.PERCENTILE_DAYS + 2) * DAY)
-    assert events.days(tmp_path, "tiny", "") == []
+    assert events.days(tmp_path, "tiny", "") == {usage.day(NOON): expected}
+    assert events.requests(tmp_path, "tiny", 0) == []
+    folded(tmp_path, NOON + (events.DAYS_KEPT + 2) * DAY)
+    assert events.days(tmp_path, "tiny", "") == {}
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.floats(0.1, 9)), max_size=30), st.integers(0, 6))
+def test_a_folded_day_says_what_its_requests_said(some, over):
+    rows = [events.Event(NOON + day * DAY, "k", "/", None, long, 1, 1, False, failed) for day, failed, long in some]
+    whole = traffic.by_day(rows, {}, usage.day)
+    cut = usage.day(NOON + over * DAY)
+    left = [one for one in rows if usage.day(one.time) >= cut]
+    assert traffic.by_day(left, {day: row for day, row in whole if day < cut}, usage.day) == whole
+    assert sum(row.requests for _, row in whole) == len(rows)
 
 
 def test_a_day_of_failures_alone_has_no_seconds(tmp_path):
     write(tmp_path, [record(broke=True)])
     folded(tmp_path, NOON + DAY)
-    (day,) = events.days(tmp_path, "tiny", "")
-    assert day["requests"] == 1 and day["median"] is None and day["first_p95"] is None
+    (day,) = events.days(tmp_path, "tiny", "").values()
+    assert (day.requests, day.failed, day.median, day.first_p95) == (1, 1, None, None)
 
 
 def test_the_book_is_bounded(tmp_path, monkeypatch):
@@ -88,6 +97,14 @@ def test_the_book_is_bounded(tmp_path, monkeypatch):
     kept = events.requests(tmp_path, "tiny", 0)
     assert [one.time for one in kept] == [NOON + n for n in range(20, 30)]
     assert len(events.prompts(tmp_path, "tiny", 0)) == 5
+
+
+def test_the_last_prompts_come_in_their_order(tmp_path):
+    one = record()
+    one.familiar = [(n / 10, n) for n in range(9)]
+    write(tmp_path, [one])
+    assert [words for _, words in events.prompts(tmp_path, "tiny", 0, 3)] == [6, 7, 8]
+    assert len(events.prompts(tmp_path, "tiny", 0)) == 9
 
 
 def test_the_last_thumb_counts(tmp_path):
