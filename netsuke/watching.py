@@ -15,6 +15,7 @@ import time
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -59,10 +60,10 @@ class State:
 
     @cached_property
     def requests(self) -> list[events.Event]:
-        """Those of the last day and of days of which no row is left."""
-        midnight = self.now - self.now % DAY
-        days = [midnight - n * DAY for n in range(DAYS_SHOWN)]
-        first = next((start for start in reversed(days) if usage.day(start) not in self._over), midnight)
+        """Those of the last day, and since the last day that has a row."""
+        first = self.now - self.now % DAY - (DAYS_SHOWN - 1) * DAY
+        if self._over:
+            first = datetime.fromisoformat(max(self._over)).replace(tzinfo=UTC).timestamp() + DAY
         return events.requests(self.store.root, self.name, min(first, self.now - DAY))
 
     def last(self, seconds: float) -> Numbers:

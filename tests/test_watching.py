@@ -1,5 +1,6 @@
 """A watched model: its state, when it is due, and that it is trained again once and not twice for the same."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -10,9 +11,10 @@ from packed import small_pack
 from searched import searchable_pack
 
 from netsuke import corrections, loop, recipe, tending, traffic, watch, watching
+from netsuke.chain import transaction
 from netsuke.errors import RecipeError, StoreError
 from netsuke.nouns import Source
-from netsuke.serve import events
+from netsuke.serve import book, events
 from netsuke.serve.record import Record
 from netsuke.serve.writer import write
 
@@ -73,6 +75,19 @@ def test_each_word_of_a_rule_comes_true(store, tmp_path):
     assert watching.due(store) == []
     asked(store, *([0.1, 0.3, 0.2] * 20))
     assert watching.due(store) == [("notes", ["drift_p < 0.01"])]
+
+
+def test_days_are_the_same_whether_they_were_folded_or_not(store, tmp_path):
+    named(store, tmp_path / "notes")
+    now = time.time()
+    for ago in (0.0, 0.5, 1.2, 3.1, 3.2, 9.0, 40.0):
+        asked(store, time=now - ago * watching.DAY)
+    before = watching.state("notes", store, now)
+    with contextlib.closing(book.connected(book.place(store.root), 1)) as database, transaction(database):
+        events.fold(database, now)
+    after = watching.state("notes", store, now)
+    assert after.days == before.days and len(after.requests) < len(before.requests)
+    assert sum(row.requests for _, row in after.days) == 6 and after.last(watching.DAY).requests == 2
 
 
 def test_what_was_trained_with_is_new_no_more(store, tmp_path):

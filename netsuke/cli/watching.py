@@ -25,7 +25,7 @@ DAYS = 14
 @click.option("--corrections", "listed", is_flag=True, help="List the corrections, newest first.")
 @click.option("--forget", metavar="ID", help="Delete the correction whose id begins so.")
 @click.option("--retrain", is_flag=True, help=f"Train it again if [watch] retrain_when says so, else exit {NOT_DUE}.")
-@click.option("--now", is_flag=True, help="With --retrain: whatever the rule says.")
+@click.option("--now", is_flag=True, help="As --retrain, whatever the rule says.")
 @AS_JSON
 def watch(name: str, listed: bool, forget: str | None, retrain: bool, now: bool, as_json: bool) -> None:
     """Show what a model was asked and how it did: requests, seconds, thumbs, drift, and whether to train it again."""
@@ -38,7 +38,7 @@ def watch(name: str, listed: bool, forget: str | None, retrain: bool, now: bool,
     elif listed:
         result({"name": name, "corrections": [_row(state, one) for one in state.corrections]}, as_json,
                lambda: _corrections(state))  # fmt: skip
-    elif retrain:
+    elif retrain or now:
         _retrain(state, now, as_json)
     else:
         result(told(state), as_json, lambda: shown(state))
