@@ -45,8 +45,8 @@ class Event:
     @classmethod
     def of(cls, row: Sequence[Any]) -> Event:
         """From a row of the table."""
-        *plain, abstained, failed = row
-        return cls(*plain, abstained=bool(abstained), failed=bool(failed))
+        values = [*row[:-2], bool(row[-2]), bool(row[-1])]
+        return cls(*values)
 
 
 @dataclass(frozen=True)
