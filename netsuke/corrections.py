@@ -113,9 +113,9 @@ def sources(home: Path, model: str) -> tuple[Source, ...]:
     )
 
 
-def is_of(home: Path, model: str, source: Source) -> bool:
-    """Whether a recipe's source is such a folder of this model."""
-    return Path(source.path).parent == room(home, model) / "corrections"
+def is_of(model: str, source: Source) -> bool:
+    """Whether a recipe's source is such a folder of this model, in this home or where it was before it was moved."""
+    return Path(source.path).parts[-4:-1] == ("watched", model, "corrections")
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -163,7 +163,7 @@ def with_corrections(recipe: Recipe, store: Store) -> Recipe:
     ours = corrections.sources(store.root, recipe.name)
     if not _is_task(recipe.name, store) and len(corrections.every(store.root, recipe.name)) < FEWEST_EXAMPLES:
         ours = ()
-    others = [one for one in recipe.sources if not corrections.is_of(store.root, recipe.name, one)]
+    others = [one for one in recipe.sources if not corrections.is_of(recipe.name, one)]
     return dataclasses.replace(recipe, sources=(*others, *ours))
 
 

@@ -110,8 +110,8 @@ def test_each_owner_is_a_source_with_their_own_yes(tmp_path):
     filled(tmp_path)
     ours, theirs = sources(tmp_path, "notes")
     assert (ours.owner, ours.consent) == ("me", "unknown") and (theirs.owner, theirs.consent) == ("shop", "in")
-    assert all(corrections.is_of(tmp_path, "notes", one) and one.profile == "examples" for one in (ours, theirs))
-    assert not corrections.is_of(tmp_path, "shop-voice", ours)
+    assert all(corrections.is_of("notes", one) and one.profile == "examples" for one in (ours, theirs))
+    assert not corrections.is_of("shop-voice", ours)
     drop(tmp_path, owner="shop")
     assert sources(tmp_path, "notes") == (ours,)
 

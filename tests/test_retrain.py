@@ -58,11 +58,10 @@ def test_a_plan_tells_them_and_nothing_is_due_or_run_again(again):
     assert netsuke(store.root, "watch", "signs", "--retrain").returncode == 10
     plan = netsuke(store.root, "plan", "signs", "--json")
     assert all(step["cached"] for step in json.loads(plan.stdout)["steps"]), plan.stdout
-    corrections.keep(store.root, "signs", "shop", "a later one", "boat", label=True)
-    why = netsuke(store.root, "why", "signs", "curate", "--json")
-    (line,) = json.loads(why.stdout)
-    assert "files:" in line["why"] and ".json added" in line["why"]
-    corrections.drop(store.root, text=__import__("hashlib").sha256(b"a later one").hexdigest())
+    later = corrections.keep(store.root, "signs", "shop", "a later one", "boat", label=True)
+    why = json.loads(netsuke(store.root, "why", "signs", "--json").stdout)
+    assert [line["label"] for line in why if line["step"] == "read"] == [f"read {later.file.name}"]
+    corrections.drop(store.root, id=later.id)
     assert len(watching.state("signs", store).corrections) == len(NEW)
 
 
@@ -79,7 +78,7 @@ def test_worse_does_not_ship_and_is_not_tried_twice(again):
     room, store, _, _ = again
     ref = store.named("packs", "signs")["ref"]
     place = room / "signs" / "netsuke.toml"
-    place.write_text(place.read_text().replace("general = 100", "general = 0\nconfidence = 0\nsafety = 0"))
+    place.write_text(place.read_text().replace("general = 100", "general = 100\ndomain = -1"))
     for n in range(12):
         corrections.keep(store.root, "signs", "owner", f"{question(900 + n)[0]} once more", "bee", label=True)
     done = netsuke(store.root, "watch", "signs", "--retrain", timeout=300)

@@ -186,6 +186,13 @@ def test_corrections_that_are_gone_are_no_source_any_more(store, tmp_path):
     assert os.path.isdir(found.sources[-1].path)  # a recipe that still names it can be made
 
 
+def test_a_home_that_was_moved_takes_its_corrections_along(store, tmp_path):
+    named(store, tmp_path / "notes", task_json="{}")
+    keep(store, 1)
+    moved = Source("/old/home/watched/notes/corrections/shop", owner="shop", consent="in", profile="examples")
+    assert watching.with_corrections(plain(moved), store) == watching.with_corrections(plain(), store)
+
+
 def test_two_do_not_train_one_model_again(store):
     with watching.alone("notes", store), watching.alone("other", store):
         with pytest.raises(RecipeError, match="already"), watching.alone("notes", store):
