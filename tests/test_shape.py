@@ -23,7 +23,7 @@ KNOWING = {
     "search",
 }  # what steps know of models, formats, rights, people's data
 FRONT = {  # they may import anything
-    "__main__", "cli", "foretold", "many", "show", "studio", "talk", "targets", "tools",
+    "__main__", "cli", "combining", "foretold", "many", "show", "studio", "talk", "targets", "tools",
 }  # fmt: skip
 LOOP = {"loop", "outcome"}  # the loop, and what it comes to
 ROOT = {p.stem for p in HOUSE.glob("*.py")} - FRONT - LOOP
