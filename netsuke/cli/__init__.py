@@ -107,6 +107,7 @@ def netsuke(debug: bool) -> None:
 def _verbs() -> list[click.Command]:
     from . import (  # they need what stands above
         carving,
+        combining,
         consent,
         curating,
         fetching,
@@ -121,8 +122,8 @@ def _verbs() -> list[click.Command]:
     )
 
     return [
-        making.make, making.plan, making.why, curating.curate, carving.carve, looking.list_packs, looking.report,
-        looking.adapter, packing.pack, packing.diff, looking.verify, looking.gc, consent.consent,
+        making.make, making.plan, making.why, curating.curate, carving.carve, combining.combine, looking.list_packs,
+        looking.report, looking.adapter, packing.pack, packing.diff, looking.verify, looking.gc, consent.consent,
         fetching.bases, using.chat, using.complete, using.ask, searching.search, searching.mcp,
         serving.serve, serving.keys, serving.usage, serving.audit, watching.watch, opening.open_studio,
     ]  # fmt: skip

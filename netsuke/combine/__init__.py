@@ -1,10 +1,51 @@
-"""Combine: the body and what was learnt, as one model."""
+"""Combine: the body and what was learnt, as one model.
+
+    combine   one adapter, or one set of changed weights, merged into its body
+    weigh     of several: what each counts, as given or as valid likes it best
+    join      several merged into their body as one change
+
+Several come as a folder of `tune`'s outputs, each in a folder named by its Ref, with parents.json beside them:
+[{"name": an owner or a model, "ref"}]. A method is a plain function in methods.METHODS.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from ..nouns import Compute, Measure, Ref
 from ..step import Progress, Work, step
+from ..store import Store, canonical
+
+MethodName = Literal["linear", "slerp", "ties", "dare", "task"]
+PARENTS = "parents.json"
+
+
+@dataclass(frozen=True)
+class How:
+    """How several changes become one, and how their weights are found."""
+
+    method: MethodName
+    compute: Compute
+    weights: Mapping[str, float] = field(default_factory=dict)  # by name of the parent; none: all the same
+    search: Literal["none", "scale", "each"] = "none"  # on valid: one weight for all, or one for each
+    density: float = 0.5  # of each change that is kept (ties, dare)
+    seed: int = 0
+    general_gate: float = 0.0
+    valid_bytes: int = 6_000  # of valid text in one look
+
+
+@dataclass(frozen=True)
+class Joining:
+    """The part of How that decides the one change, once weights.json is there."""
+
+    method: MethodName
+    density: float
+    seed: int
+    compute: Compute
 
 
 @step(version=1, libraries=("torch", "safetensors"))
@@ -15,3 +56,54 @@ def combine(params: None, out: Path, model: Path, adapter: Path) -> Work:
     yield Progress(0.1, "merging")
     merge.write(model, adapter, out)
     return []
+
+
+@step(version=1, libraries=("torch", "transformers", "tokenizers", "safetensors"))
+def weigh(params: How, out: Path, model: Path, parents: Path, choice: Path, valid: Path, general: Path) -> Work:
+    """Write weights.json: what each parent counts; and curve.json: how they learnt, as one record."""
+    from ..engines import hf
+    from . import search
+
+    hf.use(params.compute)
+    yield Progress(0.05, "reading")
+    found = yield from search.weights(params, model, parents, choice, valid, general)
+    _write(found, out / "weights.json")
+    _write(search.curve(parents, found) | {"models": params.search != "scale"}, out / "curve.json")
+    return [
+        Measure("parents", len(found["parents"]), "models"),
+        Measure("largest weight", max(row["weight"] for row in found["parents"]), ""),
+    ]
+
+
+@step(version=1, libraries=("torch", "safetensors"))
+def join(params: Joining, out: Path, model: Path, parents: Path, weights: Path) -> Work:
+    """Write the model folder with the changes of all parents merged in as one, formed in float32."""
+    from ..engines import hf
+    from . import merge
+    from .methods import Dials
+
+    hf.use(params.compute)
+    yield Progress(0.1, "merging")
+    rows = json.loads(weights.read_text())["parents"]
+    folders = {row["ref"]: parents / row["ref"] for row in rows}
+    given = {row["ref"]: row["weight"] for row in rows}
+    merge.write_mixed(model, folders, given, params.method, Dials(params.density, params.seed), out)
+    return []
+
+
+def gathered(store: Store, learnt: Sequence[tuple[str, Ref | None]]) -> Ref | None:
+    """Ref of a folder of what was learnt, by name, in the order of their Refs; None where a plan knows too little."""
+    rows = sorted(({"name": name, "ref": str(ref)} for name, ref in learnt if ref), key=lambda row: row["ref"])
+    if not rows or len(rows) < len(learnt):
+        return None
+    entries = {f"{row['ref']}/{file}": ref for row in rows for file, ref in store.tree(row["ref"]).items()}
+    return store.add_tree({**entries, PARENTS: store.add_bytes(canonical(rows))})
+
+
+def joining(how: How) -> Joining:
+    """The params of `join` that go with these of `weigh`."""
+    return Joining(how.method, how.density, how.seed, how.compute)
+
+
+def _write(content: object, path: Path) -> None:
+    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
