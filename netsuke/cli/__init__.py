@@ -111,6 +111,7 @@ def _verbs() -> list[click.Command]:
         consent,
         curating,
         fetching,
+        forgetting,
         looking,
         making,
         opening,
@@ -124,8 +125,8 @@ def _verbs() -> list[click.Command]:
     return [
         making.make, making.plan, making.why, curating.curate, carving.carve, combining.combine, looking.list_packs,
         looking.report, looking.adapter, packing.pack, packing.diff, looking.verify, looking.gc, consent.consent,
-        fetching.bases, using.chat, using.complete, using.ask, searching.search, searching.mcp,
-        serving.serve, serving.keys, serving.usage, serving.audit, watching.watch, opening.open_studio,
+        forgetting.forget, fetching.bases, using.chat, using.complete, using.ask, searching.search,
+        searching.mcp, serving.serve, serving.keys, serving.usage, serving.audit, watching.watch, opening.open_studio,
     ]  # fmt: skip
 
 
