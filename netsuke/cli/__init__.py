@@ -89,6 +89,15 @@ def open_store() -> Store:
     return Store()
 
 
+def tell_pending(store: Store) -> None:
+    """Say that a withdrawal is not finished, if one is."""
+    from ..forget import pending
+
+    if found := pending(store.root):
+        day = f"{found[0][:4]}-{found[0][4:6]}-{found[0][6:8]}"
+        say(f"a withdrawal is pending since {day}: netsuke forget finishes it")
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="netsuke")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")

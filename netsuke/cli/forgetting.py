@@ -158,7 +158,8 @@ def _ended(contents: list[dict[str, Any]], as_json: bool) -> None:
         raise StoreError(f"something of it still stands in {', '.join(found[:3])}", hint=hint)
     if wrong := [row for content in contents for row in content["proof"] if not row["equal"]]:
         hint = "make it again with the same lock; the receipt names the files"
-        raise ConsentError(f"the proof fails: {wrong[0]['name']} differs in {', '.join(wrong[0]['differs'])}", hint=hint)
+        what = f"the proof fails: {wrong[0]['name']} differs in {', '.join(wrong[0]['differs'])}"
+        raise ConsentError(what, hint=hint)
 
 
 def _list(store: Store, as_json: bool) -> None:
@@ -178,14 +179,6 @@ def _revoke(store: Store, place: Path, as_json: bool) -> None:
     except FileExistsError:
         raise StoreError("this is there already", where=str(place), hint="name another place") from None
     result({"file": str(place)}, as_json, f"wrote {place}: netsuke verify PACK --revoked {place} --key PUB")
-
-
-def tell_pending(store: Store) -> None:
-    """Say that a withdrawal is not finished, if one is."""
-    from ..forget import pending
-
-    if found := pending(store.root):
-        say(f"a withdrawal is pending since {found[0][:4]}-{found[0][4:6]}-{found[0][6:8]}: netsuke forget finishes it")
 
 
 # -- in words --------------------------------------------------------------------------------------------

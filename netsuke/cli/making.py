@@ -13,6 +13,7 @@ from ..errors import RecipeError
 from ..terminal import say
 from . import AS_JSON, ON, executor, open_store, result
 from .combining import again
+from . import AS_JSON, ON, executor, open_store, result, tell_pending
 
 if TYPE_CHECKING:
     from ..nouns import Recipe
@@ -62,6 +63,7 @@ def make(
 
     store = open_store()
     dials = any(one is not None for one in (mb, minutes, base, name, *settings, task, columns, start, relock or None))
+    tell_pending(store)
     if many.is_many(place := Path(target).expanduser()):
         return make_many(place, store, dials, on, as_json)
     if combined := combining.known(target, store):
