@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import signal
@@ -55,7 +56,7 @@ def never_saw(place, *gone):
 
 
 # -- what comes of it --------------------------------------------------------------------------------------
-def test_a_held_out_document_is_forgotten_to_the_bytes_of_a_build_that_never_saw_it(again):
+def test_a_held_out_document_is_forgotten_and_nothing_of_it_can_be_found(again):
     place, store = again
     row, before = one_of(store, "test"), store.named("packs", "notes")["ref"]
     told = pieces_of(place.parent / row["path"])
@@ -69,6 +70,14 @@ def test_a_held_out_document_is_forgotten_to_the_bytes_of_a_build_that_never_saw
     assert (place.parent / row["path"]).exists() and pending(store.root) == []
     assert verify(store) == [] and targets.pack_faults("notes", store)[0] == []
     assert not store.has(before) and Ledger(store.root / "ledger.db").verify() is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("split", ["test", "train"])
+def test_the_bytes_are_those_of_a_build_that_never_saw_it(again, split):
+    place, store = again
+    row = one_of(store, split)
+    (pack,) = forget(store, "document", row["file"])["packs"]
     assert never_saw(place, row["path"]) == pack["after"]
 
 
@@ -185,7 +194,7 @@ def test_what_is_typed_wrong_is_named_and_nothing_is_lost(made, words, told, cap
 
     monkeypatch.setenv("NETSUKE_HOME", str(made / "home"))
     monkeypatch.setattr(sys, "argv", ["netsuke", "forget", *words])
-    monkeypatch.setattr("sys.stdin", open("/dev/null"))
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code and told in capsys.readouterr().err
