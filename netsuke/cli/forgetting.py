@@ -62,7 +62,7 @@ def forget(
     if prove and prove != "-":
         from ..forget import receipt
 
-        return _proved([receipt.find(store, prove)], store, as_json)
+        return _ended([_with_proof(receipt.find(store, prove), store)], as_json)
     _finish(store, bool(prove), as_json)
 
 
@@ -78,7 +78,7 @@ def _forget(
     if kind == "document":
         value = _document(store, value)
     if pending(store.root) and not dry_run:
-        _finish(store, False, False)
+        run_pending(store)
     found = rests(wanted(kind, value, store), store)
     if old := _already(found, store):
         return _done_before(old, as_json)
@@ -125,29 +125,42 @@ def _run(journal: Journal, store: Store, as_json: bool) -> None:
 
     with show.Watcher() as watcher:
         content = run.forget(journal, store, watcher)
-    _proved([content], store, as_json) if journal.prove else _ended([content], as_json)
+    _ended([_with_proof(content, store)] if journal.prove else [content], as_json)
 
 
 def _finish(store: Store, prove: bool, as_json: bool) -> None:
+    """Finish what is pending, and prove what was asked for with a proof."""
+    from .. import show
+    from ..forget import journal as journals
+    from ..forget import pending, run
+
+    wanted = {made for made in pending(store.root) if prove or journals.read(store.root, made).prove}
+    with show.Watcher() as watcher:
+        done = run.finish(store, watcher)
+    if not done:
+        return result([], as_json, "nothing is pending")
+    _ended([_with_proof(one, store) if one["id"] in wanted else one for one in done], as_json)
+
+
+def run_pending(store: Store) -> None:
+    """Finish what is pending before anything else is begun; its receipts are told on stderr."""
     from .. import show
     from ..forget import run
 
     with show.Watcher() as watcher:
         done = run.finish(store, watcher)
-    if not done:
-        return result([], as_json, "nothing is pending")
-    _proved(done, store, as_json) if prove else _ended(done, as_json)
+    say("\n\n".join(map(receipt_told, done)))
 
 
-def _proved(contents: list[dict[str, Any]], store: Store, as_json: bool) -> None:
+def _with_proof(content: dict[str, Any], store: Store) -> dict[str, Any]:
     from .. import show
     from ..forget.prove import prove
 
-    done = []
-    for content in contents:
-        with show.Watcher() as watcher:
-            done.append(prove(content, store, watcher))
-    _ended(done, as_json)
+    if not any("after" in pack for pack in content["packs"]):
+        say("no pack was made again: there is nothing to prove by bytes")
+        return content
+    with show.Watcher() as watcher:
+        return prove(content, store, watcher)
 
 
 def _ended(contents: list[dict[str, Any]], as_json: bool) -> None:

@@ -54,10 +54,10 @@ def never_saw(place: Path, pack: dict[str, Any], store: Store, watch: Watch) -> 
     wanted = replace(recipe.load(place, loop.SECTIONS), name=pack["name"])
     standing = Ledger(store.root / "ledger.db").standing()
     with tempfile.TemporaryDirectory(prefix="netsuke-proof-") as room, explained("copy the sources", Path(room)):
-        copied, where = _copied(wanted, place, standing, Path(room), store)
+        moved, where = copied(wanted, place, standing, Path(room), store)
         fresh = Store(Path(room) / "home")
-        _fill(fresh, copied, standing, store, wanted)
-        outcome = loop.loop(copied, where, fresh, Local(fresh, watch), loop.pace_of(where, fresh, watch))
+        _fill(fresh, moved, standing, store, wanted)
+        outcome = loop.loop(moved, where, fresh, Local(fresh, watch), loop.pace_of(where, fresh, watch))
         made = str(outcome.pack.ref)
         here, there = store.tree(pack["after"]), fresh.tree(made)
     differs = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
@@ -89,7 +89,7 @@ def _take(ref: str, store: Store, fresh: Store) -> None:
 
 
 # -- the sources, without the forgotten ------------------------------------------------------------------
-def _copied(wanted: Recipe, place: Path, standing: Standing, room: Path, store: Store) -> tuple[Recipe, Path]:
+def copied(wanted: Recipe, place: Path, standing: Standing, room: Path, store: Store) -> tuple[Recipe, Path]:
     """(the recipe, where it lies now): every source at the same place below `room` as it has below the root."""
     forgotten = Forgotten(wanted, place.parent, standing)
     tree = room / "tree"

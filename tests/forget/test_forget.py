@@ -11,7 +11,7 @@ import pytest
 from forgetting import HERS, copied, files_with, forget, make, pieces_of, silent, write
 from material import document, netsuke
 
-from netsuke import loop, recipe, targets
+from netsuke import foretold, loop, recipe, targets
 from netsuke.errors import ConsentError, StoreError
 from netsuke.forget import erase, journal, pending, prove, receipt, run
 from netsuke.forget.rests import rests
@@ -48,6 +48,18 @@ def one_of(store, split, owner="me"):
     return next(row for row in rows(store) if row["split"] == split and row["owner"] == owner)
 
 
+def plant(home, file, text):
+    """Puts a text where a home may hold it beside the store; the paths."""
+    quoted = json.dumps({"kind": "step", "text": f"before {text} behind"})
+    found = {"makes/20260101000000-abcdef/events.jsonl": quoted, "pages/notes.html": f"<p>{text}</p>",
+             "watched/notes/corrections/owner/a.jsonl": quoted, "tmp/part-1-a": text, "damaged/a": text,
+             "material/dropped/other-name.md": file.read_text()}  # fmt: skip
+    for name, said in found.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(said)
+    return [home / name for name in found]
+
+
 def never_saw(place, *gone):
     """Ref of the pack that a new home makes of the folder once these files are not there."""
     for name in gone:
@@ -60,12 +72,14 @@ def test_a_held_out_document_is_forgotten_and_nothing_of_it_can_be_found(again):
     place, store = again
     row, before = one_of(store, "test"), store.named("packs", "notes")["ref"]
     told = pieces_of(place.parent / row["path"])
+    planted = plant(store.root, place.parent / row["path"], told[0])
     assert all(files_with(store.root, text) for text in told)
     content = forget(store, "document", row["file"])
     (pack,) = content["packs"]
     assert pack["before"] == before and pack["after"] == store.named("packs", "notes")["ref"] != before
     assert content["searched"]["found"] == [] and content["searched"]["pieces"] >= 3
     assert [files_with(store.root, text) for text in told] == [[]] * len(told)
+    assert not any(path.exists() for path in planted)
     assert {name.split("/")[0] for name in files_with(store.root, row["file"])} <= {"ledger.db", "receipts"}
     assert (place.parent / row["path"]).exists() and pending(store.root) == []
     assert verify(store) == [] and targets.pack_faults("notes", store)[0] == []
@@ -145,6 +159,7 @@ def test_a_pack_that_cannot_be_made_again_is_withdrawn_and_its_bytes_are_gone(ag
         place.write_text(place.read_text() + "\n[gates]\ndomain = -0.99\n")
     elif why == "recipe":
         place.unlink()
+        (store.root / "odd.txt").write_text(pieces_of(place.parent / row["path"])[0] * 3)
     else:
         kind, value = "owner", "me"
         for number in HERS:
@@ -154,22 +169,27 @@ def test_a_pack_that_cannot_be_made_again_is_withdrawn_and_its_bytes_are_gone(ag
     told = {"gates": "held-out documents", "recipe": "its recipe is gone", "too little": "no file to read"}[why]
     assert told in pack["withdrawn"] and "after" not in pack
     assert store.names("packs") == [] and Shipped(store).names() == [] and not store.has(before)
+    left = ["odd.txt"] if why == "recipe" else []  # no file of ours: it is named, and stays
+    assert content["searched"]["found"] == left
+    (store.root / "odd.txt").unlink(missing_ok=True)
     for text in pieces_of(place.parent / row["path"]):
         assert files_with(store.root, text) == []
 
 
+@pytest.mark.slow
 def test_another_model_that_never_had_it_stays_as_it_is(again):
     place, store = again
-    record = store.named("packs", "notes")
     row = one_of(store, "test")
     other = place.parent.parent / "other" / "netsuke.toml"
     shutil.copytree(place.parent, other.parent)
     (other.parent / row["path"]).write_text(document(77))
     other.write_text(other.read_text().replace('name = "notes"', 'name = "other"'))
+    make(other, store)
+    before = store.named("packs", "other")
     content = forget(store, "path", f"notes/{row['path']}")
     assert [pack["name"] for pack in content["packs"]] == ["notes"]
-    base = [run for run in store.runs() if run.step == "unpack"]
-    assert base and all(store.has(run.output) for run in base) and record["ref"] != content["packs"][0]["after"]
+    assert store.named("packs", "other") == before and verify(store) == []
+    assert all(line.cached for line in foretold.plan(recipe.load(other, loop.SECTIONS), other, store))
 
 
 # -- bad input ---------------------------------------------------------------------------------------------
@@ -302,12 +322,16 @@ def is_safe(store, before):
 
 
 @pytest.mark.slow
-def test_ended_at_any_moment_it_is_pending_or_done_and_the_next_command_finishes_it(made, tmp_path):
+@pytest.mark.timeout(230)
+@pytest.mark.parametrize("rebuilt", [False, True])
+def test_ended_at_any_moment_it_is_pending_or_done_and_the_next_command_finishes_it(made, tmp_path, rebuilt):
     texts, seen = [], 0
-    for at in range(1, 60):
+    for at in range(1, 60, 3 if rebuilt else 1):
         place, store = copied(made, tmp_path / f"{at}")
         row, before = one_of(store, "test"), store.named("packs", "notes")["ref"]
         texts = texts or pieces_of(place.parent / row["path"])
+        if not rebuilt:
+            place.unlink()
         with pytest.MonkeyPatch.context() as patch:
             ends = Ends(at)
             ends.patch(patch)
@@ -324,12 +348,12 @@ def test_ended_at_any_moment_it_is_pending_or_done_and_the_next_command_finishes
             assert store.named("packs", "notes")["ref"] == before
             continue
         seen += 1
-        after = store.named("packs", "notes")["ref"]
-        assert after != before and not store.has(before) and pending(store.root) == []
+        after = (store.named("packs", "notes") or {"ref": None})["ref"]
+        assert after != before and bool(after) == rebuilt and not store.has(before) and pending(store.root) == []
         assert [files_with(store.root, text) for text in texts] == [[]] * len(texts)
         assert verify(store) == [] and [*receipt.every(store)][0]["searched"]["found"] == []
         shutil.rmtree(tmp_path / f"{at}")
-    assert seen > 20
+    assert seen > (6 if rebuilt else 16)
 
 
 KILL = """
