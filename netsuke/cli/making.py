@@ -11,9 +11,8 @@ import click
 
 from ..errors import RecipeError
 from ..terminal import say
-from . import AS_JSON, ON, executor, open_store, result
-from .combining import again
 from . import AS_JSON, ON, executor, open_store, result, tell_pending
+from .combining import again
 
 if TYPE_CHECKING:
     from ..nouns import Recipe

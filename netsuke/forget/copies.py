@@ -24,7 +24,7 @@ def copies(wanted: Wanted, gone: set[str], store: Store) -> Iterator[Path]:
     said = list(_forgetters(wanted, store))
     for room in (store.root / name for name in ROOMS):
         for file in [room / name for name in all_names(room)] if room.is_dir() else []:
-            whose = file.parent.name if file.is_relative_to(store.root / "watched") else None
+            whose = file.parent.name if file.parent.parent.name == "corrections" else None
             by_owner = whose is not None and any(t.takes(whose, "", "") for t in wanted.targets if t.scope == "owner")
             if by_owner or hash_file(file) in gone or any(file in forgetter for forgetter in said):
                 yield file

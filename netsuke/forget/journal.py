@@ -29,6 +29,7 @@ class Affected:
     before: str  # Ref
     model: str  # sha256 of its model.gguf
     recipe: str
+    combined: list[str] = field(default_factory=list)  # the models that it was combined from
     also: list[str] = field(default_factory=list)  # what else its name kept in the store
     after: str = ""  # Ref of the pack that has the name now
     withdrawn: str = ""  # why there is none

@@ -40,10 +40,13 @@ def prove(content: dict[str, Any], store: Store, watch: Watch) -> dict[str, Any]
             if record is None or record["ref"] != pack["after"]:
                 hint = "only what is here as it was made can be proved"
                 raise StoreError(f"{pack['name']} has been made again or taken away since", hint=hint)
+            if "combined" in record:
+                continue  # of the models that it was combined from, each of which has its own proof
             there = never_saw(Path(record["recipe"]), pack, store, watch)
             proof.append({"name": pack["name"], "here": pack["after"], **there})
     if not proof:
-        raise StoreError("no pack was made again: there is none to compare", hint="netsuke forget --receipts")
+        hint = "netsuke forget --receipts"
+        raise StoreError("no pack was made again from a recipe: there is none to compare", hint=hint)
     content = content | {"proof": proof}
     receipt.write(store, content)
     return content

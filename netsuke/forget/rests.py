@@ -40,6 +40,7 @@ class Pack:
     ref: str
     model: str  # sha256 of its model.gguf
     recipe: str
+    combined: tuple[str, ...]  # the models that it was combined from
     splits: Mapping[str, int]  # how many forgotten files were in "train", "valid", "test", "dropped"
     parts: tuple[str, ...]  # what of it rests on them
     returning: tuple[str, ...]  # copies that were left out because a forgotten file stood for them
@@ -86,7 +87,8 @@ def rests(wanted: Wanted, store: Store, stays: Collection[str] = ()) -> Rests:
     """What rests on it now; `stays` are contents that are known to stay. Raises StoreError where damage hides it."""
     runs = list(store.runs())
     records = {name: record for name in store.names("packs") if (record := store.named("packs", name))}
-    gathered = list(_gathered(store, runs, records))
+    combined = {name: set(record["combined"]["order"]) for name, record in records.items() if "combined" in record}
+    gathered = list(_gathered(store, runs, {n: record for n, record in records.items() if n not in combined}))
     places, staying = _places(wanted, gathered), _staying(wanted, gathered)
     unread = len(places.pop("", ()))
     kept = {*stays, *staying} & places.keys()
@@ -95,8 +97,13 @@ def rests(wanted: Wanted, store: Store, stays: Collection[str] = ()) -> Rests:
     needed = {one.index for one in gathered if one.named - named}
     seeds = gone | {one.index for one in gathered if one.index not in needed and one.holds(wanted, one.all_names)}
     rest = resting(store, seeds)
-    packs = tuple(_pack(name, records[name], wanted, gathered, rest, store) for name in sorted({*named, *rest.packs}))
-    earlier = {ref for one in gathered for name, ref in one.packs if one.holds(wanted, {name}) and store.has(ref)}
+    hit = {*named, *rest.packs}
+    while more := {name for name, parents in combined.items() if parents & hit} - hit:
+        hit |= more
+    packs = tuple(_pack(name, records[name], wanted, gathered, rest, store) for name in sorted(hit))
+    earlier = {ref for one in gathered for name, ref in one.packs if one.holds(wanted, {name})}
+    earlier |= {str(run.output) for run in rest.runs if run.step == "pack"}
+    earlier = {ref for ref in earlier if store.has(ref)}
     return Rests(
         wanted, _documents(places, staying, wanted, gathered), unread, packs,
         tuple(sorted(earlier - {record["ref"] for record in records.values()})), rest.bases,
@@ -184,7 +191,8 @@ def _pack(
     parts = tuple(words for step, words in PARTS.items() if any(run.step == step for run in runs))
     model = store.tree(record["ref"]).get("model.gguf", "")
     seconds = sum(run.seconds for run in runs if run.step != "read")
-    return Pack(name, record["ref"], model, record["recipe"], dict(splits), parts, tuple(returning), seconds)
+    order = tuple(record.get("combined", {}).get("order", ()))
+    return Pack(name, record["ref"], model, record["recipe"], order, dict(splits), parts, tuple(returning), seconds)
 
 
 def _documents(

@@ -9,14 +9,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .. import loop, recipe
+from .. import combining, loop, recipe
 from ..errors import ConsentError, NetsukeError, StoreError
 from ..ledger import Ledger
+from ..outcome import Outcome
 from ..reachability import resting
 from ..step import Progress, Watch
 from ..store import Store
@@ -103,7 +104,7 @@ def _note(work: Work, found: Rests) -> None:
         old = known.pop(pack.name, None)
         if old and old.before != pack.ref:
             journal.earlier[old.before] = old.model
-        known[pack.name] = Affected(pack.name, pack.ref, pack.model, pack.recipe, also)
+        known[pack.name] = Affected(pack.name, pack.ref, pack.model, pack.recipe, list(pack.combined), also)
     journal.packs = sorted(known.values(), key=lambda pack: pack.name)
     journal.stays = sorted({*journal.stays, *found.stays})
     journal.documents = sorted({*journal.documents, *found.gone} - {*journal.stays})
@@ -115,7 +116,7 @@ def _note(work: Work, found: Rests) -> None:
 
 def rebuild(work: Work) -> None:
     """Make each pack again; where that cannot be, or the gates do not hold, there is none, and why is written down."""
-    for pack in work.journal.packs:
+    for pack in parents_first(work.journal.packs):
         if pack.after or pack.withdrawn:
             continue
         try:
@@ -127,18 +128,32 @@ def rebuild(work: Work) -> None:
         work.save()
 
 
+def parents_first(packs: Sequence[Affected]) -> list[Affected]:
+    """These packs, one that was combined from others behind those."""
+    ordered: list[Affected] = []
+    waiting = list(packs)
+    while waiting:
+        names = {pack.name for pack in waiting}
+        ready = [pack for pack in waiting if not names & {*pack.combined}] or waiting
+        ordered += ready
+        waiting = [pack for pack in waiting if pack not in ready]
+    return ordered
+
+
 def _made(pack: Affected, work: Work) -> str:
     """Ref of the pack that was made again. Raises NetsukeError."""
     place, store = Path(pack.recipe), work.store
     if not place.exists():
         raise StoreError("its recipe is gone", where=pack.recipe)
-    wanted = replace(recipe.load(place, loop.SECTIONS), name=pack.name)
     seeds = work.found.seeds
 
-    def checked(outcome: loop.Outcome) -> None:
+    def checked(outcome: Outcome) -> None:
         if outcome.pack.ref in resting(store, seeds).refs:
             raise ConsentError("its base, or what it goes on from (tune.start), rests on what is forgotten")
 
+    if pack.combined:
+        return str(combining.make(combining.of_file(place), store, work.watch, tell=checked).pack.ref)
+    wanted = replace(recipe.load(place, loop.SECTIONS), name=pack.name)
     outcome = loop.make(wanted, place, store, work.watch, pace=loop.pace_of(place, store, work.watch), tell=checked)
     return str(outcome.pack.ref)
 

@@ -387,7 +387,7 @@ def test_killed_between_stages_nothing_old_is_served_and_the_next_command_finish
 
 def test_what_a_journal_says_survives_the_disk(tmp_path):
     begun = journal.begun("owner", (), "because", "me", True)
-    begun.packs = [journal.Affected("notes", "a", "b", "c", ["d"])]
+    begun.packs = [journal.Affected("notes", "a", "b", "c", ["d"], ["e"])]
     begun.save(tmp_path)
     assert journal.read(tmp_path, begun.id) == begun and pending(tmp_path) == [begun.id]
     (tmp_path / "forgetting" / f"{begun.id}.json").write_text("{")
@@ -397,3 +397,9 @@ def test_what_a_journal_says_survives_the_disk(tmp_path):
     assert pending(tmp_path) == []
 
 
+
+
+def test_what_was_combined_is_made_again_behind_its_parents():
+    made = [journal.Affected(name, "", "", "", order) for name, order in
+            (("both", ["ann", "bob"]), ("all", ["both", "cy"]), ("bob", []), ("ann", []), ("other", ["gone"]))]  # fmt: skip
+    assert [pack.name for pack in run.parents_first(made)] == ["bob", "ann", "other", "both", "all"]
