@@ -218,3 +218,22 @@ def test_a_combination_can_be_combined_again_and_so_can_models_of_several_owners
     rows = store.path(store.tree(whole.pack.ref)["ledger.jsonl"]).read_text().splitlines()
     assert len(rows) == 18 + 12 + 12
     assert {row.get("of") for row in combining.parent_of("all", store).rows} == {"notes", "two", "three"}
+
+
+@pytest.mark.slow
+def test_what_a_parent_forgets_the_combination_forgets_too(first, again):
+    from netsuke.forget import journal, run
+    from netsuke.forget.scope import wanted
+    from netsuke.studio import shelf
+
+    store = again
+    before = {name: store.named("packs", name)["ref"] for name in ("one", "two", "both")}
+    row = next(row for row in shelf.find("two", store).rows("documents.jsonl") if row["split"] == "test")
+    begun = journal.begun("document", wanted("document", row["file"], store).targets, "asked", "me", False)
+    content = run.forget(begun, store, lambda title, progress: None)
+    assert [pack["name"] for pack in content["packs"]] == ["both", "two"] and content["searched"]["found"] == []
+    assert all("after" in pack for pack in content["packs"]), content["packs"]
+    assert store.named("packs", "one")["ref"] == before["one"] and not store.has(before["both"])
+    assert row["file"] not in {row["file"] for row in shelf.find("both", store).rows("documents.jsonl")}
+    assert {parent["ref"] for parent in store.named("packs", "both")["combined"]["parents"]} == {
+        before["one"], store.named("packs", "two")["ref"]}  # fmt: skip

@@ -400,6 +400,6 @@ def test_what_a_journal_says_survives_the_disk(tmp_path):
 
 
 def test_what_was_combined_is_made_again_behind_its_parents():
-    made = [journal.Affected(name, "", "", "", order) for name, order in
-            (("both", ["ann", "bob"]), ("all", ["both", "cy"]), ("bob", []), ("ann", []), ("other", ["gone"]))]  # fmt: skip
+    orders = {"both": ["ann", "bob"], "all": ["both", "cy"], "bob": [], "ann": [], "other": ["gone"]}
+    made = [journal.Affected(name, "", "", "", order) for name, order in orders.items()]
     assert [pack.name for pack in run.parents_first(made)] == ["bob", "ann", "other", "both", "all"]
