@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from material import document
 
-from netsuke import loop
+from netsuke import corrections, loop
 from netsuke import recipe as recipes
 from netsuke.curate.gather import gather
 from netsuke.documents import read_rows
 from netsuke.errors import ConsentError
 from netsuke.forget import prove
+from netsuke.forget.copies import copies
 from netsuke.forget.scope import Target, Wanted
 from netsuke.ledger import Entry, Ledger, Row
 from netsuke.nouns import Source
@@ -51,6 +52,14 @@ def test_every_document_that_a_scope_takes_is_listed_and_no_other(targets, docum
         row = {"owner": owner, "source": 0, "file": content, "path": path.partition("/")[2]}
         if asked.takes(owner, path, content):
             assert asked.takes_gathered(row, {path.partition("/")[0]})
+
+
+@pytest.mark.parametrize("owner, gone", [("me", {"owner"}), ("Shop", {"shop"}), ("owner", set()), ("nobody", set())])
+def test_corrections_go_with_who_gave_them(store, owner, gone):
+    for name in ("owner", "shop"):
+        corrections.keep(store.root, "notes", name, "what is it", f"a thing, says {name}")
+    found = copies(Wanted.of((Target("owner", owner),), store), set(), store)
+    assert {file.parent.name for file in found} == gone
 
 
 def test_a_forgotten_one_needs_clearing_first(tmp_path):
