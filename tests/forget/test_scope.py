@@ -56,6 +56,7 @@ def test_every_document_that_a_scope_takes_is_listed_and_no_other(targets, docum
 
 @pytest.mark.parametrize("owner, gone", [("me", {"owner"}), ("Shop", {"shop"}), ("owner", set()), ("nobody", set())])
 def test_corrections_go_with_who_gave_them(store, owner, gone):
+    Ledger(store.root / "ledger.db").record([Entry("a" * 64, "notes/a.md", 0, "Ann", "MIT", "in", "")])
     for name in ("owner", "shop"):
         corrections.keep(store.root, "notes", name, "what is it", f"a thing, says {name}")
     found = copies(Wanted.of((Target("owner", owner),), store), set(), store)
