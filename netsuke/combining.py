@@ -225,10 +225,11 @@ def run(wanted: Wanted, store: Store, execute: Executor) -> tuple[Recipe, Outcom
     """(recipe, what it came to, the parents in the order that counts). Raises RecipeError, ConsentError, StoreError."""
     checked(wanted)
     given = dict(zip(wanted.parents, wanted.weights, strict=False))
-    parents = sorted((parent_of(name, store) for name in wanted.parents), key=lambda parent: parent.learnt)
-    require_one_body(parents)
-    require_licences(parents)
-    require_consent(parents, store)
+    named = [parent_of(name, store) for name in wanted.parents]
+    require_one_body(named)
+    require_licences(named)
+    require_consent(named, store)
+    parents = sorted(named, key=lambda parent: parent.learnt)
     joint, first = joined_recipe(wanted, parents), parents[0]
     numbered = {f"{n}/{file}": ref for n, parent in enumerate(parents)
                 for file, ref in store.tree(parent.made("data").ref or "").items()}  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from . import bases, loop
 from .nouns import Recipe
@@ -40,6 +42,22 @@ def estimate(lines: list[Planned], recipe: Recipe, folder: Path, store: Store, g
             usual = last.get(line.step, typical.get(line.step, 0.1) * slower * max(base, 0.1))
             seconds += recipe.minutes * 60 if line.step == "tune" else usual
     return seconds, int(size)
+
+
+ONCE = {"read", "unpack"}  # what is there of the others' files and of the base is not made again
+TRAINED = {"carve", "tune"}  # what rests on everybody where all are learnt at once
+
+
+def forgetting(record: Mapping[str, Any], store: Store) -> dict[str, float]:
+    """Seconds to forget one owner of a model, as its own steps took: where all are learnt at once ("joint"), and with
+    an adapter for each owner ("per-owner"). Empty where its runs are gone."""
+    runs = [run for key in record.get("runs", ()) if (run := store.find(key))]
+    again = [run for run in runs if run.step not in ONCE]
+    if not any(run.step == "tune" for run in again):
+        return {}
+    whole = sum(run.seconds for run in again) - sum(run.seconds for run in again if run.step == "probe") / 2
+    return {"joint": round(whole, 1),
+            "per-owner": round(whole - sum(run.seconds for run in again if run.step in TRAINED), 1)}  # fmt: skip
 
 
 def may_have_examples(recipe: Recipe, folder: Path) -> bool:
