@@ -146,15 +146,15 @@ def quality(material: Material, room: Path, counts: Sequence[int]) -> list[Row]:
         place = write(material, room / arm.replace(", ", "-"), owners, units)
         if rows:
             shutil.copyfile(room / "joint" / "netsuke.lock", place.with_suffix(".lock"))
-        row = trained(place, material, arm, rows[0]["tokens"] if rows else 0)
+        row = trained(place, material, arm, rows[0]["epochs"] if rows else 0.0)
         row["gap"] = row["test"] / rows[0]["test"] - 1 if rows else 0.0
         rows.append(row | {"owners": owners})
         print(told(rows[-1]), file=sys.stderr, flush=True)
     return rows
 
 
-def trained(place: Path, material: Material, arm: str, tokens: int) -> Row:
-    """What the loop comes to before rounding."""
+def trained(place: Path, material: Material, arm: str, epochs: float) -> Row:
+    """What the loop comes to before rounding; each owner's text is learnt for so many epochs."""
     from netsuke import carve, loop, recipe
     from netsuke.documents import general_text, read_texts
     from netsuke.engines import hf
@@ -164,10 +164,9 @@ def trained(place: Path, material: Material, arm: str, tokens: int) -> Row:
     wanted, store = recipe.load(place, loop.SECTIONS), Store(material.home)
     local, pace = Local(store), loop.pace_of(place, store, lambda title, progress: None)
     start, apart = loop.begin(wanted, place, store, local), arm != "joint"
-    if tokens and pace.lock:
-        size = sum(len(text.encode()) for text in read_texts(store.path(start.texts["train"] or "")))
+    if epochs and pace.lock:
         pace.lock = dataclasses.replace(
-            pace.lock, unit_minutes=wanted.minutes, unit_epochs=tokens * 3.5 / size, unit_valid_bytes=4_000
+            pace.lock, unit_minutes=wanted.minutes, unit_epochs=round(epochs, 4), unit_valid_bytes=4_000
         )
         recipe.save_lock(pace.lock, place.with_suffix(".lock"))
     gate = loop.general_gate_of(wanted)
@@ -185,7 +184,8 @@ def trained(place: Path, material: Material, arm: str, tokens: int) -> Row:
     weights = store.tree(learnt.by["tune"].ref or "").get("weights.json")
     found = json.loads(store.path(weights).read_text())["parents"] if weights else [{"weight": 0.0}]
     return {
-        "arm": arm, "test": hf.bits_per_byte(hf.score(model, test)),
+        "arm": arm, "epochs": json.loads(store.path(learnt.curve or "").read_text())["epochs"],
+        "test": hf.bits_per_byte(hf.score(model, test)),
         "general": hf.bits_per_byte(hf.score(model, general)), "n": len(test), "weight": found[0]["weight"],
         "tokens": sum(m.value for run in tuned for m in run.measures if m.name == "training tokens"),
         "seconds": round(sum(run.seconds for run in tuned), 1), "by_step": seconds_of([*local.ran, *local.reused]),
