@@ -194,6 +194,9 @@ def require_consent(parents: Sequence[Parent], store: Store) -> None:
     standing = Ledger(store.root / "ledger.db").standing()
     for parent in parents:
         sources, gone = parent.recipe.sources, []
+        if any(row["source"] >= len(sources) for row in parent.rows):
+            hint = f"make it again first: netsuke make {parent.name}"
+            raise RecipeError(f"the recipe of {parent.name} has other sources than it was made from", hint=hint)
         for row in parent.rows:
             place = f"{row.get('of', parent.recipe.name)}/{sources[row['source']].named(row['path'])}"
             if standing.of(row["owner"], place, row["file"]).decision == "out":
