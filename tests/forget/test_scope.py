@@ -112,7 +112,7 @@ SOURCES = (Source("."), Source("hers", owner="Ann", consent="in"), Source("hers/
         ("owner", "them", {"LICENSE", "c.md"}),
         ("path", "notes/theirs/LICENSE", {"LICENSE"}),
         ("path", "notes/0.md", {"0.md", "link.md"}),
-        ("path", "notes/book.txt", {"book.txt"}),
+        ("path", "notes/../book.txt", {"book.txt"}),
         ("document", "hers/a.md", {"a.md", "copy.md"}),
         ("document", "big.md", {"big.md"}),
     ],
