@@ -117,11 +117,12 @@ def _verbs() -> list[click.Command]:
         searching,
         serving,
         using,
+        valuing,
     )
 
     return [
         making.make, making.plan, making.why, curating.curate, carving.carve, looking.list_packs, looking.report,
-        looking.adapter, packing.pack, packing.diff, looking.verify, looking.gc, consent.consent,
+        looking.adapter, packing.pack, packing.diff, looking.verify, looking.gc, consent.consent, valuing.value,
         fetching.bases, using.chat, using.complete, using.ask, searching.search, searching.mcp,
         serving.serve, serving.keys, serving.usage, serving.audit, opening.open_studio,
     ]  # fmt: skip
