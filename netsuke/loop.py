@@ -8,23 +8,36 @@ same page makes a pack (with a Local executor) and says what making one would do
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
-from . import __version__, answer, bases, carve, check, combine, curate, index, pack, render, signing, tune
-from .curate import croissant
+from . import __version__, answer, bases, carve, check, combine, curate, index, pack, render, tune
 from .curate.enough import require_enough
 from .curate.gather import gather
 from .documents import general_text, read_rows
 from .errors import GateError
 from .ledger import Entry, Ledger
 from .nouns import Compute, Recipe, Ref, Run
+from .outcome import (
+    Checked,
+    Learnt,
+    Outcome,
+    Start,
+    Tasked,
+    gates_of,
+    joined,
+    lineage,
+    signed,
+    since_last,
+    summary_of,
+)
+from .outcome import export as export
+from .outcome import report_of as report_of
+from .outcome import scores_of as scores_of
 from .step import Executor, Local, Made, Progress, Watch
-from .store import Store, canonical
+from .store import Store
+from .tune import units
 from .tune.pace import Pace
 
 SECTIONS = {
@@ -32,57 +45,107 @@ SECTIONS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a make came to."""
-
-    pack: Made
-    report: Made
-    trial: Made
-    data: Made
-    task: Tasked
-    checked: Checked
-
-
 def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace) -> Outcome:
     """Make a pack of a recipe that lies at `path`. `make` names it if the gates hold."""
-    run, params, gates, budget_bytes = execute.run, recipe.params, recipe.gates, recipe.budget_bytes
-    compute, seed, general_gate = pace.compute, recipe.seed, general_gate_of(recipe)
-    general_test = general_text(store, "test")
-
     # curate and render: files to documents and lessons, split before anything looks at them; and the base
     start = begin(recipe, path, store, execute)
-    data, base, texts = start.data, start.base, start.texts
 
-    # carve: the base, with fewer words, channels, layers
-    carving = carve.sections(params["carve"], budget_bytes, general_gate, compute)
-    carved = run(carve.carve, carving, model=start.base_model, **texts)
-    body, choice = carved.folder("model"), carved["choice.json"]
+    # carve: the base, with fewer words, channels, layers; by no one's text where each owner can be forgotten alone
+    apart = recipe.params["tune"].units == "per-owner"
+    general_gate = general_gate_of(recipe)
+    carving = carve.sections(recipe.params["carve"], recipe.budget_bytes, general_gate, pace.compute)
+    seen = dict.fromkeys(start.texts, start.texts["general"]) if apart else start.texts
+    carved = execute.run(carve.carve, carving, model=start.base_model, **seen)
 
-    # tune: minutes become tokens by the speed in the lock
-    carved_from = {"base": start.base_model, "choice": choice, "vocabulary": carved["vocabulary.json"]}
-    material = {"train": texts["train"], "valid": texts["valid"]}
-    tuning = tune.settled(params["tune"], compute)
-    speed = pace.speed(tuning, carve.pruned(carved), model=body, **material, **carved_from)
-    training = tune.sections(tuning, recipe.minutes, speed, general_gate, seed, compute)
-    inputs = {"model": body if training else None, **tune.start_of(params["tune"], store), **carved_from, **texts}
-    adapter = run(tune.tune, training, **inputs)
+    # tune and combine: the body, and what was learnt: of all at once, or of each owner alone
+    learnt = (by_owner if apart else jointly)(recipe, store, execute, start, carved, pace)
+    return finish(recipe, store, execute, start, carved, learnt, pace.compute)
 
-    # combine and quantise: one file under the budget
-    tuned = run(combine.combine, None, model=body, adapter=adapter.ref)
+
+def jointly(
+    recipe: Recipe, store: Store, execute: Executor, start: Start, carved: Made, pace: Pace
+) -> Learnt:
+    """Tune on all text at once. Minutes become tokens by the speed in the lock."""
+    wanted, body, texts = recipe.params["tune"], carved.folder("model"), start.texts
+    tuning = tune.settled(wanted, pace.compute)
+    speed = pace.speed(tuning, carve.pruned(carved), **speed_of(start, carved))
+    training = tune.sections(tuning, recipe.minutes, speed, general_gate_of(recipe), recipe.seed, pace.compute)
+    inputs = {"model": body if training else None, **tune.start_of(wanted, store), **carved_from(start, carved)}
+    adapter = execute.run(tune.tune, training, **inputs, **texts)
+    model = execute.run(combine.combine, None, model=body, adapter=adapter.ref)
+    return Learnt(model, {"tune": adapter, "combine": model}, adapter["curve.json"], start.rendered["canaries.json"])
+
+
+def by_owner(recipe: Recipe, store: Store, execute: Executor, start: Start, carved: Made, pace: Pace) -> Learnt:
+    """Tune an adapter on each owner's text alone, and join them: who leaves changes no other's."""
+    wanted, body, general = recipe.params["tune"], carved.folder("model"), start.texts["general"]
+    units.require_apart(wanted)
+    parts = execute.run(render.parts, None, data=start.data.ref)
+    owners, rendered = units.units(recipe, store, parts.ref), []
+    for unit in owners:
+        rendering = render.of_part(start.rendering, start.kind, recipe.params["check"].canaries, unit.seed)
+        part = parts.folder(unit.folder) if unit.folder else None
+        label = f"render {unit.owner}"
+        rendered.append(execute.run(render.render, rendering, label, model=start.base_model, data=part))
+    tuning = tune.settled(wanted, pace.compute)
+    speed = pace.speed(tuning, carve.pruned(carved), **speed_of(start, carved))
+    share = pace.share(recipe.minutes, [one["train.jsonl"] for one in rendered], speed)
+    adapters = []
+    for unit, one in zip(owners, rendered, strict=True):
+        training = units.sections(tuning, share, general_gate_of(recipe), unit.seed, pace.compute)
+        texts = {"train": one["train.jsonl"], "valid": one["valid.jsonl"], "general": general}
+        inputs = {"model": body if training else None, **carved_from(start, carved), **texts}
+        adapters.append((unit.owner, execute.run(tune.tune, training, f"tune {unit.owner}", **inputs)))
+    how = combine.How("task", pace.compute, search="scale", general_gate=general_gate_of(recipe))
+    canaries = joined(store, [one["canaries.json"] for one in rendered])
+    return join(store, execute, how, start, carved, adapters, canaries)
+
+
+def join(
+    store: Store,
+    execute: Executor,
+    how: combine.How,
+    start: Start,
+    carved: Made,
+    learnt: Sequence[tuple[str, Made]],
+    canaries: Ref | None,
+) -> Learnt:
+    """Several changes of one body, by name, as one: weighed, and merged in."""
+    body, parents = carved.folder("model"), combine.gathered(store, learnt)
+    texts = {"valid": start.texts["valid"], "general": start.texts["general"]}
+    weighed = execute.run(combine.weigh, how, model=body, parents=parents, choice=carved["choice.json"], **texts)
+    weights = weighed["weights.json"]
+    model = execute.run(combine.join, combine.joining(how), model=body, parents=parents, weights=weights)
+    return Learnt(model, {"tune": weighed, "combine": model}, weighed["curve.json"], canaries)
+
+
+def finish(
+    recipe: Recipe,
+    store: Store,
+    execute: Executor,
+    start: Start,
+    carved: Made,
+    learnt: Learnt,
+    compute: Compute,
+) -> Outcome:
+    """From a tuned model to a pack: quantise, answer, check, index, pack."""
+    run, gates, budget_bytes, data, base = execute.run, recipe.gates, recipe.budget_bytes, start.data, start.base
+    tuned, choice, texts = learnt.model.ref, carved["choice.json"], start.texts
+
+    # quantise: one file under the budget
     quantising = carve.Quantising(recipe.name, budget_bytes, compute, start.infills)
-    model = run(carve.quantise, quantising, model=tuned.ref, choice=choice, **texts)["model.gguf"]
+    model = run(carve.quantise, quantising, model=tuned, choice=choice, **texts)["model.gguf"]
 
     # answer: how the file is asked its task, if examples teach one; then the check of that
     task = tasked(recipe, execute, start, model, compute)
 
     # check: beside the base, on text that nothing above has seen; then both in stock llama.cpp
-    bounds = check.Bounds(gates.domain, general_gate, budget_bytes, seed, compute)
-    both = {"model": model, "base_file": start.base_file}
-    every = {**both, "tuned_model": tuned.ref, "base_model": start.base_model, "general": general_test}
+    bounds = check.Bounds(gates.domain, general_gate_of(recipe), budget_bytes, recipe.seed, compute)
+    both, general_test = {"model": model, "base_file": start.base_file}, general_text(store, "test")
+    every = {**both, "tuned_model": tuned, "base_model": start.base_model, "general": general_test}
     report = run(check.check, bounds, **every, test=start.rendered["test.jsonl"], train=texts["train"])
-    checked = trusted(recipe, store, execute, start, both, tuned.ref, compute)
-    trial = run(check.trial, check.Trial(compute), **both, tuned_model=tuned.ref, text=general_test)
+    checked = trusted(recipe, store, execute, start, both, learnt, compute)
+    trial = run(check.trial, check.Trial(compute), **both, tuned_model=tuned, text=general_test)
 
     # index and pack
     names = (base.name, base.about.name, base.about.licence)
@@ -90,10 +153,21 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     made = run(
         pack.pack, about, model=model, choice=choice, vocabulary=carved["vocabulary.json"],
         report=report["report.json"], documents=data["documents.jsonl"], summary=data["summary.json"],
-        curve=adapter["curve.json"], search=indexed(execute, start), **task.files, **checked.files,
-        lineage=lineage(store, data=data, carve=carved, tune=adapter, combine=tuned, check=report),
+        curve=learnt.curve, search=indexed(execute, start), **task.files, **checked.files,
+        lineage=lineage(store, data=data, carve=carved, **learnt.by, check=report),
     )  # fmt: skip
     return Outcome(made, report, trial, data, task, checked)
+
+
+def carved_from(start: Start, carved: Made) -> dict[str, Ref | None]:
+    """What was carved, and out of what: inputs of `tune`."""
+    return {"base": start.base_model, "choice": carved["choice.json"], "vocabulary": carved["vocabulary.json"]}
+
+
+def speed_of(start: Start, carved: Made) -> dict[str, Ref | None]:
+    """What the speed is measured on."""
+    material = {part: start.texts[part] for part in ("train", "valid")}
+    return {"model": carved.folder("model"), **material, **carved_from(start, carved)}
 
 
 def indexed(execute: Executor, start: Start) -> Ref | None:
@@ -101,25 +175,6 @@ def indexed(execute: Executor, start: Start) -> Ref | None:
     parts = {part: start.data[f"{part}.jsonl"] for part in ("train", "valid", "test")}
     likeness = {"general": start.texts["general"], "model": start.base_model}
     return execute.run(index.index, index.params(), **parts, **likeness)["search.db"]
-
-
-@dataclass(frozen=True)
-class Tasked:
-    """How the file is asked the task that the examples teach, and how well it answers; nothing without examples."""
-
-    answering: Made | None = None
-    scores: Made | None = None
-
-    @property
-    def files(self) -> dict[str, Ref | None]:
-        """What of it goes into the pack."""
-        if not (self.answering and self.scores):
-            return {}
-        return {
-            "task": self.answering["task.json"],
-            "shots": self.answering["shots.jsonl"],
-            "scores": self.scores["scores.json"],
-        }
 
 
 def tasked(recipe: Recipe, execute: Executor, start: Start, model: Ref | None, compute: Compute) -> Tasked:
@@ -135,28 +190,13 @@ def tasked(recipe: Recipe, execute: Executor, start: Start, model: Ref | None, c
     return Tasked(answering, scores)
 
 
-@dataclass(frozen=True)
-class Checked:
-    """Whether the model can be trusted: what it gives away, how sure it is, what it answers to probes."""
-
-    memory: Made
-    honesty: Made
-    safety: Made
-    samples: Made
-
-    @property
-    def files(self) -> dict[str, Ref | None]:
-        """What of it goes into the pack."""
-        return {name: getattr(self, name)[f"{name}.json"] for name in ("memory", "honesty", "safety", "samples")}
-
-
 def trusted(
     recipe: Recipe,
     store: Store,
     execute: Executor,
     start: Start,
     both: dict[str, Ref | None],
-    tuned_model: Ref | None,
+    learnt: Learnt,
     compute: Compute,
 ) -> Checked:
     """What the finished file gives away, how sure it is of what it says, and what it answers to probes."""
@@ -164,8 +204,8 @@ def trusted(
     kept = any(source.private == "keep" for source in recipe.sources)
     countries = recipe.params["curate"].countries
     asking = check.recalling(recipe.params["check"], gates, countries, kept, recipe.seed, compute)
-    tuned = {"model": both["model"], "tuned_model": tuned_model}
-    material = {"train": start.texts["train"], "test": test, "canaries": start.rendered["canaries.json"]}
+    tuned = {"model": both["model"], "tuned_model": learnt.model.ref}
+    material = {"train": start.texts["train"], "test": test, "canaries": learnt.canaries}
     memory = run(check.recall, asking, **tuned, base_file=both["base_file"], **material)
     calibrating = check.Calibrating(gates.confidence, recipe.seed, compute)
     honesty = run(check.calibrate, calibrating, **tuned, valid=start.texts["valid"], test=test)
@@ -179,28 +219,6 @@ def trusted(
     return Checked(memory, honesty, safety, samples)
 
 
-@dataclass(frozen=True)
-class Start:
-    """What everything rests on: the dataset, the base, and the texts that may be looked at."""
-
-    data: Made
-    rendered: Made
-    base: bases.Opened
-    base_model: Ref | None
-    base_file: Ref | None
-    texts: dict[str, Ref | None]
-
-    @property
-    def infills(self) -> bool:
-        """Whether filling in the middle is taught."""
-        return self.rendered.value("pieces with a hole") > 0
-
-    @property
-    def has_task(self) -> bool:
-        """Whether there are examples; yes while that is not known."""
-        return self.rendered.run is None or self.rendered.value("lessons") > 0
-
-
 def begin(recipe: Recipe, path: Path, store: Store, execute: Executor) -> Start:
     """Files to documents and lessons, split before anything looks at them; and the base, unpacked."""
     data = documents(recipe, path, store, execute)
@@ -209,13 +227,13 @@ def begin(recipe: Recipe, path: Path, store: Store, execute: Executor) -> Start:
     base = bases.resolve(recipe, store, path.parent)
     opened = execute.run(bases.unpack, base.about, base=base.ref)
     model = opened.folder("model")
-    rendering = render.sections(
-        recipe.params["task"], recipe.params["tune"].window_tokens, recipe.params["check"].canaries, recipe.seed
-    )
+    tuning = recipe.params["tune"]
+    canaries = recipe.params["check"].canaries if tuning.units == "joint" else 0  # else each owner's part has its own
+    rendering = render.sections(recipe.params["task"], tuning.window_tokens, canaries, recipe.seed)
     rendered = execute.run(render.render, rendering, model=model, data=data.ref)
     texts = {part: rendered[f"{part}.jsonl"] for part in ("train", "valid")}
     texts["general"] = general_text(store, "valid")
-    return Start(data, rendered, base, model, opened["base.gguf"], texts)
+    return Start(data, rendered, base, model, opened["base.gguf"], texts, rendering)
 
 
 def general_gate_of(recipe: Recipe) -> float:
@@ -246,14 +264,6 @@ def documents(recipe: Recipe, path: Path, store: Store, execute: Executor) -> Ma
     """The dataset of a recipe that lies at `path`."""
     files = gather(recipe, path, store, execute)
     return execute.run(curate.curate, recipe.params["curate"], files=files)
-
-
-def lineage(store: Store, **steps: Made) -> Ref | None:
-    """Ref of a JSON file with the key and output of each run, or None in a plan that does not know them."""
-    rows = {
-        name: {"key": made.run.key, "output": made.run.output} for name, made in steps.items() if made.run
-    }
-    return store.add_bytes(canonical(rows)) if len(rows) == len(steps) else None
 
 
 def pace_of(recipe_path: Path, store: Store, watch: Watch, relock: bool = False) -> Pace:
@@ -304,31 +314,6 @@ def name_pack(store: Store, name: str, recipe_path: Path, outcome: Outcome, runs
     })  # fmt: skip
 
 
-def signed(store: Store, name: str, ref: Ref) -> Ref:
-    """Ref of a signature of a pack by the home's own key: the one that the name has already, else a new one."""
-    keys, old = signing.own_keys(store.root), store.named("packs", name) or {}
-    known = old.get("signature") if old.get("ref") == ref else None
-    if known and store.has(known) and signing.signed_by(store.path(known)) == keys.fingerprint:
-        return Ref(known)
-    return store.add_bytes(signing.signature(store.path(ref), keys))
-
-
-def since_last(store: Store, name: str, outcome: Outcome) -> list[dict[str, Any]]:
-    """What changed since the last pack of a name; none without one. It is shown and kept beside the name, never in a
-    pack: the same inputs give the same pack, whatever was there before."""
-    last = store.named("packs", name)
-    if last is None or outcome.pack.ref is None:
-        return []
-    if last["ref"] == outcome.pack.ref:
-        return list(last.get("since", []))
-    report = store.tree(last["ref"]).get("report.json")
-    if report is None:
-        return []
-    from .check.report import since
-
-    return since(json.loads(store.path(report).read_text()), report_of(store, outcome))
-
-
 def record(recipe: Recipe, store: Store, data: Made) -> int:
     """Write the decision about each document to the ledger; how many rows were new."""
     rows = read_rows(store.path(data["documents.jsonl"] or ""))
@@ -337,40 +322,6 @@ def record(recipe: Recipe, store: Store, data: Made) -> int:
     return Ledger(store.root / "ledger.db").record(entries)
 
 
-def export(name: str, data: Made, store: Store, folder: Path) -> None:
-    """Copy a dataset to a folder, with its Croissant card."""
-    files = store.tree(data.ref or "")
-    for file, ref in files.items():
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(store.path(ref), folder / file)
-    sizes = {file: (ref, store.size(ref)) for file, ref in files.items()}
-    card = croissant.card(name, summary_of(store, data), sizes)
-    (folder / "croissant.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
-
-
-def summary_of(store: Store, data: Made) -> dict[str, Any]:
-    """summary.json of a dataset."""
-    content: dict[str, Any] = json.loads(store.path(data["summary.json"] or "").read_text())
-    return content
-
-
-def report_of(store: Store, outcome: Outcome) -> dict[str, Any]:
-    """report.json of an outcome."""
-    content: dict[str, Any] = json.loads(store.path(outcome.report["report.json"] or "").read_text())
-    return content
-
-
-def scores_of(store: Store, outcome: Outcome) -> dict[str, Any]:
-    """scores.json of an outcome; without a task, no scores and no gates."""
-    ref = outcome.task.files.get("scores")
-    return json.loads(store.path(ref).read_text()) if ref else {"scores": [], "gates": []}
-
-
-def gates_of(store: Store, outcome: Outcome) -> list[dict[str, Any]]:
-    """The verdicts of all gates."""
-    parts = [outcome.checked.files[name] for name in ("memory", "honesty", "safety")]
-    more = [gate for ref in parts if ref for gate in json.loads(store.path(ref).read_text())["gates"]]
-    return [*report_of(store, outcome)["gates"], *scores_of(store, outcome)["gates"], *more]
-
-
-__all__ = ["SECTIONS", "Outcome", "loop", "make", "report_of"]
+__all__ = [
+    "SECTIONS", "Outcome", "export", "gates_of", "loop", "make", "report_of", "scores_of", "since_last", "summary_of",
+]

@@ -42,6 +42,9 @@ class Lock:
     float_type: str = "bfloat16"  # what the model computes in
     device: str = "cpu"  # what it is trained on
     gflops: float = 0.0  # of a matrix product in that type: how long a make will take; 0 in older locks
+    unit_minutes: float = 0.0  # that were divided among the owners (tune.units); 0: not yet
+    unit_epochs: float = 0.0  # that each owner's text is learnt
+    unit_valid_bytes: int = 0
 
 
 class _Reader:

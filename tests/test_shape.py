@@ -25,7 +25,8 @@ KNOWING = {
 FRONT = {  # they may import anything
     "__main__", "cli", "foretold", "many", "show", "studio", "talk", "targets", "tools", "worth",
 }  # fmt: skip
-ROOT = {p.stem for p in HOUSE.glob("*.py")} - FRONT - {"loop"}
+LOOP = {"loop", "outcome"}  # the loop, and what it comes to
+ROOT = {p.stem for p in HOUSE.glob("*.py")} - FRONT - LOOP
 HEAVY = {"torch", "transformers", "tokenizers", "safetensors", "gguf", "libgguf", "xllamacpp", "peft"}
 HEAVY_IN = {"engines": HEAVY, "tune": {"torch", "tokenizers", "transformers"},
             "carve": {"torch", "tokenizers", "transformers"}, "combine": {"torch"},
@@ -60,7 +61,7 @@ def rooms_used(source, package):
     """The rooms of the house that a module imports; a name out of netsuke/__init__.py is none."""
     for name in imports(source, package):
         parts = name.split(".")
-        if parts[0] == "netsuke" and len(parts) > 1 and parts[1] in ROOT | FRONT | {"loop", *ROOMS}:
+        if parts[0] == "netsuke" and len(parts) > 1 and parts[1] in ROOT | FRONT | LOOP | {*ROOMS}:
             yield parts[1]
 
 
@@ -69,9 +70,9 @@ def allowed(room):
     if room == "__main__":
         return {"cli"}
     if room in FRONT:  # nobody but `python -m netsuke` imports the command line
-        return ROOT | (FRONT - {"cli"}) | STEPS | KNOWING | {"loop", room}
-    if room == "loop":
-        return ROOT | STEPS | KNOWING
+        return ROOT | (FRONT - {"cli"}) | STEPS | KNOWING | LOOP | {room}
+    if room in LOOP:
+        return ROOT | STEPS | KNOWING | {"outcome"}
     if room in STEPS:
         return ROOT | KNOWING | {room}
     return ROOT | ({room} & KNOWING)

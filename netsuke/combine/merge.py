@@ -44,8 +44,8 @@ class Adapter:
 
     @property
     def names(self) -> list[str]:
-        ends = "lora_B.weight"
-        return sorted(key.removeprefix(PREFIX).removesuffix(ends) + "weight" for key in self.pairs if key.endswith(ends))
+        ends = [key for key in self.pairs if key.endswith("lora_B.weight")]
+        return sorted(key.removeprefix(PREFIX).removesuffix("lora_B.weight") + "weight" for key in ends)
 
     def of(self, name: str) -> Tensor:
         stem = PREFIX + name.removesuffix("weight")

@@ -57,7 +57,7 @@ def slerp(changes: Sequence[Tensor], weights: Sequence[float], dials: Dials) -> 
 
 
 def ties(changes: Sequence[Tensor], weights: Sequence[float], dials: Dials) -> Tensor:
-    """The largest of each change alone; where their signs differ the heavier sign, and the mean of those that have it."""
+    """The largest of each change alone; where signs differ the heavier one, and the mean of those that have it."""
     kept = [largest(change, dials.density) for change in changes]
     sign = torch.where(task(kept, weights, dials) >= 0, 1.0, -1.0)
     total, weight_there = torch.zeros_like(kept[0]), torch.zeros_like(kept[0])

@@ -8,7 +8,7 @@ made smaller until the general text is within its gate, where the method lets th
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from . import PARENTS, How, merge
 from .methods import Dials
 
 SCALES = (0.0, 0.25, 0.5, 0.75, 1.0)  # exponents: k parents count k ** -1 (their mean) to k ** 0 (their sum) each
+MEAN = (0.0,)
 FACTORS = (2.0, 0.5)
 BACK_OFF = (1.0, 0.75, 0.5)
 SHARE = 0.9  # of the general gate, as while tuning: the test text differs from this one
@@ -51,7 +52,7 @@ class Scale:
     def valid_bits(self, weights: Mapping[str, float]) -> float:
         """Bits per byte on valid with these weights."""
         self.set(weights)
-        return hf.bits_per_byte(hf.score(self.network.eval(), self.valid))
+        return hf.bits_per_byte(hf.score(self.network.eval(), self.valid)) if self.valid else 0.0
 
     def general_bits(self, weights: Mapping[str, float]) -> float:
         """Bits per byte on the general text with these weights."""
@@ -69,9 +70,9 @@ def weights(
     found, tried = start, list[Look]()
     if params.search != "none" and len(rows) > 1:
         scale = Scale(params, model, {ref: parents / ref for ref in refs}, valid, general)
-        if not scale.valid:
+        if not scale.valid and params.search == "each":
             raise RecipeError("there is no valid text to search the weights on", hint="give --weights")
-        looks = scaled(start) if params.search == "scale" else turned(start, tried)
+        looks = turned(start, tried) if params.search == "each" else scaled(start, SCALES if scale.valid else MEAN)
         for number, wanted in enumerate(looks):
             yield Progress(min(0.8, 0.1 + 0.08 * number), "looking at valid")
             tried.append((scale.valid_bits(wanted), wanted))
@@ -83,9 +84,9 @@ def weights(
     return {"method": params.method, "parents": named, "tried": told}
 
 
-def scaled(start: Weights) -> Iterator[Weights]:
+def scaled(start: Weights, exponents: Sequence[float] = SCALES) -> Iterator[Weights]:
     """The same weights, from their mean to their sum."""
-    for exponent in SCALES:
+    for exponent in exponents:
         factor = len(start) ** (exponent - 1)
         yield {ref: weight * factor for ref, weight in start.items()}
 

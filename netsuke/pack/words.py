@@ -122,9 +122,7 @@ def report(facts: dict[str, Any]) -> str:
         "| words | rows in | channels | layers out | MB | general text | valid documents | |",
         "|---:|---|---:|---:|---:|---:|---:|---|",
         *map(_considered, choice["considered"]), "",
-        "## Learning", "", _learning(curve), "",
-        "| step | tokens | valid, bits per byte |", "|---:|---:|---:|",
-        *[f"| {p['step']} | {p['tokens']:,} | {p['valid']:.4f} |" for p in curve["history"]], "",
+        "## Learning", "", *(_apart(curve) if "parts" in curve else _course(curve)), "",
         "## Limits", "", LIMITS,
     ])  # fmt: skip
 
@@ -143,6 +141,30 @@ def all_gates(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The verdicts of every check."""
     parts = (facts[name] for name in ("report", "scores", "memory", "honesty", "safety") if name in facts)
     return [gate for part in parts for gate in part.get("gates", ())]
+
+
+def _course(curve: dict[str, Any]) -> list[str]:
+    """How one training went."""
+    looks = [f"| {p['step']} | {p['tokens']:,} | {p['valid']:.4f} |" for p in curve["history"]]
+    return [_learning(curve), "", "| step | tokens | valid, bits per byte |", "|---:|---:|---:|", *looks]
+
+
+def _apart(curve: dict[str, Any]) -> list[str]:
+    """How each part was learnt, and what each counts in the whole."""
+    counts = f"Each one's weight was the best of {len(curve['tried'])} tried on valid." if curve["tried"] else ""
+    whose = "models" if curve.get("models") else "owners"
+    told = {
+        "owners": "Each owner's text was learnt apart, with its own rows, seed and number of steps, and the adapters "
+        f"were joined ({curve['method']}). Forgetting one owner trains nobody again: the adapters are weighed and "
+        "joined, rounded, checked and packed.",
+        "models": f"Models of one body were combined ({curve['method']}).",
+    }[whose]
+    rows = [
+        f"| {part['name']} | {part['steps']} | {part['epochs']:.2f} | {part['scale']:g} | {part['weight']:g} |"
+        for part in curve["parts"]
+    ]
+    return [f"{told} {counts}".strip(), "", "| of | steps | epochs | adapter scale | weight |",
+            "|---|---:|---:|---:|---:|", *rows]  # fmt: skip
 
 
 def _learning(curve: dict[str, Any]) -> str:

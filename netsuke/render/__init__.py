@@ -2,14 +2,17 @@
 
 A lesson is an example in the base's own chat template, of which the answer alone is learnt. What the examples ask for,
 their task, is settled here once: one of a few labels, a piece of the input, or free text.
+
+Where each owner has an adapter of their own, `parts` gives each owner's part of a dataset, in which no other leaves a
+trace, and each is rendered by itself.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..documents import read_rows, write_rows
 from ..nouns import Measure, knob
@@ -39,7 +42,7 @@ class Params:
 class Rendering:
     """The part of Params that decides what is rendered, and how long a lesson may be."""
 
-    kind: Kind
+    kind: Kind | Literal["none"]  # none: the examples teach nothing
     labels: tuple[str, ...]
     infill: float
     window_tokens: int
@@ -47,12 +50,29 @@ class Rendering:
     manners: float = 0.0
     canaries: int = 0
     seed: int = 0
+    part: bool = False  # of a dataset: what the examples ask for is settled already, and some may be missing
 
 
 def sections(params: Params, window_tokens: int, canaries: int = 0, seed: int = 0) -> Rendering:
     """The step's params: a lesson has to fit into one window of training, and codes may be planted."""
     shares = (params.infill, window_tokens, params.shots, params.manners)
     return Rendering(params.kind, params.labels, *shares, canaries, seed if canaries else 0)
+
+
+def of_part(whole: Rendering, kind: str, canaries: int, seed: int) -> Rendering:
+    """The params for one owner's part, of a whole whose examples are of this kind ("" where they teach nothing)."""
+    known: Any = kind or "none"
+    return replace(whole, kind=known, canaries=canaries, seed=seed if canaries else 0, part=True)
+
+
+@step(version=1)
+def parts(params: None, out: Path, data: Path) -> Work:
+    """A folder for each owner with a dataset of theirs alone, and parts.json: [{"owner", "folder", sizes}]."""
+    from . import apart
+
+    yield Progress(0.1, "each owner's part")
+    rows = apart.write(data, out)
+    return [Measure("owners", len(rows), "owners")]
 
 
 @step(version=4, libraries=("transformers", "tokenizers", "jinja2"))

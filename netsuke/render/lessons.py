@@ -21,9 +21,9 @@ LEAST_INPUT = 16  # tokens of a question that are left, where it is cut to fit
 def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, Any]:
     """Write the dataset as the model reads it; what task.json says."""
     (out / "examples").mkdir()
-    examples = [row for rows in read_examples(data).values() for row in rows]
+    examples = [row for rows in read_examples(data).values() for row in rows if params.kind != "none"]
     documents = {split: list(read_rows(data / f"{split}.jsonl")) for split in SPLITS}
-    task = _task(examples, params, alone=not all(documents.values()))
+    task = _task(examples, params, alone=not (params.part or all(documents.values())))
     left_out = defaultdict(list, {why: list(lines) for why, lines in task.left_out.items()})
     template = Template(model) if task.kind else None
     quiet = bool(template and task.kind != "free" and template.quiet)  # free text is asked as any program asks
@@ -32,7 +32,7 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
     mannered: list[Lesson] = []
     for split in SPLITS:
         mine = [(row, lesson) for row, lesson in lessons if row["split"] == split]
-        if task.kind and not mine:
+        if task.kind and not (mine or params.part):
             raise RecipeError(
                 f"no example is left for the {split} part", hint="add examples, or raise curate.test and valid"
             )

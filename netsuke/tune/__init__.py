@@ -35,6 +35,9 @@ class Params:
     max_epochs: float = knob(4.0, "most passes over the training text", "epochs", 0.01, 1000)
     patience: int = knob(3, "stop after this many looks at valid without a new best", "looks", 1, 1000)
     start: str = knob("", "adapter to go on from, by its Ref: `make --from NAME` sets it (lora)")
+    units: Literal["joint", "per-owner"] = knob(
+        "joint", "one adapter for all, or one for each owner, who is then forgotten without training again"
+    )
 
 
 WINDOWS = {"cpu": 1, "cuda": 8}  # in a step: small steps learn most a token, and eight keep a GPU busy
@@ -99,9 +102,12 @@ def tune(
     scale, general_bits = guard.scale_within(job, choice, general, params.general_gate)
     job.save(out, scale)
     after = job.best["valid"] if scale == 1.0 else job.valid_bits()
-    return [
+    looks = [
         Measure("valid before tuning", job.history[0]["valid"], "bits per byte", better="lower"),
         Measure("valid after tuning", after, "bits per byte", better="lower"),
+    ]
+    return [
+        *(looks if job.valid else ()),
         Measure("general after tuning", general_bits, "bits per byte", better="lower"),
         Measure("training tokens", job.tokens_done, "tokens"),
         Measure("adapter scale", scale, "fraction"),
@@ -153,8 +159,10 @@ def sections(
     if speed is None:
         return None
     tokens, valid_bytes = budget(minutes, speed)
+    given = dataclasses.asdict(params)
+    del given["units"]
     return Training(
-        **dataclasses.asdict(params),
+        **given,
         budget_tokens=tokens,
         valid_bytes=valid_bytes,
         evaluations=EVALUATIONS,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..machine import cores, free_threads
@@ -11,6 +11,7 @@ from ..nouns import Compute, Ref
 from ..recipe import Lock, load_lock, save_lock
 from ..store import Store
 from . import Params, Speed, tune
+from .units import Share, divided
 
 LOOK_SECONDS = 1.5  # a lock lasts, so a passing moment must not decide it
 
@@ -80,6 +81,22 @@ class Pace:
             self.compute.float_type,
             self.compute.device,
             self.lock.gflops if self.lock else 0.0,
+        )
+        save_lock(self.lock, self.path)
+        return found
+
+    def share(self, minutes: float, train: Sequence[Ref | None], speed: Speed | None) -> Share | None:
+        """How long each owner's text is learnt: what the lock says of these minutes, else divided now and written.
+
+        None where a plan cannot know it. Who comes later is learnt as long; who leaves changes nothing for the others.
+        """
+        if self.lock and self.lock.unit_epochs and self.lock.unit_minutes == minutes:
+            return Share(self.lock.unit_epochs, self.lock.unit_valid_bytes)
+        if not (self.lock and self.measures and speed and train and all(train)):
+            return None
+        found = divided(minutes, [self.store.size(ref or "") for ref in train], speed)
+        self.lock = replace(
+            self.lock, unit_minutes=minutes, unit_epochs=found.epochs, unit_valid_bytes=found.valid_bytes
         )
         save_lock(self.lock, self.path)
         return found

@@ -33,8 +33,10 @@ def measure(
 
     Shards of a step count as computed side by side.
     """
+    given = dataclasses.asdict(params)
+    del given["units"]
     training = Training(
-        **dataclasses.asdict(params),
+        **given,
         budget_tokens=1,
         evaluations=1,
         valid_bytes=4000,

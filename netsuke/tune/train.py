@@ -89,7 +89,7 @@ class Job:
         if not self.history:
             yield Progress(0.0, "first look at valid")
             self._evaluate()
-            if not self.params.learning_rate and (each := rates.trial_steps(self.steps)):
+            if self.valid and not self.params.learning_rate and (each := rates.trial_steps(self.steps)):
                 yield Progress(0.0, "trying learning rates")
                 self._settle(rates.tried(self, each))
         every = max(1, math.ceil(self.steps / self.params.evaluations))
@@ -106,7 +106,7 @@ class Job:
                 self._checkpoint()
             yield Progress(
                 0.96 * self.step / self.steps,
-                f"loss {loss:.3f}, valid {self.history[-1]['valid']:.4f} bits per byte",
+                f"loss {loss:.3f}" + (f", valid {self.history[-1]['valid']:.4f} bits per byte" if self.valid else ""),
                 count=self.tokens_done,
                 unit="tokens",
             )
@@ -165,7 +165,12 @@ class Job:
         return [*(p.view_as(m) for p, m in zip(pieces, masters, strict=False)), pieces[-1]]
 
     def valid_bits(self) -> float:
-        """Bits per byte of the model, as it is now, on valid: of the documents, of the answers, or their mean."""
+        """Bits per byte of the model, as it is now, on valid: of the documents, of the answers, or their mean.
+
+        0 without valid text: no state is better than another then, and the last one is kept.
+        """
+        if not self.valid:
+            return 0.0
         scores = hf.score(self.model.eval(), self.valid)
         parts: dict[bool, list[hf.Score]] = {}
         for text, score in zip(self.valid, scores, strict=True):
@@ -198,7 +203,7 @@ class Job:
             "epochs": self.tokens_done / max(1, self.rows.tokens),
             "scale": scale,
             "start": self.params.start,
-            "history": self.history,
+            "history": self.history if self.valid else [],
         }
         (out / "curve.json").write_text(json.dumps(curve, indent=1, sort_keys=True) + "\n")
 

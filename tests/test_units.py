@@ -1,0 +1,137 @@
+"""One adapter for each owner: nobody's text touches another's, and forgetting one trains nobody again."""
+
+import dataclasses
+import json
+import shutil
+
+import pytest
+from material import SECTIONS, document
+from tiny import tiny_gguf
+
+from netsuke import foretold, loop, recipe
+from netsuke.errors import RecipeError
+from netsuke.step import Local
+from netsuke.store import Store
+
+OWNERS = ("me", "Bea", "Carlo")
+FIRST = {"me": 0, "Bea": 40, "Carlo": 80}
+
+
+def write_owners(room, owners=OWNERS, documents=9, **files):
+    """A folder for each owner, a tiny base and a recipe that trains an adapter for each."""
+    folder = room / "notes"
+    folder.mkdir(parents=True)
+    for owner in owners:
+        (folder / owner).mkdir()
+        for number in range(FIRST[owner], FIRST[owner] + documents):
+            (folder / owner / f"note-{number:03}.md").write_text(document(number))
+    tiny_gguf(room / "tiny.gguf")
+    return write_recipe(folder, owners, room / "tiny.gguf")
+
+
+def write_recipe(folder, owners, base):
+    rows = [
+        f'[[sources]]\npath = "{owner}"\nowner = "{owner}"\nlicence = "CC0-1.0"\nconsent = "in"' for owner in owners
+    ]
+    top = f'name = "notes"\nbase = "{base}"\nminutes = 0.05\n'
+    settings = SECTIONS.replace('[[sources]]\npath = "."\n', "") + 'units = "per-owner"\n'
+    (folder / "netsuke.toml").write_text(top + "\n".join(rows) + settings)
+    return folder / "netsuke.toml"
+
+
+def make(place, store, **tune):
+    """(outcome, titles of the steps that ran)."""
+    wanted = recipe.load(place, loop.SECTIONS)
+    params = {**wanted.params, "tune": dataclasses.replace(wanted.params["tune"], **tune)}
+    ran = []
+
+    class Told(Local):
+        def _work(self, step, key, params, inputs, title):
+            ran.append(title)
+            return super()._work(step, key, params, inputs, title)
+
+    wanted = dataclasses.replace(wanted, params=params)
+    return loop.make(wanted, place, store, lambda title, progress: None, executor=Told), ran
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    room = tmp_path_factory.mktemp("units")
+    place = write_owners(room)
+    outcome, ran = make(place, Store(room / "home"))
+    return room, outcome, ran
+
+
+@pytest.fixture
+def again(first, tmp_path):
+    """A copy of all that, to do things to; the recipe still names the first one's base."""
+    room, _, _ = first
+    shutil.copytree(room / "notes", tmp_path / "notes")
+    shutil.copytree(room / "home", tmp_path / "home", symlinks=True)
+    return tmp_path / "notes" / "netsuke.toml", Store(tmp_path / "home")
+
+
+def test_each_owner_is_learnt_apart_and_the_report_says_so(first):
+    room, outcome, ran = first
+    assert [title for title in ran if title.startswith("tune")] == ["tune Bea", "tune Carlo", "tune me"]
+    store = Store(room / "home")
+    files = store.tree(outcome.pack.ref)
+    learning = json.loads(store.path(files["report.json"]).read_text())["learning"]
+    assert sorted(part["name"] for part in learning["parts"]) == ["Bea", "Carlo", "me"]
+    assert len({part["weight"] for part in learning["parts"]}) == 1
+    assert len(learning["tried"]) == 5
+    assert "Each owner's text was learnt apart" in store.path(files["report.md"]).read_text()
+    rows = {row["name"]: row for row in loop.report_of(store, outcome)["measures"]}
+    assert rows["domain"]["change"] < -0.02
+
+
+def test_a_second_make_runs_nothing_and_a_plan_says_so(again):
+    place, store = again
+    assert make(place, store)[1] == []
+    assert all(line.cached for line in foretold.plan(recipe.load(place, loop.SECTIONS), place, store))
+
+
+def test_a_plan_of_what_was_never_made_names_the_owners(tmp_path):
+    place, store = write_owners(tmp_path, documents=2), Store(tmp_path / "home")
+    lines = foretold.plan(recipe.load(place, loop.SECTIONS), place, store)
+    assert [line.label for line in lines if line.step == "tune"] == ["tune Bea", "tune Carlo", "tune me"]
+    assert [line.why for line in lines if line.step == "weigh"] == ["waits for model, parents, choice, …"]
+    assert store.names("packs") == []
+
+
+@pytest.mark.slow
+def test_who_leaves_costs_no_training_and_leaves_the_bytes_of_a_build_that_never_saw_them(first, again, tmp_path):
+    place, store = again
+    shutil.rmtree(place.parent / "Bea")
+    write_recipe(place.parent, ("me", "Carlo"), first[0] / "tiny.gguf")
+    outcome, ran = make(place, store)
+    assert not [title for title in ran if title.split()[0] in ("read", "unpack", "carve", "tune", "render Carlo")]
+    assert {"curate", "parts", "weigh", "join", "quantise", "check", "pack"} <= set(ran)
+    fresh = tmp_path / "fresh" / "notes"
+    shutil.copytree(place.parent, fresh)
+    never, ran = make(fresh / "netsuke.toml", Store(fresh.parent / "home"))
+    assert [title for title in ran if title.startswith("tune")] == ["tune Carlo", "tune me"]
+    assert never.pack.ref == outcome.pack.ref
+    keys = [{run.key for run in s.runs() if run.step == "tune"} for s in (Store(fresh.parent / "home"), store)]
+    assert keys[0] < keys[1]
+
+
+@pytest.mark.slow
+def test_who_comes_is_learnt_beside_the_others(first, again):
+    place, store = again
+    (place.parent / "Dora").mkdir()
+    for number in range(9):
+        (place.parent / "Dora" / f"note-{number}.md").write_text(document(120 + number))
+    write_recipe(place.parent, (*OWNERS, "Dora"), first[0] / "tiny.gguf")
+    _, ran = make(place, store)
+    assert [title for title in ran if title.startswith("tune")] == ["tune Dora"] and "carve" not in ran
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [({"method": "full"}, "tune.method is 'full'"), ({"start": "ab" * 32}, "cannot go on from the one adapter")],
+)
+def test_what_cannot_be_had_an_owner_at_a_time_is_named(again, setting, message):
+    place, store = again
+    with pytest.raises(RecipeError, match=message):
+        make(place, store, **setting)
