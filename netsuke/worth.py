@@ -26,8 +26,9 @@ from .value import shapley, tables
 
 LEAST_BYTES, MOST_BYTES = 1_500, 32_000  # of valid text that a coalition is scored on, at least and at most
 DOCUMENT_BYTES = 64_000  # of all documents, where influence is taken from
+LEAST_MIRROR, MOST_MIRROR = 1_000, 12_000  # tokens of valid text that are learnt, to see what that does elsewhere
+MIRROR = "tune on valid"
 BYTES_PER_TOKEN = 3.5
-LOOKS = 1  # at valid while a unit's adapter is trained: it is not stopped early
 
 
 @dataclass(frozen=True)
@@ -36,31 +37,43 @@ class Model:
 
     name: str
     store: Store
-    tuned: Run  # of `tune`, or of the first of its units' adapters
+    record: dict[str, Any]
+    tuned: tuple[Run, ...]  # of `tune`: one, or one an owner
+    weighed: Run | None  # of `weigh`, where each owner has an adapter
     documents: Ref  # documents.jsonl
     rendered: Ref
-    record: dict[str, Any]
 
     @property
     def training(self) -> tune.Training:
         """How it was trained."""
-        params = dict(self.tuned.params)
+        params = dict(self.tuned[0].params)
         return tune.Training(**{**params, "compute": Compute(**params["compute"])})
 
     @property
-    def inputs(self) -> dict[str, Ref]:
-        return {name: Ref(ref) for name, ref in self.tuned.inputs.items()}
+    def body(self) -> dict[str, Ref]:
+        """The body, and what it was carved out of: inputs of `tune`."""
+        return {name: Ref(self.tuned[0].inputs[name]) for name in ("model", "choice", "base", "vocabulary")}
+
+    def text(self, part: str) -> Ref:
+        """What it learnt from ("train"), or was chosen by ("valid")."""
+        return Ref(self.store.tree(self.rendered)[f"{part}.jsonl"])
 
     @property
     def tokens(self) -> int:
         """How many it was trained on."""
-        return round(next((m.value for m in self.tuned.measures if m.name == "training tokens"), 0.0))
+        every = (m.value for run in self.tuned for m in run.measures if m.name == "training tokens")
+        return round(sum(every))
 
     @property
-    def curve(self) -> dict[str, Any]:
-        """What is left of its training."""
-        found: dict[str, Any] = json.loads((self.store.path(self.tuned.output) / "curve.json").read_text())
-        return found
+    def seconds(self) -> float:
+        """How long that took."""
+        return sum(run.seconds for run in self.tuned)
+
+    @property
+    def learning_rate(self) -> float:
+        """The peak that it was trained with."""
+        curve = json.loads((self.store.path(self.tuned[0].output) / "curve.json").read_text())
+        return float(curve["learning_rate"])
 
 
 def find(name: str, store: Store) -> Model:
@@ -71,18 +84,42 @@ def find(name: str, store: Store) -> Model:
     if record is None:
         raise StoreError(f"{name} is a pack and not a model that was made here", hint="netsuke list names those")
     lineage = manifest.read(folder)["lineage"]
-    runs = {step: store.find(Ref(row["key"])) for step, row in lineage.items()}
-    tuned, data = runs.get("tune"), runs.get("data")
-    if not (tuned and data and all(map(store.has, tuned.inputs.values()))):
+    learnt, data = (store.find(Ref(lineage[step]["key"])) if step in lineage else None for step in ("tune", "data"))
+    rendered = rendered_of(store, learnt, data)
+    if not (learnt and data and rendered):
         raise StoreError(f"what {name} was made from is not in this home", hint=f"make it here: netsuke make {name}")
-    rendered = next((run for run in store.runs() if run.step == "render" and run.inputs.get("data") == data.output
-                     and store.has(run.output)
-                     and store.tree(run.output).get("train.jsonl") == tuned.inputs["train"]), None)  # fmt: skip
-    if rendered is None:
-        raise StoreError(f"the texts that {name} learnt from are not in this home", hint=f"netsuke make {name}")
-    found = Model(name, store, tuned, Ref(store.tree(data.output)["documents.jsonl"]), rendered.output, record)
+    weighed = learnt if learnt.step == "weigh" else None
+    tuned = tuned_of(store, weighed) if weighed else (learnt,)
+    if not tuned or not all(store.has(ref) for run in tuned for ref in (run.output, run.inputs["model"])):
+        raise StoreError(f"the adapters of {name} are not in this home", hint=f"make it here: netsuke make {name}")
+    documents = Ref(store.tree(data.output)["documents.jsonl"])
+    found = Model(name, store, record, tuned, weighed, documents, rendered)
     require_consent(found)
     return found
+
+
+def rendered_of(store: Store, learnt: Run | None, data: Run | None) -> Ref | None:
+    """The rendered dataset that a model learnt from, or None."""
+    for run in store.runs() if learnt and data else ():
+        if run.step == "render" and data and run.inputs.get("data") == data.output and store.has(run.output):
+            files = store.tree(run.output)
+            wanted = learnt.inputs if learnt else {}
+            if all(files[f"{part}.jsonl"] == wanted.get(part, files[f"{part}.jsonl"]) for part in ("train", "valid")):
+                return run.output
+    return None
+
+
+def tuned_of(store: Store, weighed: Run) -> tuple[Run, ...]:
+    """The trainings of a model whose owners have an adapter each, in the order of its parents."""
+    made = {run.output: run for run in store.runs() if run.step == "tune"}
+    refs = [row["ref"] for row in parents_of(store, weighed)]
+    return tuple(made[ref] for ref in refs if ref in made)
+
+
+def parents_of(store: Store, weighed: Run) -> list[dict[str, Any]]:
+    """[{"name", "ref"}] of the adapters that were weighed."""
+    rows: list[dict[str, Any]] = json.loads((store.path(weighed.inputs["parents"]) / combine.PARENTS).read_text())
+    return rows
 
 
 def require_consent(model: Model) -> None:
@@ -124,8 +161,7 @@ class Pace:
         lock = load_lock(Path(model.record["recipe"]).with_suffix(".lock"))
         if lock and lock.train_tokens_per_second:
             return cls(lock.train_tokens_per_second, lock.score_tokens_per_second)
-        tokens = next((m.value for m in model.tuned.measures if m.name == "training tokens"), 0.0)
-        usual = max(1.0, tokens / max(0.1, model.tuned.seconds))
+        usual = max(1.0, model.tokens / max(0.1, model.seconds))
         return cls(usual, 2 * usual)
 
     def scored(self, seconds: float, times: int) -> int:
@@ -147,30 +183,37 @@ def valued(
     model: Model, by: value.By, execute: Executor, parts: Made, units: Sequence[Mapping[str, Any]], pace: Pace
 ) -> tuple[Made, dict[str, float]]:
     """(what `worth` made, the seconds that each step may take by its label)."""
-    training, inputs, seconds = model.training, model.inputs, dict[str, float]()
+    seconds, compute = dict[str, float](), model.training.compute
     names = tuple(unit["name"] for unit in units)
-    orders = shapley.drawn(len(names), value.MOST_COALITIONS, 0) if len(names) > value.MOST_EXACT else ()
+    orders = tuple(shapley.drawn(len(names), value.MOST_COALITIONS, 0)) if len(names) > value.MOST_EXACT else ()
     coalitions = len(shapley.coalitions(len(names), orders or None))
-    body, valid, compute = inputs["model"], inputs["valid"], training.compute
-    adapters = adapters_of(model, parts, units, execute, pace, seconds)
-    parents = combine.gathered(model.store, adapters)
-    weights = weights_of(model, parents, len(names), execute, pace, seconds)
-    limit = pace.scored(max(60.0, model.tuned.seconds), coalitions)
-    playing = value.Playing(names, compute, limit, "task", weights or {}, tuple(orders))
+    parents, weights = combined(model, by, parts, units, execute, pace, seconds)
+    limit = pace.scored(max(60.0, model.seconds), coalitions)
+    playing = value.Playing(names, compute, limit, "task", weights or {}, orders)
     seconds["play"] = 10 + coalitions * limit / BYTES_PER_TOKEN / pace.score
     known = parents if weights is not None else None
-    game = execute.run(value.play, playing, model=body, parents=known, valid=valid)
-    told = None
-    if training.method == "lora":
-        told = looked(model, parts, units, execute, pace, seconds)["influence.json"]
-        if told is None:  # a plan does not know it
-            return execute.run(value.worth, None, influence=None), seconds
-    weighing = value.Weighing(by, tuple(orders), training.seed)
-    extra = {"influence": told} if told else {}
+    game = execute.run(value.play, playing, model=model.body["model"], parents=known, valid=model.text("valid"))
+    told = looked(model, parts, units, execute, pace, seconds)["influence.json"]
+    weighing = value.Weighing(by, orders, model.training.seed)
     return execute.run(
-        value.worth, weighing, units=parts["units.json"], documents=model.documents, train=inputs["train"],
-        valid=valid, game=game["game.json"], **extra,
+        value.worth, weighing, units=parts["units.json"], documents=model.documents, train=model.text("train"),
+        valid=model.text("valid"), game=game["game.json"], influence=told,
     ), seconds  # fmt: skip
+
+
+def combined(
+    model: Model, by: value.By, parts: Made, units: Sequence[Mapping[str, Any]], execute: Executor, pace: Pace,
+    seconds: dict[str, float],
+) -> tuple[Ref | None, dict[str, float] | None]:  # fmt: skip
+    """(the units' adapters, what each counts): the model's own where it has one an owner, else trained for this."""
+    if model.weighed and by == "owner":
+        rows = json.loads((model.store.path(model.weighed.output) / "weights.json").read_text())["parents"]
+        own = {row["name"]: float(row["weight"]) for row in rows}
+        if {unit["name"] for unit in units} <= own.keys():
+            return Ref(model.weighed.inputs["parents"]), own
+    adapters = adapters_of(model, parts, units, execute, pace, seconds)
+    parents = combine.gathered(model.store, adapters)
+    return parents, weights_of(model, parents, len(units), execute, pace, seconds)
 
 
 def adapters_of(
@@ -178,24 +221,33 @@ def adapters_of(
     seconds: dict[str, float],
 ) -> list[tuple[str, Made]]:  # fmt: skip
     """An adapter a unit, each trained on its text alone by its share of the budget; of one unit the model's own."""
-    training, inputs, total = model.training, model.inputs, sum(unit["bytes"] for unit in units)
-    if len(units) == 1 and training.method == "lora":
-        return [(units[0]["name"], Made(model.store, model.tuned))]
-    step = training.window_tokens * training.windows_per_step
-    tokens = model.tokens
+    total = sum(unit["bytes"] for unit in units)
+    if len(units) == 1 and len(model.tuned) == 1 and model.training.method == "lora":
+        return [(units[0]["name"], Made(model.store, model.tuned[0]))]
     found = []
     for number, unit in enumerate(units):
-        budget = max(step, round(tokens * unit["bytes"] / total))
-        own = dataclasses.replace(
-            training, method="lora", learning_rate=model.curve["learning_rate"], budget_tokens=budget, start="",
-            evaluations=LOOKS, patience=1000, valid_bytes=LEAST_BYTES, general_gate=carve.FREE,
-        )  # fmt: skip
+        tokens = round(model.tokens * unit["bytes"] / total)
         label = f"tune {tables.cut(unit['name'], 24)}"
-        seconds[label] = 10 + budget / pace.train + (LOOKS + 2) * LEAST_BYTES / BYTES_PER_TOKEN / pace.score
-        given = {name: ref for name, ref in inputs.items() if name not in ("train", "general", "start")}
-        given |= {"train": parts[f"train-{number}.jsonl"], "general": little(model.store)}
-        found.append((unit["name"], execute.run(tune.tune, own, label, **given)))
+        seconds[label] = 10 + tokens / pace.train
+        text = parts[f"train-{number}.jsonl"]
+        made = execute.run(tune.tune, alone(model, tokens), label, **model.body, train=text, **nothing(model.store))
+        found.append((unit["name"], made))
     return found
+
+
+def alone(model: Model, tokens: int) -> tune.Training:
+    """The model's own training for so many tokens of one unit's text, with nothing that looks at others'."""
+    training = model.training
+    step = training.window_tokens * training.windows_per_step
+    return dataclasses.replace(
+        training, method="lora", learning_rate=model.learning_rate, budget_tokens=max(step, tokens), start="",
+        evaluations=1, patience=1000, general_gate=carve.FREE,
+    )  # fmt: skip
+
+
+def nothing(store: Store) -> dict[str, Ref]:
+    """No valid text to stop by, and little general text: these adapters have no gate of their own."""
+    return {"valid": store.add_bytes(b""), "general": little(store)}
 
 
 def little(store: Store) -> Ref:
@@ -208,14 +260,15 @@ def weights_of(
     model: Model, parents: Ref | None, count: int, execute: Executor, pace: Pace, seconds: dict[str, float]
 ) -> dict[str, float] | None:
     """What each adapter counts in a combination, the same in every coalition; None in a plan that does not know."""
-    training, inputs = model.training, model.inputs
+    training = model.training
     if count == 1:
         return {}
     how = combine.How("task", training.compute, search="scale", general_gate=training.general_gate)
     seconds["weigh"] = 15 + 6 * how.valid_bytes / BYTES_PER_TOKEN / pace.score
-    general = little(model.store)
-    made = execute.run(combine.weigh, how, model=inputs["model"], parents=parents, choice=inputs["choice"],
-                       valid=inputs["valid"], general=general)  # fmt: skip
+    made = execute.run(
+        combine.weigh, how, model=model.body["model"], parents=parents, choice=model.body["choice"],
+        valid=model.text("valid"), general=little(model.store),
+    )  # fmt: skip
     ref = made["weights.json"]
     if ref is None:
         return None
@@ -226,17 +279,22 @@ def looked(
     model: Model, parts: Made, units: Sequence[Mapping[str, Any]], execute: Executor, pace: Pace,
     seconds: dict[str, float],
 ) -> Made:  # fmt: skip
-    """The influence of each document on the model as it was tuned."""
-    compute, inputs = model.training.compute, model.inputs
+    """The influence of each document, by an adapter that learns the valid text."""
+    valid = model.text("valid")
+    tokens = mirror_tokens(model.store.size(valid))
+    seconds[MIRROR] = 10 + tokens / pace.train
+    mirror = execute.run(tune.tune, alone(model, tokens), MIRROR, **model.body, train=valid, **nothing(model.store))
     size = min(DOCUMENT_BYTES, sum(unit["bytes"] for unit in units))
-    valid_bytes = min(MOST_BYTES, size // 2 + LEAST_BYTES)
-    looking = value.Looking(compute, valid_bytes, DOCUMENT_BYTES)
-    each = 2 * size / pace.score + valid_bytes / pace.train
-    seconds["influence"] = 10 + len(looking.scales) * each / BYTES_PER_TOKEN
+    seconds["influence"] = 10 + 2 * size / BYTES_PER_TOKEN / pace.score
     return execute.run(
-        value.influence, looking, model=inputs["model"], adapter=model.tuned.output, units=parts["units.json"],
-        train=inputs["train"], valid=inputs["valid"],
+        value.influence, value.Looking(model.training.compute, DOCUMENT_BYTES), model=model.body["model"],
+        mirror=mirror.ref, units=parts["units.json"], train=model.text("train"), valid=valid,
     )  # fmt: skip
+
+
+def mirror_tokens(valid_bytes: int) -> int:
+    """How many tokens of the valid text are learnt: it twice, within bounds."""
+    return min(MOST_MIRROR, max(LEAST_MIRROR, round(2 * valid_bytes / BYTES_PER_TOKEN)))
 
 
 def expected(lines: Sequence[Planned], seconds: Mapping[str, float]) -> float:
@@ -246,9 +304,9 @@ def expected(lines: Sequence[Planned], seconds: Mapping[str, float]) -> float:
 
 def latest(name: str, store: Store) -> Ref | None:
     """What `worth` last made of a model as it is now, or None: value.json, value.csv and value.svg."""
-    record = targets.named_pack(name, store)
-    tuned = manifest.read_from(store, record["ref"])["lineage"].get("tune", {}) if record else {}
-    run = store.find(tuned["key"]) if tuned.get("key") else None
-    made = [one for one in store.runs() if run and one.step == "worth" and store.has(one.output)
-            and one.inputs.get("train") == run.inputs.get("train")]  # fmt: skip
-    return made[-1].output if made else None
+    try:
+        train = find(name, store).text("train")
+    except NetsukeError:  # withdrawn, or not all here: nothing to show
+        return None
+    made = [run for run in store.runs() if run.step == "worth" and run.inputs.get("train") == train]
+    return next((run.output for run in reversed(made) if store.has(run.output)), None)

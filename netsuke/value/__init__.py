@@ -55,9 +55,8 @@ class Looking:
     """How much text the influence of documents is taken from."""
 
     compute: Compute
-    valid_bytes: int
     document_bytes: int  # of all documents together; of longer ones the fronts are read
-    scales: tuple[float, ...] = (0.0,)  # how much of what was learnt the model has where it is looked at
+    scale: float = 1.0  # of what was learnt from the valid text
 
 
 @dataclass(frozen=True)
@@ -111,14 +110,14 @@ def play(params: Playing, out: Path, scratch: Path, model: Path, parents: Path, 
 
 
 @step(version=1, libraries=("torch", "transformers", "tokenizers", "safetensors"))
-def influence(params: Looking, out: Path, model: Path, adapter: Path, units: Path, train: Path, valid: Path) -> Work:
-    """Write influence.json: of each document the bits it saves on valid to first order, its loss, its BM25."""
+def influence(params: Looking, out: Path, model: Path, mirror: Path, units: Path, train: Path, valid: Path) -> Work:
+    """Write influence.json: what having learnt the valid text (`mirror`) saves on each document; its loss, its BM25."""
     from ..engines import hf
     from . import look
 
     hf.use(params.compute)
     yield Progress(0.0, "reading")
-    rows = yield from look.documents(params, model, adapter, json.loads(units.read_text()), train, valid)
+    rows = yield from look.documents(params, model, mirror, json.loads(units.read_text()), train, valid)
     _write(rows, out / "influence.json")
     return [Measure("documents", len(rows), "")]
 
