@@ -77,8 +77,11 @@ class Model:
 
 
 def find(name: str, store: Store) -> Model:
-    """The model of a name. Raises StoreError where it or what it came from is not here, ConsentError where some of its
-    documents were withdrawn."""
+    """The model of a name, with what it came from.
+
+    Raises StoreError where something of that is not here, RecipeError where it has no valid text, ConsentError where
+    some of its documents were withdrawn.
+    """
     folder = targets.pack_folder(name, store)
     record = targets.named_pack(name, store)
     if record is None:
@@ -92,6 +95,9 @@ def find(name: str, store: Store) -> Model:
     tuned = tuned_of(store, weighed) if weighed else (learnt,)
     if not tuned or not all(store.has(ref) for run in tuned for ref in (run.output, run.inputs["model"])):
         raise StoreError(f"the adapters of {name} are not in this home", hint=f"make it here: netsuke make {name}")
+    if not store.size(store.tree(rendered)["valid.jsonl"]):
+        raise RecipeError("it has no valid text, by which worth is measured", where=name,
+                          hint="raise curate.valid, or give it more documents, and make it again")  # fmt: skip
     documents = Ref(store.tree(data.output)["documents.jsonl"])
     found = Model(name, store, record, tuned, weighed, documents, rendered)
     require_consent(found)
@@ -263,7 +269,7 @@ def weights_of(
     training = model.training
     if count == 1:
         return {}
-    how = combine.How("task", training.compute, search="scale", general_gate=training.general_gate)
+    how = combine.How("task", training.compute, search="scale", general_gate=carve.FREE)
     seconds["weigh"] = 15 + 6 * how.valid_bytes / BYTES_PER_TOKEN / pace.score
     made = execute.run(
         combine.weigh, how, model=model.body["model"], parents=parents, choice=model.body["choice"],

@@ -169,6 +169,12 @@ def test_a_model_whose_runs_are_gone_is_named(made, tmp_path):
         worth.find("notes", store)
 
 
+def test_a_model_without_valid_text_is_named_before_anything_runs(made, monkeypatch):
+    monkeypatch.setattr(Store, "size", lambda store, ref: 0)
+    with pytest.raises(RecipeError, match="no valid text"):
+        worth.find("notes", Store(made[1]))
+
+
 def test_without_valid_text_nothing_can_be_valued(made, tmp_path):
     store = Store(made[1])
     write_rows(tmp_path / "valid.jsonl", [])
