@@ -85,8 +85,7 @@ def _unit(
         "influence": sum(sums) if sums else None, "covers": sum(row["covers"] for row in mine),
         "licences": dict(sorted(Counter(row["licence"] for row in known).items())),
         "consent": dict(sorted(Counter(row["reason"] for row in known).items())),
-        "stands_for": sum((copy["source"], copy["path"].partition("#")[0]) not in files and copy["of"] in
-                          {path for _, path in files} for copy in copies),
+        "stands_for": sum((copy["of_source"], copy["of"]) in files for copy in copies),
     }  # fmt: skip
     if not played:
         return {**found, "shapley": None, "low": None, "high": None, "error": None, "without": None, "alone": None}

@@ -46,9 +46,10 @@ def nearest(documents: Sequence[str], held: Sequence[str]) -> list[int]:
 
 
 def copies(documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Files that were left out because another stands for them: {"path", "source", "owner", "of", "of_owner"}."""
+    """Files of other sources that were left out because one stands for them: each with "of", "of_source", "of_owner"."""
     return [
-        {**{key: copy[key] for key in ("path", "source", "owner")}, "of": row["path"], "of_owner": row["owner"]}
+        {**{key: copy[key] for key in ("path", "source", "owner")},
+         "of": row["path"], "of_source": row["source"], "of_owner": row["owner"]}
         for row in documents
-        for copy in row.get("stands_for", ())
-    ]
+        for copy in row.get("stands_for", ()) if copy["source"] != row["source"]
+    ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -90,10 +91,12 @@ def sentences(content: Row) -> list[str]:
     agree = correlation([row["influence"] for row in rows], [row["bm25"] for row in rows])
     if agree is not None:
         told.append(f"Influence and BM25 agree to {agree:+.2f} (Spearman, {len(rows)} texts).")
-    if content["copies"]:
-        n = len(content["copies"])
-        told.append(f"{n} {'file was' if n == 1 else 'files were'} left out as copies; if the one that stands for "
-                    "them goes, they come back.")  # fmt: skip
+    pairs = Counter((copy["owner"], copy["of_owner"]) for copy in content["copies"])
+    told += [
+        f"{n} {'file' if n == 1 else 'files'} of {owner} left out as copies of {of}'s: "
+        "they come back if those go, and have no part in what those were worth."
+        for (owner, of), n in sorted(pairs.items())
+    ]
     return told
 
 

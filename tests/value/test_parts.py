@@ -128,10 +128,12 @@ def test_bm25_is_robertsons(tmp_path):
 def test_the_nearest_and_the_copies():
     assert likeness.nearest(["the tiger sleeps", "stocks fell"], ["a tiger", "the stocks rose"]) == [0, 1]
     assert likeness.nearest([], ["a"]) == [-1]
-    row = {"path": "a", "owner": "Ann", "stands_for": [{"path": "b", "source": 1, "owner": "Bea"}]}
-    assert likeness.copies([row, {"path": "c", "owner": "Ann"}]) == [
-        {"path": "b", "source": 1, "owner": "Bea", "of": "a", "of_owner": "Ann"}
-    ]
+    copies = [{"path": "b", "source": 1, "owner": "Bea"}, {"path": "a2", "source": 0, "owner": "Ann"}]
+    row = {"path": "a", "source": 0, "owner": "Ann", "stands_for": copies}
+    found = likeness.copies([row, {"path": "c", "source": 0, "owner": "Ann"}])
+    assert found == [copies[0] | {"of": "a", "of_source": 0, "of_owner": "Ann"}]
+    told = tables.sentences({**full(), "copies": found})
+    assert any("1 file of Bea left out as copies of Ann's" in line for line in told)
 
 
 @given(st.lists(st.tuples(st.integers(-5, 5), st.integers(-5, 5)), min_size=3, max_size=30))
