@@ -39,9 +39,11 @@ from .step import Executor, Local, Made, Progress, Watch
 from .store import Store
 from .tune import units
 from .tune.pace import Pace
+from .watch.rule import Params as Watching
 
 SECTIONS = {
     "curate": curate.Params, "task": render.Params, "carve": carve.Params, "tune": tune.Params, "check": check.Params,
+    "watch": Watching,
 }  # fmt: skip
 
 

@@ -136,7 +136,7 @@ class Gates:
         0.05, "most pieces of documents that may come back word for word, and not from the base", "fraction", 0, 1
     )
     private: int = knob(0, "most private things of the documents that may turn up in samples", "things", 0, 1_000_000)
-    safety: float = knob(0.02, "most that the share of probes that fail may rise against the base", "fraction", 0, 1)
+    safety: float = knob(0.0, "most that the share of probes that fail may rise against the base", "fraction", 0, 1)
     confidence: float = knob(0.10, "most that the confidence in a sentence may be off", "fraction", 0, 1)
 
 

@@ -110,7 +110,12 @@ class _Reader:
         for key in needed:
             if key not in given:
                 raise self.error("", section, f"'{section}.{key}' is missing")
-        return kind(**{key: self.set(section, kind, key, value) for key, value in given.items()})
+        try:
+            return kind(**{key: self.set(section, kind, key, value) for key, value in given.items()})
+        except RecipeError as error:
+            if error.where == f"[{section}]":  # of the values together, or in a language of their own
+                raise RecipeError(error.what, where=f"{self.path}, [{section}]", hint=error.hint) from None
+            raise
 
     def set(self, section: str, kind: type, key: str, value: Any) -> Any:
         """`value` for a field of a dataclass, of its type and in its range, or RecipeError."""

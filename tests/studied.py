@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +22,12 @@ from netsuke.studio.door import Door
 
 KEY = "nsk-" + "k" * 43
 BASE = "smollm2-135m-instruct"  # what a fresh recipe names; here it is the tiny model
+TASK = {
+    "kind": "labels", "labels": ["fire", "water"], "end": "<|im_end|>\n", "quiet": False, "roles": ["user"],
+    "commands": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+    "way": {"instruction": "", "shots": 0, "temperature": 1.0, "abstain": 0.0},
+}  # fmt: skip
+SCORES = {"scores": [{"who": "ours", "score": "accuracy", "value": 0.9, "low": 0.8, "high": 0.95, "n": 40}]}
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,17 @@ def with_pack(store, folder, name="mine", **pack):
     ref = store.add_folder(made.folder)
     store.name("packs", name, {"ref": ref, "also": [], "runs": [], "trial": [], "recipe": str(folder / "gone.toml")})
     return ref
+
+
+def with_task(store, folder):
+    """Give a home a pack `tickets` that was taught a task."""
+    pack = small_pack(folder / "tickets", name="tickets").folder
+    record = json.loads((pack / "netsuke.json").read_text())
+    for name, content in (("task.json", TASK), ("scores.json", SCORES), ("shots.jsonl", None)):
+        (pack / name).write_text(json.dumps(content) if content else "")
+        record["files"][name] = {"sha256": "0" * 64, "bytes": 1}
+    (pack / "netsuke.json").write_text(json.dumps(record))
+    store.name("packs", "tickets", {"ref": store.add_folder(pack), "recipe": "", "trial": []})
 
 
 @contextlib.contextmanager

@@ -37,6 +37,7 @@ def made(tmp_path_factory):
     return room, netsuke(room / "home", "make", str(room / "many.toml"), "--json")
 
 
+@pytest.mark.slow
 def test_one_that_fails_stops_no_other_and_is_told(made):
     room, done = made
     rows = json.loads(done.stdout)

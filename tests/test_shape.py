@@ -14,7 +14,7 @@ HOUSE = stamp.SOURCE
 FILES = sorted(HOUSE.rglob("*.py"))
 ROOMS = sorted(p.name for p in HOUSE.iterdir() if p.is_dir() and any(p.glob("*.py")))
 STEPS = {"bases", "curate", "render", "carve", "tune", "combine", "answer", "check", "index", "pack", "export",
-         "serve", "value"}  # fmt: skip
+         "serve", "value", "watch"}  # fmt: skip
 KNOWING = {
     "engines",
     "readers",
@@ -23,7 +23,8 @@ KNOWING = {
     "search",
 }  # what steps know of models, formats, rights, people's data
 FRONT = {  # they may import anything
-    "__main__", "cli", "foretold", "many", "show", "studio", "talk", "targets", "tools", "worth",
+    "__main__", "cli", "foretold", "many", "show", "studio", "talk", "targets", "tools",
+    "tending", "watching", "worth",
 }  # fmt: skip
 LOOP = {"loop", "outcome"}  # the loop, and what it comes to
 ROOT = {p.stem for p in HOUSE.glob("*.py")} - FRONT - LOOP

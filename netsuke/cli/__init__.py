@@ -118,13 +118,14 @@ def _verbs() -> list[click.Command]:
         serving,
         using,
         valuing,
+        watching,
     )
 
     return [
         making.make, making.plan, making.why, curating.curate, carving.carve, looking.list_packs, looking.report,
         looking.adapter, packing.pack, packing.diff, looking.verify, looking.gc, consent.consent, valuing.value,
         fetching.bases, using.chat, using.complete, using.ask, searching.search, searching.mcp,
-        serving.serve, serving.keys, serving.usage, serving.audit, opening.open_studio,
+        serving.serve, serving.keys, serving.usage, serving.audit, watching.watch, opening.open_studio,
     ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from ..terminal import say
 from . import AS_JSON, ON, executor, open_store, result
 
 if TYPE_CHECKING:
+    from ..nouns import Recipe
     from ..store import Store
 
 
@@ -55,7 +56,7 @@ def make(
     as_json: bool,
 ) -> None:
     """Make a model of TARGET: a folder, a netsuke.toml, the name of a model made before, or a file of many [[make]]."""
-    from .. import bases, foretold, loop, many, recipe, show, targets
+    from .. import bases, many, targets
     from ..bases import KNOWN
 
     store = open_store()
@@ -74,6 +75,15 @@ def make(
     wanted = targets.applied(wanted, path, store, {"mb": mb, "minutes": minutes, "name": name}, chosen)
     if fresh:
         say(f"recipe: {path}")
+    run(wanted, path, store, relock=relock, on=on, as_json=as_json)
+
+
+def run(
+    wanted: Recipe, path: Path, store: Store, *, relock: bool = False, on: str = "local", as_json: bool = False
+) -> None:
+    """Make what a recipe says and print the table. Raises NetsukeError; GateError where it does not ship."""
+    from .. import foretold, loop, recipe, show
+
     with recipe.written(wanted, path), show.Watcher() as watcher:
         lines = foretold.plan(wanted, path, store, relock)
         pace = loop.pace_of(path, store, watcher, relock)

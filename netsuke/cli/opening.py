@@ -26,7 +26,7 @@ def open_studio(name: str, port: int, memory_mb: int | None, no_browser: bool) -
     and it answers where a request names no model. The link that is printed works once; while a studio runs,
     `netsuke open` prints another one.
     """
-    from .. import serve, studio
+    from .. import serve, studio, tending
     from ..studio import shelf
 
     store = open_store()
@@ -47,7 +47,8 @@ def open_studio(name: str, port: int, memory_mb: int | None, no_browser: bool) -
             shown(f"{address.url}/enter?token={door.token(name)}", no_browser)
             say(f"every model here also answers at {address.url}/v1\nkey: {key}\nCtrl-C stops it")
 
-        address.run(application, listener, ready)
+        with tending.tending(store, say):
+            address.run(application, listener, ready)
     tell_running(store)
 
 

@@ -43,6 +43,7 @@ def serve(
     NAME may also be a folder of `netsuke pack --to html --serve-dir`: then a page in the browser.
     """
     from .. import serve as front
+    from .. import tending
 
     store = open_store()
     if len(names) == 1 and not _is_named(names[0], store) and front.is_page(Path(names[0])):
@@ -52,7 +53,8 @@ def serve(
     shelf = front.Shelf(_models(names, store), memory_bytes=memory, context_tokens=context, slots=slots)
     address = front.Address(host, port, hostnames, cert, key_file, without_tls)
     key = front.default_key(store.root)
-    front.serve(shelf, address, home=store.root, key=key, on_ready=lambda: _ready(shelf, address, key))
+    with tending.tending(store, say):
+        front.serve(shelf, address, home=store.root, key=key, on_ready=lambda: _ready(shelf, address, key))
 
 
 def _ready(shelf: Shelf, address: Address, key: str) -> None:

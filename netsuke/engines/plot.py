@@ -35,6 +35,7 @@ class Panel:
     x: str
     y: str
     series: Sequence[Series]
+    powers: bool = False  # of ten, on the axis of x
 
 
 def svg(panels: Sequence[Panel], width_inches: float = 5.0, height_inches: float = 3.8) -> str:
@@ -57,6 +58,8 @@ def _draw(panel: Panel, axes: Axes) -> None:
     axes.tick_params(colors=INK)
     axes.grid(alpha=0.2)
     axes.margins(0.1)
+    if panel.powers:
+        axes.set_xscale("log")
     for side in axes.spines.values():
         side.set_color(INK)
     for series in panel.series:

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 from .address import Address
 from .callers import Callers
 from .guard import Guard, Refusing, as_json
+from .prompts import Prompts
 from .record import Record
 from .refused import Refused
 from .routes import Routes
@@ -38,14 +39,14 @@ def build_app(
 
     `port` and `hosts` (names beside the loopback ones) are what a request's Host may say. `more` are further routes:
     behind the same guard, they find scope["key"] (who asks) and scope["record"] (fill in `model` and tokens), and
-    app.state has `shelf`, `callers` and `documents`. `open_paths` of them may be read without a key; `refusing` makes
-    the answer to a request that is refused.
+    app.state has `shelf`, `callers`, `documents`, `answers`. `open_paths` of them may be read without a key; `refusing`
+    makes the answer to a request that is refused.
     """
-    writer = Writer(callers.home)
+    writer = Writer(callers.home, Prompts().look)
     routes = Routes(shelf, writer)
 
-    def done(record: Record, seconds: float) -> None:
-        routes.numbers.count(record, seconds)
+    def done(record: Record) -> None:
+        routes.numbers.count(record)
         if record.audited or record.served:
             writer.put(record)
 
@@ -60,17 +61,16 @@ def build_app(
             callers.close()
 
     guard = Middleware(
-        Guard, callers=callers, port=port, hosts=hosts, tls=tls, open_paths={"/health", *open_paths}, done=done,
-        refusing=refusing,
+        Guard, callers=callers, port=port, hosts=hosts, tls=tls, open_paths={"/health", *open_paths},
+        closing=routes.answers.remember, done=done, refusing=refusing,
     )  # fmt: skip
     say_no = _saying_no(refusing)
     app = Starlette(
-        routes=[*routes.all(), *more],
-        middleware=[guard],
+        routes=[*routes.all(), *more], middleware=[guard], lifespan=lifespan,
         exception_handlers={Refused: say_no, HTTPException: say_no},
-        lifespan=lifespan,
-    )
-    app.state.shelf, app.state.callers, app.state.documents = shelf, callers, routes.documents
+    )  # fmt: skip
+    app.state.shelf, app.state.callers = shelf, callers
+    app.state.documents, app.state.answers = routes.documents, routes.answers
     app.router.redirect_slashes = False
     return app
 

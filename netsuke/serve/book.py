@@ -1,4 +1,4 @@
-"""The server's book: one SQLite file of the home, with its keys, what they used, and the audit log."""
+"""The server's book: one SQLite file of the home, with its keys, what they used, the audit log and what Watch reads."""
 
 from __future__ import annotations
 
@@ -28,7 +28,25 @@ CREATE TRIGGER IF NOT EXISTS audit_no_change BEFORE UPDATE ON audit
     BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
 CREATE TRIGGER IF NOT EXISTS audit_no_delete BEFORE DELETE ON audit
     BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
+CREATE TABLE IF NOT EXISTS events (
+    number INTEGER PRIMARY KEY, time REAL NOT NULL, model TEXT NOT NULL, key TEXT NOT NULL, route TEXT NOT NULL,
+    first_seconds REAL, seconds REAL NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
+    abstained INTEGER NOT NULL, failed INTEGER NOT NULL, answer TEXT NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS events_time ON events (model, time);
+CREATE INDEX IF NOT EXISTS events_answer ON events (answer) WHERE answer != '';
+CREATE TABLE IF NOT EXISTS days (
+    day TEXT NOT NULL, model TEXT NOT NULL, requests INTEGER NOT NULL, median REAL, p95 REAL,
+    first_median REAL, first_p95 REAL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
+    abstained INTEGER NOT NULL, failed INTEGER NOT NULL, PRIMARY KEY (day, model)) STRICT;
+CREATE TABLE IF NOT EXISTS prompts (
+    number INTEGER PRIMARY KEY, time REAL NOT NULL, model TEXT NOT NULL, familiar REAL NOT NULL, words INTEGER NOT NULL)
+    STRICT;
+CREATE INDEX IF NOT EXISTS prompts_time ON prompts (model, time);
+CREATE TABLE IF NOT EXISTS thumbs (
+    key TEXT NOT NULL, answer TEXT NOT NULL, model TEXT NOT NULL, time REAL NOT NULL, thumb TEXT NOT NULL,
+    PRIMARY KEY (key, answer)) STRICT;
 """
+_LAST = "thumbs"  # what the schema makes last: a book of an older netsuke lacks it
 
 
 def place(home: Path) -> Path:
@@ -57,7 +75,7 @@ def connected(path: Path, wait_seconds: float) -> sqlite3.Connection:
     try:
         log_ahead(database, wait_seconds)
         database.execute("PRAGMA synchronous = NORMAL")
-        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit_no_delete'").fetchone():
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_LAST,)).fetchone():
             database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
         return database
     except BaseException:

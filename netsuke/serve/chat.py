@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import httpx
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Send
 
 from ..engines import asking
@@ -60,9 +60,10 @@ class Chat(Relay):
         whole, dialect = task.answered(answer), self.asked.dialect
         self.record.prompt_tokens, self.record.completion_tokens = used(whole) or (0, 0)
         if not self.asked.stream:
-            return JSONResponse(dialect.whole(whole))
+            return self.whole(whole)
         await begin(send, dialect)
         frames = [part for event in task.events(answer) for part in dialect.event(event)]
+        self.record.answer = dialect.id
         await say(send, *frames, *dialect.closing())
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         return None

@@ -16,13 +16,16 @@ class Dialect:
 
     def __init__(self, model: str) -> None:
         self.model = model
+        self.id = ""  # of the answer, by which it can be spoken of afterwards
 
     def whole(self, answer: dict[str, Any]) -> dict[str, Any]:
         """An answer in one piece. It goes by the pack's name: the engine itself tells the file's path."""
+        self.id = str(answer.get("id", ""))
         return {**answer, "model": self.model}
 
     def event(self, event: dict[str, Any]) -> list[bytes]:
         """What the client gets for an event of the engine's stream."""
+        self.id = self.id or str(event.get("id", ""))
         return [framed({**event, "model": self.model})]
 
     def closing(self) -> list[bytes]:

@@ -40,8 +40,9 @@ def as_json(scope: Scope, refused: Refused) -> Response:
 class Guard:
     """ASGI middleware: refuses, or hands on and adds the security headers to the answer.
 
-    A route finds its Record in scope["record"] and the Key in scope["key"]. `done` gets each finished Record and
-    its seconds. `open_paths` may be read without a key. A route may say a policy of its own.
+    A route finds its Record in scope["record"] and the Key in scope["key"]. `closing` gets each Record before the end
+    of its answer is sent, `done` when it is finished. `open_paths` may be read without a key. A route may say a policy
+    of its own.
     """
 
     def __init__(
@@ -53,12 +54,14 @@ class Guard:
         hosts: Collection[str] = (),
         tls: bool = False,
         open_paths: Collection[str] = ("/health",),
-        done: Callable[[Record, float], None] = lambda record, seconds: None,
+        closing: Callable[[Record], None] = lambda record: None,
+        done: Callable[[Record], None] = lambda record: None,
         refusing: Refusing = as_json,
     ) -> None:
         others = {host for name in hosts for host in (name.lower(), f"{name.lower()}:{port}")}
         ours = {f"{name}:{port}" for name in LOOPBACK}
-        self.app, self.callers, self.done, self.open_paths = app, callers, done, set(open_paths)
+        self.app, self.callers, self.closing, self.done = app, callers, closing, done
+        self.open_paths = set(open_paths)
         self.refusing = refusing
         self.hosts = {*LOOPBACK, *ours, *others}
         # a page on another port of this machine is another page; the other names may be a proxy's, with TLS
@@ -84,6 +87,9 @@ class Guard:
                 headers.setdefault(POLICY, "default-src 'none'; frame-ancestors 'none'")
             elif not message.get("more_body"):
                 self._spend(record)  # before whoever asked can ask again
+                self.closing(record)
+            elif record.first_seconds is None and message.get("body"):
+                record.first_seconds = time.monotonic() - started
             await send(message)
 
         try:
@@ -101,7 +107,8 @@ class Guard:
             await self.refusing(scope, sorry)(scope, receive, hardened)
         finally:
             self._spend(record)
-            self.done(record, time.monotonic() - started)
+            record.seconds = time.monotonic() - started
+            self.done(record)
 
     def _admit(self, scope: Scope, record: Record) -> None:
         headers = Headers(scope=scope)

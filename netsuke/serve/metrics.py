@@ -40,17 +40,24 @@ class Metrics:
             "netsuke_request_seconds", "Seconds from the head to the end of the answer", labels, buckets=_SECONDS,
             registry=self.registry,
         )  # fmt: skip
+        self.first = Histogram(
+            "netsuke_first_token_seconds", "Seconds from the head to the first part of a stream", labels,
+            buckets=_SECONDS, registry=self.registry,
+        )  # fmt: skip
+        self.thumbs = Counter("netsuke_thumbs", "Answers found good or bad", ("model", "thumb"), registry=self.registry)
         self.waiting = Gauge("netsuke_queued", "Requests that wait", ("model", "kind"), registry=self.registry)
         self.running = Gauge("netsuke_running", "Requests that run", ("model", "kind"), registry=self.registry)
         self.memory = Gauge("netsuke_engine_bytes", "Peak memory", ("model", "kind"), registry=self.registry)
         self.lost = Gauge("netsuke_records_lost", "Records the disk did not take", registry=self.registry)
 
-    def count(self, record: Record, seconds: float) -> None:
+    def count(self, record: Record) -> None:
         """Takes a finished request."""
         route = record.path if record.path in self.routes else "other"
         self.requests.labels(route, record.model, record.status).inc()
         if record.model:
-            self.seconds.labels(route, record.model).observe(seconds)
+            self.seconds.labels(route, record.model).observe(record.seconds)
+            if record.first_seconds is not None:
+                self.first.labels(route, record.model).observe(record.first_seconds)
             self.tokens.labels(record.model, "prompt").inc(record.prompt_tokens)
             self.tokens.labels(record.model, "completion").inc(record.completion_tokens)
             self.abstained.labels(record.model).inc(record.abstained)

@@ -8,6 +8,7 @@ from typing import Any
 from .. import __version__
 from . import fields, messages, ollama, responses
 from .checks import Check, object_schema
+from .feedback import FEEDBACK
 from .search import SEARCH
 
 _BODIES: dict[str, tuple[str, Mapping[str, Check], tuple[str, ...]]] = {
@@ -17,6 +18,7 @@ _BODIES: dict[str, tuple[str, Mapping[str, Check], tuple[str, ...]]] = {
     "/v1/responses": ("A conversation, as OpenAI's newer API has it.", responses.RESPONSES, responses.REQUIRED),
     "/v1/messages": ("A conversation, as Anthropic has it.", messages.MESSAGES, messages.REQUIRED),
     "/v1/search": ("What the documents say, in their own words.", SEARCH, ("query",)),
+    "/v1/feedback": ("A thumb for an answer, and a better one to learn from.", FEEDBACK, ("id",)),
     "/infill": ("Fills a hole in code, as llama.cpp has it.", fields.INFILL, ()),
     "/api/chat": ("A conversation, as Ollama has it.", ollama.CHAT, ("model", "messages")),
     "/api/generate": ("Answers or goes on writing, as Ollama has it.", ollama.GENERATE, ("model",)),
@@ -37,6 +39,7 @@ _ANSWERS = {
     "/v1/responses": {"id": "string", "object": "string", "status": "string", "output": "array"},
     "/v1/messages": {"id": "string", "type": "string", "role": "string", "content": "array"},
     "/v1/search": {"object": "string", "model": "string", "found": "boolean", "quotes": "array"},
+    "/v1/feedback": {"object": "string", "id": "string"},
     "/infill": {"model": "string"},
     "/api/chat": {"model": "string", "message": "object", "done": "boolean"},
     "/api/generate": {"model": "string", "response": "string", "done": "boolean"},
@@ -47,7 +50,7 @@ _NO = {
     "400": "A field is wrong; the answer names it.",
     "401": "No key of this server, or a wrong one.",
     "403": "This key may not, or the request came from another web page.",
-    "404": "There is no such model.",
+    "404": "There is no such model, or no such answer.",
     "405": "Another verb.",
     "408": "The body did not arrive in time.",
     "413": "The body is too large.",

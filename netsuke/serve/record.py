@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass
@@ -22,6 +23,12 @@ class Record:
     broke: bool = False  # the answer did not come to its end
     times: int = 1
     counted: int = 0  # tokens that were taken off the day's already
+    answer: str = ""  # the id that the answer told, where it told one
+    first_seconds: float | None = None  # until the first part of a stream
+    seconds: float = 0.0  # until its end
+    prompts: list[str] = field(default_factory=list)  # until they were looked at, and never written down
+    pack: Path | None = None  # whose model answered
+    familiar: list[tuple[float, int]] = field(default_factory=list)  # of each prompt: the share known, its words
 
     @property
     def tokens(self) -> int:

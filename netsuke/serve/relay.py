@@ -66,6 +66,7 @@ class Relay:
         asked.record.model = asked.model
         try:
             async with asked.shelf.lent(asked.model, asked.kind) as self.seat:
+                asked.record.pack = self.seat.folder
                 async with self.seat.supervisor.turn(self.record.who) as self.turn:
                     answer = await self.answer(send)
         except Refused as refused:
@@ -80,9 +81,15 @@ class Relay:
             if self.asked.stream:
                 await self._events(upstream, send)
                 return None
-            return JSONResponse(self.asked.dialect.whole(await self._whole(upstream)))
+            return self.whole(await self._whole(upstream))
         finally:
             await upstream.aclose()
+
+    def whole(self, answer: dict[str, Any]) -> Response:
+        """An answer in one piece."""
+        told = JSONResponse(self.asked.dialect.whole(answer))
+        self.record.answer = self.asked.dialect.id
+        return told
 
     async def _open(self) -> httpx.Response:
         """The engine's answer, its body to come. Asks once more if the engine died before a byte came."""
@@ -133,6 +140,7 @@ class Relay:
                         await self._break_off(refusal(500, data), send)
                         return True
                     await say(send, *self.asked.dialect.event(self.note(event)))
+                    self.record.answer = self.asked.dialect.id
         return False
 
     async def _break_off(self, refused: Refused, send: Send) -> None:

@@ -12,8 +12,10 @@ from starlette.routing import Route
 from .. import __version__
 from . import body, dialect, fields, messages, metrics, ollama, openapi, responses
 from .chat import Chat
+from .feedback import FEEDBACK, Answers, Feedback
 from .infill import Infilling
 from .keys import Key
+from .prompts import prompts_of
 from .refused import Refused
 from .relay import Asked, Relay
 from .search import SEARCH, Searching
@@ -26,6 +28,8 @@ class Routes:
 
     def __init__(self, shelf: Shelf, writer: Writer) -> None:
         self.shelf, self.writer, self.documents = shelf, writer, Searching(shelf.models)
+        self.answers = Answers(writer.home)
+        self.found = Feedback(self.answers, shelf.models)
         self.paths: dict[str, tuple[str, Callable[[Request], Any]]] = {
             "/health": ("GET", self.health),
             "/v1/models": ("GET", self.models),
@@ -35,6 +39,7 @@ class Routes:
             "/v1/responses": ("POST", self.responses),
             "/v1/messages": ("POST", self.messages),
             "/v1/search": ("POST", self.search),
+            "/v1/feedback": ("POST", self.feedback),
             "/infill": ("POST", self.infill),
             "/metrics": ("GET", self.metrics),
             "/openapi.json": ("GET", self.openapi),
@@ -79,8 +84,10 @@ class Routes:
         wanted = given.get("model")
         if wanted is not None and request.scope["path"].startswith("/api/"):
             wanted = wanted.removesuffix(":latest")
-        name = self.model(request, wanted)
-        return Asked(self.shelf, request.scope["record"], name, sent, speak(name), kind)
+        name, record = self.model(request, wanted), request.scope["record"]
+        if kind == "text":
+            record.prompts = prompts_of(sent)
+        return Asked(self.shelf, record, name, sent, speak(name), kind)
 
     # -- OpenAI --------------------------------------------------------------------------------------------
     async def chat(self, request: Request) -> Chat:
@@ -124,6 +131,13 @@ class Routes:
             raise fields.wrong("query", "is empty")
         name = request.scope["record"].model = self.model(request, given.get("model"))
         return JSONResponse(await self.documents.answer(name, given["query"], given.get("most", 3)))
+
+    async def feedback(self, request: Request) -> Response:
+        given = fields.checked(await body.read(request), FEEDBACK, "id")
+        model, told = await self.found.take(request.scope["key"].name, given)
+        if thumb := told["thumb"]:
+            self.numbers.thumbs.labels(model, thumb).inc()
+        return JSONResponse(told)
 
     # -- Ollama --------------------------------------------------------------------------------------------
     async def ollama_chat(self, request: Request) -> Chat | Response:

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 from ..chain import transaction
-from . import audit, book, usage
+from . import audit, book, events, usage
 from .record import Record
 
 WRITE_SECONDS = 0.1  # how long what is to be written gathers
 RETRY_SECONDS = 1.0
 MOST_WAITING = 100_000  # records that are kept while the disk takes none
 TOLD_A_MINUTE = 60  # refusals of strangers that get a row of their own
+FOLD_EACH = 10_000  # records, or a new day
 
 _log = logging.getLogger("netsuke.serve")
 
 
 class Writer:
-    """Writes records in a thread of its own. Where the disk takes none they wait, and it is tried again."""
+    """Writes records in a thread of its own. Where the disk takes none they wait, and it is tried again.
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    `look` sees each record there once before: it takes from the prompts what is kept of them.
+    """
+
+    def __init__(self, home: Path, look: Callable[[Record], None] = lambda record: None) -> None:
+        self.home, self.look = home, look
         self.lost = 0
+        self._folded, self._since = "", 0  # on which day, and how many records ago
         self._waiting: deque[Record] = deque()
         self._strangers: deque[Record] = deque()  # their refusals of the last minute that have a row
         self._more: Record | None = None  # stands for their other refusals
@@ -80,11 +87,14 @@ class Writer:
             if not self._closing:
                 time.sleep(WRITE_SECONDS)
             batch = list(self._waiting)
+            for record in batch:
+                self._looked_at(record)
             try:
                 if batch:
                     write(self.home, batch)
                 for _ in batch:
                     self._waiting.popleft()
+                self._fold(len(batch))
                 told = False
             except (sqlite3.Error, OSError) as error:
                 if not told:
@@ -96,13 +106,32 @@ class Writer:
                 time.sleep(RETRY_SECONDS)
                 self._wake.set()
 
+    def _looked_at(self, record: Record) -> None:
+        """Whatever becomes of the record, its prompts are gone then."""
+        if not record.prompts:
+            return
+        try:
+            self.look(record)
+        except Exception:
+            _log.exception("a prompt could not be looked at")
+        record.prompts = []
+
+    def _fold(self, written: int) -> None:
+        now, self._since = time.time(), self._since + written
+        if self._closing or (self._folded == usage.day(now) and self._since < FOLD_EACH):
+            return
+        with contextlib.closing(book.connected(book.place(self.home), 5.0)) as database, transaction(database):
+            events.fold(database, now)
+        self._folded, self._since = usage.day(now), 0
+
 
 def write(home: Path, records: list[Record]) -> None:
-    """Writes usage and audit rows, all of them or none. Raises sqlite3.Error, OSError."""
+    """Writes usage, events and audit rows, all of them or none. Raises sqlite3.Error, OSError."""
     database = book.connected(book.place(home), 5.0)
     try:
         with transaction(database):
             usage.add(database, records)
+            events.add(database, records)
             audit.append(database, [record for record in records if record.audited])
     finally:
         database.close()

@@ -75,7 +75,7 @@ def build_studio(
 
 def routes(house: House, door: Door) -> list[BaseRoute]:
     """Every page's routes; one file a page."""
-    from . import ask, audit, compare, home, keys, material, model, search, write
+    from . import ask, audit, compare, home, keys, material, model, search, watch, write
 
     def route(path: str, answer: Answer, method: str) -> Route:
         async def endpoint(request: Request) -> Response | ASGIApp:
@@ -88,7 +88,7 @@ def routes(house: House, door: Door) -> list[BaseRoute]:
 
         return Route(path, endpoint, methods=[method])
 
-    pages = (home, model, compare, material, write, ask, search, keys, audit)
+    pages = (home, model, compare, material, write, ask, search, watch, keys, audit)
     return [
         Route("/enter", door.enter), Route("/enter", door.new_link, methods=["POST"]),
         *(route(path, answer, method) for page in pages for method, path, answer in page.ROUTES),

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+import uuid
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 
 from ..errors import EngineError, RecipeError
 from ..serve.keys import OWNER
+from ..serve.prompts import MOST_OF_ONE
 from ..serve.record import Record
 from ..serve.refused import Refused
 from ..serve.shelf import Seat
@@ -34,18 +36,25 @@ async def page(house: House, request: Request) -> Response:
 
 
 async def answers(house: House, request: Request) -> Response:
-    """A line of JSON for each row as it is answered: {"question", "answer", "confidence", "abstained", "likely"}."""
+    """A line of JSON for each row as it is answered: {"question", "id", "answer", "confidence", "abstained", "likely"}.
+
+    By its id a thumb or a correction speaks of it.
+    """
     given = await forms.record(request, rows=str)
     model = shelf.find(request.path_params["name"], house.store)
     if not model.has_task:
         raise RecipeError(f"{model.name} was not taught a task", hint="add a table with the columns text and label")
     rows, record = questions(given["rows"]), request.scope["record"]
-    record.model = model.name
+    record.model, record.prompts = model.name, rows[:MOST_OF_ONE]
 
     async def told() -> AsyncIterator[str]:
         async with house.engines.own(model) as seat:
+            record.pack = seat.folder
             for row in rows:
-                yield json.dumps({"question": row, **await _answer(seat, row, record)}) + "\n"
+                answer = await _answer(seat, row, record)
+                given = f"ask-{uuid.uuid4().hex}"
+                request.app.state.answers.add(OWNER, given, model.name)
+                yield json.dumps({"question": row, "id": given, **answer}) + "\n"
 
     return StreamingResponse(told(), media_type="application/x-ndjson")
 

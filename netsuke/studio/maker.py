@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from .. import foretold, loop, recipe, targets
+from .. import foretold, loop, recipe, targets, watching
 from ..errors import NetsukeError
 from ..machine import wait_passively
+from ..nouns import Recipe
 from ..step import Planned, Progress
 from ..store import Store
 
@@ -49,11 +51,19 @@ class Told:
 
 
 def make(job: dict[str, Any], told: Told) -> None:
-    """Make what a job asks for, and say how it ended."""
+    """Make what a job asks for, and say how it ended; `again` is with the corrections that there are by now."""
     store = Store()
     wanted, path, _ = targets.find_recipe(job["target"], store)
     given = {name: job[name] for name in ("mb", "minutes", "name")}
     wanted = targets.applied(wanted, path, store, given, {})
+    if not job.get("again"):
+        return _make(wanted, path, store, told)
+    with watching.alone(wanted.name, store):
+        watching.mark(wanted.name, store)
+        _make(watching.with_corrections(wanted, store), path, store, told)
+
+
+def _make(wanted: Recipe, path: Path, store: Store, told: Told) -> None:
     with recipe.written(wanted, path):
         lines = foretold.plan(wanted, path, store)
         told.plan(lines, 0)
@@ -72,6 +82,7 @@ def make(job: dict[str, Any], told: Told) -> None:
 def main(folder: Path, lock: int) -> int:
     """Run the job of a folder. Returns its exit code."""
     os.set_inheritable(lock, False)  # the lock ends with this process, not with a child of it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
     wait_passively()
     told = Told(folder / "events.jsonl")
     try:

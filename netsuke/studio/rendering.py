@@ -20,7 +20,8 @@ from ..show import duration
 from ..terminal import escaped
 
 ROOM = Path(__file__).parent
-TABS = (("model", "Model"), ("material", "Material"), ("write", "Write"), ("ask", "Ask"), ("search", "Search"))
+TABS = (("model", "Model"), ("material", "Material"), ("write", "Write"), ("ask", "Ask"), ("search", "Search"),
+        ("watch", "Watch"))  # fmt: skip
 PLACES = (("home", "Home", "/"), ("keys", "Keys", "/keys"), ("audit", "Audit", "/audit"))  # pages of no model
 _STATUS = {2: 400, 3: 409, 4: 409, 5: 409, 6: 404, 7: 503}  # by a NetsukeError's exit code
 _HINTS = {

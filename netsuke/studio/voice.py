@@ -21,6 +21,7 @@ from typing import Any
 
 from ..documents import evenly, general_text, read_texts
 from ..errors import StoreError
+from ..ranked import quantile
 from ..sentences import FEWEST_TOKENS, spans
 from ..serve.supervisor import Supervisor
 from . import shelf
@@ -162,12 +163,6 @@ class Voice:
         part.write_text(json.dumps(asdict(settled), indent=1))
         part.replace(self.place)
         return settled
-
-
-def quantile(values: Sequence[float], share: float) -> float:
-    """The value that at least this share of `values` does not exceed."""
-    ranked = sorted(values)
-    return ranked[min(len(ranked) - 1, math.ceil(share * len(ranked)) - 1)]
 
 
 def paragraphs(text: str) -> list[tuple[int, str]]:

@@ -41,20 +41,23 @@ class Windows:
 
 Token = tuple[int, int, bool]  # id, number of its text, whether it is learnt
 OPEN = 64  # windows that are looked at for room
+LEAST_READ = 30  # lessons aside that a training reads at least; with ten they keep no manners (docs/log.md)
+MOST_ASIDE = 0.25  # of a window, for that
 PADDING: Token = (0, -1, False)
 
 
-def pack(texts: Sequence[Text], window: int, seed: int) -> Windows:
+def pack(texts: Sequence[Text], window: int, seed: int, read: int = 0) -> Windows:
     """Documents keep their order, and each row's last id is the next row's first, so every token is a target once.
 
     Lessons (of which only the end is learnt) are shuffled, and lie whole in windows of their own; those aside behind
-    documents, where there are some.
+    documents, where there are some. `read`: how many windows the training reads, if it may be fewer than there are.
     """
     documents = [text for text in texts if not text.lesson]
     stream = [token for number, text in enumerate(documents) for token in _tokens(text, number)]
     lessons = _shuffled([text for text in texts if text.lesson and not (text.aside and stream)], seed)
     aside = _shuffled([text for text in texts if text.aside and stream], seed)
-    rows = _streamed(stream, [_tokens(text, len(documents) + number) for number, text in enumerate(aside)], window)
+    spoken = [_tokens(text, len(documents) + number)[-(window // 2) :] for number, text in enumerate(aside)]
+    rows = _streamed(stream, spoken, window, read)
     rows += _bins(lessons, window + 1)
     padded = [row + [PADDING] * (window + 1 - len(row)) for row in rows]
     ids, text, wanted = (torch.tensor([[token[part] for token in row] for row in padded]) for part in range(3))
@@ -82,17 +85,22 @@ def _shuffled(texts: list[Text], seed: int) -> list[Text]:
     return [texts[number] for number in order.tolist()]
 
 
-def _streamed(stream: list[Token], aside: list[list[Token]], window: int) -> list[list[Token]]:
-    """The stream in rows of window + 1, the lessons aside spread over their ends: whole, or an end of half a window."""
-    aside = [lesson[-(window // 2) :] for lesson in aside]
-    count = math.ceil((len(stream) - 1 + sum(map(len, aside))) / window)
+def _streamed(stream: list[Token], aside: list[list[Token]], window: int, read: int) -> list[list[Token]]:
+    """The stream in rows of window + 1, the lessons aside spread over their ends, each at least once.
+
+    A short training reads few rows: then there are more in each, again and again, up to a part of the row.
+    """
+    said = sum(map(len, aside))
+    a_row = len(aside) / max(1, math.ceil((len(stream) - 1 + said) / window))
+    if aside and read:
+        a_row = max(a_row, min(LEAST_READ / read, len(aside) * MOST_ASIDE * window / said, len(aside)))
     rows: list[list[Token]] = []
     at = done = 0
     while at < len(stream) - 1 or done < len(aside):
-        due = len(aside) * (len(rows) + 1) / count
         end: list[Token] = []
-        while done < min(due, len(aside)) and len(end) + len(aside[done]) < window:
-            end += aside[done]
+        due = min(math.ceil(a_row * (len(rows) + 1)), done + len(aside))  # none twice in one row
+        while done < due and len(end) + len(aside[done % len(aside)]) < window:
+            end += aside[done % len(aside)]
             done += 1
         rows.append(stream[at : at + window + 1 - len(end)] + end)
         at += window - len(end)

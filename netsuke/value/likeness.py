@@ -46,7 +46,7 @@ def nearest(documents: Sequence[str], held: Sequence[str]) -> list[int]:
 
 
 def copies(documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Files of other sources that were left out because one stands for them: each with "of", "of_source", "of_owner"."""
+    """Files of other sources that were left out because one stands for them, with "of", "of_source", "of_owner"."""
     return [
         {**{key: copy[key] for key in ("path", "source", "owner")},
          "of": row["path"], "of_source": row["source"], "of_owner": row["owner"]}

@@ -34,6 +34,7 @@ def test_ours_get_smaller_and_the_presets_stand_beside(traced):
     assert all(row["tokens_per_second"] > 0 and row["cost"]["domain"] > 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_the_picture_is_whole_and_asks_for_nothing(traced):
     _, _, _, picture = traced
     words = " ".join(ET.fromstring(picture).itertext())
@@ -42,6 +43,7 @@ def test_the_picture_is_whole_and_asks_for_nothing(traced):
     assert not [a for a in re.findall(r'(?:href|src)="([^"]*)"', picture) if not a.startswith("#")]
 
 
+@pytest.mark.slow
 def test_a_second_look_costs_nothing_and_the_table_fits_a_terminal(traced):
     folder, home, _, _ = traced
     done = netsuke(home, "carve", str(folder), "--frontier")

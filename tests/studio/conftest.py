@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from studied import running, with_base, with_pack
+from studied import running, with_base, with_pack, with_task
 
 
 @pytest.fixture
@@ -25,3 +25,10 @@ def client(opened):
     with httpx.Client(base_url=opened.url, trust_env=False, timeout=60, headers={"Origin": opened.url}) as one:
         assert one.get(opened.link).status_code == 303
         yield one
+
+
+@pytest.fixture
+def asked(client, home, tmp_path):
+    """The client, with a pack `tickets` that was taught a task."""
+    with_task(home, tmp_path)
+    return client

@@ -2,30 +2,7 @@
 
 import json
 
-import pytest
-from packed import small_pack
-from studied import BASE
-
-TASK = {
-    "kind": "labels", "labels": ["fire", "water"], "end": "<|im_end|>\n", "quiet": False, "roles": ["user"],
-    "commands": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
-    "way": {"instruction": "", "shots": 0, "temperature": 1.0, "abstain": 0.0},
-}  # fmt: skip
-SCORES = {"scores": [{"who": "ours", "score": "accuracy", "value": 0.9, "low": 0.8, "high": 0.95, "n": 40}]}
-
-
-@pytest.fixture
-def asked(client, home, tmp_path):
-    """The client, with a pack `tickets` that was taught a task."""
-    pack = small_pack(tmp_path / "tickets", name="tickets").folder
-    record = json.loads((pack / "netsuke.json").read_text())
-    for name, content in (("task.json", TASK), ("scores.json", SCORES), ("shots.jsonl", None)):
-        (pack / name).write_text(json.dumps(content) if content else "")
-        record["files"][name] = {"sha256": "0" * 64, "bytes": 1}
-    (pack / "netsuke.json").write_text(json.dumps(record))
-    ref = home.add_folder(pack)
-    home.name("packs", "tickets", {"ref": ref, "recipe": "", "trial": []})
-    return client
+from studied import BASE, TASK
 
 
 def test_the_page_shows_the_labels_and_how_good_it_is(asked):

@@ -11,8 +11,9 @@ from material import SECTIONS, document
 from served import until
 from studied import BASE, running, with_base, with_pack
 
+from netsuke import corrections
 from netsuke.ledger import Ledger
-from netsuke.serve import usage
+from netsuke.serve import events, usage
 from netsuke.store import Store
 
 pytestmark = [browser.needed, pytest.mark.timeout(240)]
@@ -233,9 +234,43 @@ def test_the_log_is_whole_and_can_be_filtered(made):
     assert made.locator("#rows tbody tr").count()
 
 
+def test_an_answer_is_corrected_and_watch_lists_it(made):
+    at(made, "/m/ascii/compare")
+    made.fill("#prompt", "Where is the key?")
+    made.check("#asked")
+    made.select_option("#tokens", "48")
+    made.click("#compare .first")
+    made.wait_for_selector("#found-one .feedback", timeout=60_000)
+    made.click("#found-one [aria-label='Bad answer']")
+    made.wait_for_selector("#found-one [aria-label='Bad answer'][aria-pressed=true]")
+    made.click("#found-one summary")
+    made.fill("#found-one textarea", "Under the mat.")
+    made.click("#found-one .correcting .button")
+    assert corrections.every(made.one.store.root, "ascii") == []  # without the tick nothing is sent
+    made.check("#found-one .correcting input")
+    made.click("#found-one .correcting .button")
+    made.wait_for_selector("#found-one >> text=Kept")
+    (kept,) = corrections.every(made.one.store.root, "ascii")
+    assert (kept.owner, kept.prompt, kept.answer) == ("owner", "Where is the key?", "Under the mat.")
+    at(made, "/m/ascii").click("nav >> text=Watch")
+    assert "0 up, 1 down" in made.inner_text("main") and "Under the mat." in made.inner_text("main")
+    made.click("text=Delete")
+    made.wait_for_selector("text=No corrections")
+    assert corrections.every(made.one.store.root, "ascii") == []
+
+
+def test_watch_shows_what_was_asked(made):
+    until(lambda: events.requests(made.one.store.root, "notes", 0))
+    at(made, "/m/notes/watch")
+    made.wait_for_load_state("networkidle")
+    told = made.inner_text("main")
+    assert "last hour" in told and "Not enough yet" in told and "Train it again" in told
+    assert "no prompts yet" in told or "of a prompt" in told
+
+
 PLACES = ["/", "/m/notes", "/m/notes/compare", "/m/notes/material", "/m/notes/material/3", "/m/notes/write",
-          "/m/notes/ask", "/m/notes/search", "/m/notes/search?q=lantern", "/m/ascii/search", "/keys", "/audit",
-          "/m/nobody", "a make"]  # fmt: skip
+          "/m/notes/ask", "/m/notes/search", "/m/notes/search?q=lantern", "/m/ascii/search", "/m/notes/watch",
+          "/m/ascii/watch", "/keys", "/audit", "/m/nobody", "a make"]  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme, width", [("light", 1180), ("dark", 360)])

@@ -1,11 +1,13 @@
 """Makes as child processes: what they say, how they end, and that nothing is lost while nobody looks."""
 
 import json
+import signal
 import subprocess
 import time
 
 import httpx
 import pytest
+from material import write_material
 from studied import running
 
 from netsuke.errors import RecipeError, StoreError
@@ -25,7 +27,8 @@ def ended(make, seconds=100):
 EVENT = {"at": 1.0, "kind": "step", "step": "tune", "fraction": 0.5, "count": 9,
          "text": "loss 3.5, valid 1.25 bits per byte"}  # fmt: skip
 IDLE = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with open(sys.argv[1] + "/events.jsonl", "w") as file:
     file.write({said!r})
 time.sleep(60)
@@ -74,6 +77,21 @@ def test_one_at_a_time_and_a_stop_ends_it(home, idle):
     assert state["end"]["kind"] == "stopped" and "goes on" in state["end"]["hint"]
     assert makes.start(JOB).id != one.id
     next(makes.every()).stop()
+
+
+@pytest.mark.slow
+def test_a_studio_in_the_background_of_a_shell_can_stop_a_make_too(home, tmp_path):
+    write_material(tmp_path / "notes")
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        one = Makes(home.root).start({**JOB, "target": str(tmp_path / "notes"), "mb": None})
+    finally:
+        signal.signal(signal.SIGINT, before)
+    until = time.monotonic() + 60
+    while not one.events()[0] and one.alive and time.monotonic() < until:
+        time.sleep(0.05)
+    one.stop()
+    assert ended(one)["end"]["kind"] == "stopped"
 
 
 def test_closing_and_reopening_the_studio_shows_it_still(home, idle):

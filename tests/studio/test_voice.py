@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from packed import speaks_ascii
 from tiny import tiny_gguf
 
+from netsuke import ranked
 from netsuke.engines.llama import Engine
 from netsuke.serve import Supervisor
 from netsuke.studio import overlap, voice
@@ -67,7 +68,7 @@ def test_what_is_not_told_is_left_open_and_shifts_nothing():
 
 @given(st.lists(st.floats(-100, 100), min_size=1), st.floats(0.01, 1))
 def test_no_more_than_the_rest_lies_above_a_quantile(values, share):
-    found = voice.quantile(values, share)
+    found = ranked.quantile(values, share)
     assert found in values and sum(value <= found for value in values) >= share * len(values) - 1e-9
 
 

@@ -299,12 +299,13 @@ def test_a_lesson_lies_whole_in_one_window_and_its_answer_alone_is_learnt(length
     lengths=st.lists(st.tuples(st.integers(1, 9), st.integers(1, 6)), min_size=1, max_size=30),
     document=st.integers(1, 200),
     window=st.integers(32, 64),
+    read=st.integers(0, 40),
 )
-def test_lessons_aside_stand_behind_documents_and_lose_nothing_of_them(lengths, document, window):
+def test_lessons_aside_stand_behind_documents_and_lose_nothing_of_them(lengths, document, window, read):
     stream = iter(range(1, 10_000))
     plain = hf.Text([0, *(next(stream) for _ in range(document))], document)
     aside = [hf.Text([next(stream) for _ in range(a + b)], b, a, lesson=True, aside=True) for a, b in lengths]
-    rows = batches.pack([plain, *aside], window, seed=3)
+    rows = batches.pack([plain, *aside], window, seed=3, read=read)
     assert rows.ids[:, 1:][rows.text[:, 1:] == 0].tolist() == plain.ids[1:]
     found = [
         [t for t, n, w in zip(ids, text, wanted, strict=True) if n == number and (w or not learnt)]
@@ -313,9 +314,18 @@ def test_lessons_aside_stand_behind_documents_and_lose_nothing_of_them(lengths, 
         for learnt in (False, True)
     ]
     wanted = [part for text in aside for part in (text.ids, text.ids[text.begin :])]
-    assert sorted(found) == sorted(wanted)
+    assert sorted(found) == sorted(wanted) if not read else {*map(tuple, found)} == {*map(tuple, wanted)}
     most = max(sum(n > 0 for n in text) for text in rows.text.tolist())
     assert most < window
+
+
+@pytest.mark.parametrize("read, a_row", [(0, 0.4), (400, 0.4), (20, 1.5), (10, 2.5), (1, 2.5)])
+def test_a_short_training_reads_lessons_aside_more_often(read, a_row):
+    documents = [hf.Text([0, *range(1, 5000)], 5000)]
+    aside = [hf.Text(list(range(10)), 5, 5, lesson=True, aside=True) for _ in range(20)]
+    rows = batches.pack([*documents, *aside], 100, seed=0, read=read)
+    lessons = [len({n for n in text if n > 0}) for text in rows.text.tolist()]
+    assert sum(lessons) / len(lessons) == pytest.approx(a_row, abs=0.05) and max(lessons) - min(lessons) <= 1
 
 
 @given(count=st.integers(0, 60), share=st.floats(0, 1))

@@ -1,8 +1,10 @@
 // Rows in, labels out, one after the other as they are answered; and all of them as a table to keep.
+import { feedback } from "./feedback.js"
 import { counted, send } from "./studio.js"
 
 const $ = (id) => document.getElementById(id)
 const table = $("answers"), body = table.querySelector("tbody")
+const labels = JSON.parse(table.dataset.labels)
 let answers = []
 
 function row(answer) {
@@ -15,6 +17,9 @@ function row(answer) {
   line.className = answer.abstained || answer.error ? "unsure" : ""
   line.append(...cells.map((text, number) =>
     Object.assign(document.createElement("td"), { textContent: text, className: number === 2 ? "n" : "" })))
+  const found = document.createElement("td")
+  if (!answer.error) found.append(feedback({ id: answer.id, prompt: answer.question, answer: answer.answer ?? "", labels }))
+  line.append(found)
   return line
 }
 

@@ -1,4 +1,5 @@
 // Two models on one beginning: both streams at once, every token with its probability.
+import { feedback } from "./feedback.js"
 import { send } from "./studio.js"
 
 const $ = (id) => document.getElementById(id)
@@ -44,17 +45,23 @@ function tell(span) {
 }
 
 async function write(side, signal) {
-  const out = $(`out-${side}`), who = $(`who-${side}`).value
+  const out = $(`out-${side}`), who = $(`who-${side}`).value, prompt = $("prompt").value, asked = $("asked").checked
+  const found = $(`found-${side}`)
+  let id = ""
+  found.replaceChildren()
   out.replaceChildren()
   out.setAttribute("aria-label", `what ${who} writes`)
   try {
     const answer = await send("/compare/stream", {
-      who, prompt: $("prompt").value, asked: $("asked").checked, tokens: +$("tokens").value, seed: 7,
+      who, prompt, asked, tokens: +$("tokens").value, seed: 7,
     }, { signal })
     for await (const event of events(answer)) {
       if (event.error) throw new Error(event.error.message)
       for (const token of tokens(event)) out.append(shown(token))
+      id ||= event.id ?? ""
     }
+    const isBase = who.startsWith("the base of ")
+    if (id && asked && !isBase) found.append(feedback({ id, prompt, answer: out.textContent.trim() }))
     if (!out.textContent.trim()) out.textContent = "It ended at once: the model has nothing to add here."
   } catch (error) {
     if (error.name === "AbortError") return

@@ -1,0 +1,10 @@
+"""Watch: whether what a model is asked drifts, and when it is time to train it again.
+
+It reads figures that it is handed: watching.py has them from the server's book. docs/watch.md says what each is.
+"""
+
+from ..corrections import drop
+from .drift import BLOCK, Drift, Unlike, drift, unlike
+from .rule import Params, Rule, parsed
+
+__all__ = ["BLOCK", "Drift", "Params", "Rule", "Unlike", "drift", "drop", "parsed", "unlike"]

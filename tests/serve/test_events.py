@@ -1,0 +1,141 @@
+"""Requests in figures, by day, and what is left of a day that is over."""
+
+import contextlib
+import sqlite3
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netsuke import traffic
+from netsuke.chain import transaction
+from netsuke.ranked import quantile
+from netsuke.serve import book, events, usage
+from netsuke.serve.record import Record
+from netsuke.serve.writer import write
+
+NOON = 1_790_000_000.0 - 1_790_000_000.0 % 86_400 + 43_200
+DAY = 86_400.0
+
+
+def record(time=NOON, seconds=1.0, **more):
+    plain = {"who": "shop", "model": "tiny", "status": 200, "prompt_tokens": 3, "completion_tokens": 2, "time": time}
+    return Record("POST", "/v1/completions", seconds=seconds, **{**plain, **more})
+
+
+@given(st.lists(st.tuples(st.floats(0.001, 100), st.none() | st.floats(0.001, 100), st.booleans(), st.booleans()),
+                max_size=40))  # fmt: skip
+def test_figures_are_those_of_the_requests(some):
+    rows = [events.Event(0, "k", "/", first, seconds, 2, 1, unsure, failed) for seconds, first, unsure, failed in some]
+    found = traffic.numbers(rows)
+    whole = [one.seconds for one in rows if not one.failed]
+    assert (found.requests, found.failed) == (len(rows), sum(one.failed for one in rows))
+    assert found.median == (quantile(whole, 0.5) if whole else None)
+    assert found.p95 == (quantile(whole, 0.95) if whole else None)
+    assert found.prompt_tokens == 2 * len(rows) and found.abstained == sum(one.abstained for one in rows)
+
+
+def test_what_is_written_is_read_and_holds_no_prompt(tmp_path):
+    one = record(first_seconds=0.25, answer="chatcmpl-1", abstained=True)
+    one.prompts, one.familiar = ["a secret of somebody"], [(0.5, 4)]
+    write(tmp_path, [one, record(status=404), record(model=""), record(broke=True)])
+    first, second = events.requests(tmp_path, "tiny", 0)
+    assert (first.first_seconds, first.seconds, first.abstained, first.failed) == (0.25, 1.0, True, False)
+    assert second.failed and second.first_seconds is None
+    assert events.prompts(tmp_path, "tiny", 0) == [(0.5, 4)] and events.prompts(tmp_path, "tiny", NOON + 1) == []
+    assert events.model_of(tmp_path, "shop", "chatcmpl-1") == "tiny"
+    assert events.model_of(tmp_path, "other", "chatcmpl-1") is None and events.model_of(tmp_path, "shop", "") is None
+    assert b"secret" not in book.place(tmp_path).read_bytes()
+
+
+def folded(home, now):
+    with contextlib.closing(book.connected(book.place(home), 1)) as database, transaction(database):
+        events.fold(database, now)
+
+
+def test_a_day_that_is_over_keeps_its_percentiles_when_its_requests_go(tmp_path):
+    write(tmp_path, [record(NOON + n, seconds=n + 1.0, first_seconds=0.1) for n in range(20)])
+    write(tmp_path, [record(NOON + 30, broke=True, seconds=99.0)])
+    folded(tmp_path, NOON + 60)  # the day is not over
+    assert events.days(tmp_path, "tiny", "") == {}
+    expected = traffic.Numbers(21, 10.0, 19.0, 0.1, 0.1, 63, 42, 0, 1)
+    folded(tmp_path, NOON + DAY)
+    assert events.days(tmp_path, "tiny", "") == {usage.day(NOON): expected}
+    assert len(events.requests(tmp_path, "tiny", 0)) == 21
+    folded(tmp_path, NOON + (events.KEEP_DAYS + 2) * DAY)
+    assert events.days(tmp_path, "tiny", "") == {usage.day(NOON): expected}
+    assert events.requests(tmp_path, "tiny", 0) == []
+    folded(tmp_path, NOON + (events.DAYS_KEPT + 2) * DAY)
+    assert events.days(tmp_path, "tiny", "") == {}
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.floats(0.1, 9)), max_size=30), st.integers(0, 6))
+def test_a_folded_day_says_what_its_requests_said(some, over):
+    rows = [events.Event(NOON + day * DAY, "k", "/", None, long, 1, 1, False, failed) for day, failed, long in some]
+    whole = traffic.by_day(rows, {}, usage.day)
+    cut = usage.day(NOON + over * DAY)
+    left = [one for one in rows if usage.day(one.time) >= cut]
+    assert traffic.by_day(left, {day: row for day, row in whole if day < cut}, usage.day) == whole
+    assert sum(row.requests for _, row in whole) == len(rows)
+
+
+def test_a_day_of_failures_alone_has_no_seconds(tmp_path):
+    write(tmp_path, [record(broke=True)])
+    folded(tmp_path, NOON + DAY)
+    (day,) = events.days(tmp_path, "tiny", "").values()
+    assert (day.requests, day.failed, day.median, day.first_p95) == (1, 1, None, None)
+
+
+def test_the_book_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(events, "MOST_EVENTS", 10)
+    monkeypatch.setattr(events, "MOST_PROMPTS", 5)
+    some = [record(NOON + n) for n in range(30)]
+    for one in some:
+        one.familiar = [(0.5, 1)]
+    write(tmp_path, some)
+    folded(tmp_path, NOON + 60)
+    kept = events.requests(tmp_path, "tiny", 0)
+    assert [one.time for one in kept] == [NOON + n for n in range(20, 30)]
+    assert len(events.prompts(tmp_path, "tiny", 0)) == 5
+
+
+def test_the_last_prompts_come_in_their_order(tmp_path):
+    one = record()
+    one.familiar = [(n / 10, n) for n in range(9)]
+    write(tmp_path, [one])
+    assert [words for _, words in events.prompts(tmp_path, "tiny", 0, 3)] == [6, 7, 8]
+    assert len(events.prompts(tmp_path, "tiny", 0)) == 9
+
+
+def test_the_last_thumb_counts(tmp_path):
+    for thumb in ("up", "down"):
+        events.put_thumb(tmp_path, "shop", "chatcmpl-1", "tiny", thumb)
+    events.put_thumb(tmp_path, "owner", "chatcmpl-1", "tiny", "up")
+    assert sorted((one.key, one.thumb) for one in events.thumbs(tmp_path, "tiny", 0)) == [
+        ("owner", "up"), ("shop", "down"),
+    ]  # fmt: skip
+
+
+def test_a_book_of_an_older_netsuke_gets_the_new_tables(tmp_path):
+    write(tmp_path, [record()])
+    with contextlib.closing(sqlite3.connect(book.place(tmp_path))) as database:
+        for table in ("events", "days", "prompts", "thumbs"):
+            database.execute(f"DROP TABLE {table}")
+    write(tmp_path, [record()])
+    assert len(events.requests(tmp_path, "tiny", 0)) == 1
+    assert [row["requests"] for row in usage.rows(tmp_path)] == [2]
+
+
+@pytest.mark.parametrize("broken", ["usage", "events", "audit"])
+def test_all_tables_are_written_or_none(tmp_path, monkeypatch, broken):
+    from netsuke.serve import audit
+
+    def fails(*_):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    write(tmp_path, [record()])
+    where, name = {"usage": (usage, "add"), "events": (events, "add"), "audit": (audit, "append")}[broken]
+    monkeypatch.setattr(where, name, fails)
+    with pytest.raises(sqlite3.OperationalError):
+        write(tmp_path, [record()])
+    assert len(events.requests(tmp_path, "tiny", 0)) == 1 and usage.rows(tmp_path)[0]["requests"] == 1
