@@ -26,7 +26,8 @@ from .value import shapley, tables
 
 LEAST_BYTES, MOST_BYTES = 1_500, 32_000  # of valid text that a coalition is scored on, at least and at most
 DOCUMENT_BYTES = 64_000  # of all documents, where influence is taken from
-LEAST_MIRROR, MOST_MIRROR = 1_000, 12_000  # tokens of valid text that are learnt, to see what that does elsewhere
+LEAST_MIRROR, MOST_MIRROR = 1_000, 8_000  # tokens of valid text that are learnt, to see what that does elsewhere
+MIRROR_WINDOW = 256  # of fewer tokens than in training: valid is short, and a few steps teach little
 MIRROR = "tune on valid"
 BYTES_PER_TOKEN = 3.5
 
@@ -100,8 +101,17 @@ def find(name: str, store: Store) -> Model:
                           hint="raise curate.valid, or give it more documents, and make it again")  # fmt: skip
     documents = Ref(store.tree(data.output)["documents.jsonl"])
     found = Model(name, store, record, tuned, weighed, documents, rendered)
+    require_training(found)
     require_consent(found)
     return found
+
+
+def require_training(model: Model) -> None:
+    """Raise StoreError if it was trained in a way that this program no longer knows."""
+    try:
+        assert model.training
+    except TypeError:
+        raise StoreError(f"{model.name} was made by an older netsuke", hint=f"netsuke make {model.name}") from None
 
 
 def rendered_of(store: Store, learnt: Run | None, data: Run | None) -> Ref | None:
@@ -289,7 +299,11 @@ def looked(
     valid = model.text("valid")
     tokens = mirror_tokens(model.store.size(valid))
     seconds[MIRROR] = 10 + tokens / pace.train
-    mirror = execute.run(tune.tune, alone(model, tokens), MIRROR, **model.body, train=valid, **nothing(model.store))
+    own = alone(model, tokens)
+    small = dataclasses.replace(
+        own, window_tokens=min(own.window_tokens, MIRROR_WINDOW), windows_per_step=own.shards, budget_tokens=tokens
+    )
+    mirror = execute.run(tune.tune, small, MIRROR, **model.body, train=valid, **nothing(model.store))
     size = min(DOCUMENT_BYTES, sum(unit["bytes"] for unit in units))
     seconds["influence"] = 10 + 2 * size / BYTES_PER_TOKEN / pace.score
     return execute.run(

@@ -169,6 +169,15 @@ def test_a_model_whose_runs_are_gone_is_named(made, tmp_path):
         worth.find("notes", store)
 
 
+def test_a_model_of_an_older_netsuke_is_named(made, monkeypatch):
+    def older(**params):
+        raise TypeError("missing")
+
+    monkeypatch.setattr(worth.tune, "Training", older)
+    with pytest.raises(StoreError, match="older netsuke"):
+        worth.find("notes", Store(made[1]))
+
+
 def test_a_model_without_valid_text_is_named_before_anything_runs(made, monkeypatch):
     monkeypatch.setattr(Store, "size", lambda store, ref: 0)
     with pytest.raises(RecipeError, match="no valid text"):
