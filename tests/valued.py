@@ -27,10 +27,9 @@ consent = "in"
 
 
 def noise(number: int) -> str:
-    """The words of a document in no order."""
-    words = document(number).split()
-    random.Random(number).shuffle(words)
-    return " ".join(words) + "\n"
+    """Words of letters that no other document has: even a model that knows letters alone can tell."""
+    pick = random.Random(number)
+    return " ".join("".join(pick.choice("QXZJKV~^") for _ in range(6)) for _ in range(250)) + "\n"
 
 
 def write_owned(folder: Path, documents: int = 18, owners: int = 3) -> Path:
