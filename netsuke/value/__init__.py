@@ -105,8 +105,8 @@ def play(params: Playing, out: Path, scratch: Path, model: Path, parents: Path, 
     texts = [{"kind": kind, "bytes": text.bytes} for kind, text in zip(held.keys, held.texts, strict=True)]
     _write({"names": params.names, "texts": texts, "bits": {str(mask): bits for mask, bits in scored.items()}},
            out / "game.json")  # fmt: skip
-    return [Measure("coalitions", len(scored), ""), Measure("valid text", sum(t["bytes"] for t in texts), "bytes",
-                                                            n=len(texts))]  # fmt: skip
+    size = sum(text.bytes for text in held.texts)
+    return [Measure("coalitions", len(scored), ""), Measure("valid text", size, "bytes", n=len(texts))]
 
 
 @step(version=1, libraries=("torch", "transformers", "tokenizers", "safetensors"))

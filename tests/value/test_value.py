@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from material import netsuke
+from material import document, netsuke
 from valued import noise, write_owned
 
 from netsuke import combine, loop, recipe, value, worth
@@ -22,11 +22,9 @@ from netsuke.value import game, look
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """(folder, home) of a model of three owners, of whom the second gave a document of noise too."""
+    """(folder, home) of a model of three owners."""
     room = tmp_path_factory.mktemp("value")
     place = write_owned(room / "notes")
-    place.write_text(place.read_text().replace("[curate]", "[curate]\nkeep = [\"**\"]"))
-    (place.parent / "bea" / "noise.md").write_text(noise(40))
     done = netsuke(room / "home", "make", str(place.parent))
     assert done.returncode == 0, done.stderr
     return place.parent, room / "home"
@@ -127,11 +125,20 @@ def test_a_killed_game_goes_on_to_the_same_scores(made, valued, tmp_path):
     assert json.loads((out / "game.json").read_text()) == whole
 
 
-def test_planted_noise_is_the_least_helpful_a_byte(valued):
-    rows = valued[1]["documents"]
-    a_byte = {row["path"]: row["influence"] / row["bytes"] for row in rows}
-    assert "noise.md" in a_byte
-    assert min(a_byte, key=a_byte.get) == "noise.md", a_byte
+def test_planted_noise_is_the_least_helpful_a_byte(made, valued, tmp_path):
+    store, local = Store(made[1]), valued[2]
+    run = next(run for run in local.ran if run.step == "influence")
+    inputs = {name: store.path(run.inputs[name]) for name in ("model", "mirror", "valid")}
+    texts = [document(100 + number) if number % 3 else noise(number) for number in range(9)]
+    write_rows(tmp_path / "train.jsonl", ({"text": text} for text in texts))
+    (tmp_path / "units.json").write_text(json.dumps([{"pieces": [{"row": row} for row in range(9)]}]))
+    looking = value.Looking(worth.find("notes", store).training.compute, 10**6)
+    more = {"train": tmp_path / "train.jsonl", "units": tmp_path / "units.json"}
+    list(value.influence.function(looking, tmp_path, **inputs, **more))
+    rows = json.loads((tmp_path / "influence.json").read_text())
+    a_byte = [row["influence"] / len(texts[row["row"]].encode()) for row in rows]
+    by_help = sorted(range(9), key=lambda number: a_byte[number])
+    assert {*by_help[:3]} == {0, 3, 6} and all(row["read"] == 1 for row in rows)
 
 
 def test_of_a_longer_document_the_front_is_read_and_a_lesson_whole():
