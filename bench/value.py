@@ -13,7 +13,6 @@ what was made, and goes on from it. Prints a table and one JSON line; `--check` 
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
 import os
 import random
@@ -27,10 +26,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .topics import Material, material, topics
+
 ROOT = Path(__file__).resolve().parent.parent
 LEAST_RANKS, LEAST_AUC = 0.9, 0.85
-TENTH, PIECE = 0.1, 1000
-HELD = {"strings": 3, "types": 2, "classes": 2, "debugger": 2, "code": 0}  # pieces of each in valid, and in test
+TENTH = 0.1
 LABELS, WRONG = {"strings": "text", "debugger": "debug", "classes": "class"}, 0.15
 Row = dict[str, Any]
 
@@ -60,62 +60,6 @@ def main() -> None:
         "floors": verdicts, "seconds": round(time.perf_counter() - started),
     }))  # fmt: skip
     sys.exit(1 if options.check and not options.quick and not all(verdicts.values()) else 0)
-
-
-# -- the material ------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Material:
-    """Pieces of text: of each source to learn from, and held out."""
-
-    train: Mapping[str, Sequence[str]]
-    valid: Sequence[str]
-    test: Sequence[str]
-
-
-def pieces(text: str, size: int = PIECE) -> list[str]:
-    """A text in pieces of about so many characters, cut between paragraphs."""
-    found, piece = [], ""
-    for paragraph in re.split(r"\n\n+", text):
-        if piece and len(piece) + len(paragraph) > size:
-            found.append(piece)
-            piece = ""
-        piece += paragraph + "\n\n"
-    return [one.strip() + "\n" for one in [*found, piece] if len(one) > size * 0.3]
-
-
-def topics() -> dict[str, str]:
-    """Real texts that every Python has, by topic."""
-    import textwrap
-    from pydoc_data.topics import topics as known
-
-    return {
-        "strings": known["string-methods"], "types": known["types"],
-        "classes": f"{known['customization']}\n\n{known['attribute-access']}", "debugger": known["debugger"],
-        "code": f"{inspect.getsource(textwrap)}\n\n{inspect.getsource(argparse)}",
-    }  # fmt: skip
-
-
-def material(kb: float) -> Material:
-    """Seven sources of so many kB each."""
-    draw, train, held = random.Random(0), dict[str, list[str]](), list[str]()
-    for name, text in topics().items():
-        every = pieces(text)
-        draw.shuffle(every)
-        out = 2 * HELD[name]
-        held += every[:out]
-        train[name] = []
-        for piece in every[out:]:
-            if sum(map(len, train[name])) < 1000 * kb:
-                train[name].append(piece)
-    words = [word for name in train if name != "code" for piece in train[name] for word in piece.split()]
-    draw.shuffle(words)
-    train["copies"] = [re.sub(r"\bstring\b", "text", piece) for piece in train["strings"]]
-    train["noise"] = []
-    for piece in train["types"]:
-        count = len(piece.split())
-        train["noise"].append(" ".join(words[:count]) + "\n")
-        words = words[count:]
-    return Material(train, held[::2], held[1::2])
 
 
 # -- the machinery -----------------------------------------------------------------------------------------
@@ -224,7 +168,7 @@ def tiny(room: Path, store: Any) -> str:
 def sources(bench: Bench) -> Row:
     """The game beside training without each source."""
     from netsuke import combine, value
-    from netsuke.value import content, rules, shapley
+    from netsuke.value import content, shapley
 
     names = tuple(bench.material.train)
     adapters, size = [], sum(len(text) for _, text in bench.documents)
@@ -232,27 +176,45 @@ def sources(bench: Bench) -> Row:
         mine = bench.material.train[name]
         tokens = round(bench.tokens * sum(map(len, mine)) / size)
         adapters.append((name, bench.tuned(mine, f"{name} alone", tokens)))
-    parents = combine.gathered(bench.store, adapters)
-    valid, compute = bench.rows(bench.material.valid), bench.training.compute
-    weights = weighed(bench, parents, valid)
-    playing = value.Playing(names, compute, 3_000, "task", weights)
-    started = time.perf_counter()
-    made = bench.local.run(value.play, playing, model=bench.model, parents=parents, valid=valid)
-    game = json.loads(bench.store.path(made["game.json"]).read_text())
-    worth = rules.saved(game)
-    print(f"{len(worth)} coalitions: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+    parents, valid = combine.gathered(bench.store, adapters), bench.rows(bench.material.valid)
+    weights, few = weighed(bench, parents, valid), (tuple(range(len(names))), tuple(range(len(names)))[::-1])
+    worth = played(bench, parents, valid, value.Playing(names, bench.training.compute, 3_000, "task", weights))
+    means = played(bench, parents, valid, value.Playing(names, bench.training.compute, 3_000, "linear", {}, few))
     all_ = bench.bits(bench.tuned([text for _, text in bench.documents], "all", bench.tokens), bench.material.valid)
     truth = []
     for name in names:
         rest = [text for other, text in bench.documents if other != name]
         made = bench.tuned(rest, f"without {name}", bench.tokens)
         truth.append(bench.bits(made, bench.material.valid) - all_)
-    without, values = shapley.without(len(names), worth).tolist(), shapley.exact(len(names), worth).tolist()
+    found = {"without": shapley.without(len(names), worth), "shapley": shapley.exact(len(names), worth),
+             "of means": shapley.without(len(names), means), "influence": by_source(bench)}  # fmt: skip
     return {
-        "names": names, "truth": truth, "without": without, "shapley": values, "weights": weights,
-        "saved": float(worth[shapley.whole(len(names))]), "n": len(names),
-        "ranks": content.correlation(without, truth), "ranks_shapley": content.correlation(values, truth),
+        "names": names, "truth": truth, "weights": weights, "n": len(names),
+        "saved": float(worth[shapley.whole(len(names))]),
+        **{name: list(map(float, row)) for name, row in found.items()},
+        "ranks": {name: content.correlation(row, truth) for name, row in found.items()},
     }  # fmt: skip
+
+
+def played(bench: Bench, parents: Any, valid: str, playing: Any) -> dict[int, Any]:
+    """What each coalition saves, in bits per byte."""
+    from netsuke import value
+    from netsuke.value import rules
+
+    started = time.perf_counter()
+    made = bench.local.run(value.play, playing, model=bench.model, parents=parents, valid=valid)
+    worth = rules.saved(json.loads(bench.store.path(made["game.json"]).read_text()))
+    print(f"{len(worth)} coalitions: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+    return worth
+
+
+def by_source(bench: Bench) -> list[float]:
+    """The influence of all documents of each source together."""
+    rows = influence(bench, [text for _, text in bench.documents], bench.material.valid, "valid")
+    return [
+        sum(row["influence"] for row, (other, _) in zip(rows, bench.documents, strict=True) if other == name)
+        for name in bench.material.train
+    ]
 
 
 def weighed(bench: Bench, parents: Any, valid: str) -> dict[str, float]:
@@ -359,10 +321,12 @@ def tenth(order: Sequence[int], texts: Sequence[str]) -> set[int]:
 # -- what is said ------------------------------------------------------------------------------------------
 def told(found: Mapping[str, Row]) -> list[str]:
     """A table."""
-    game, lines = found["sources"], [f"{'source':10} {'truth':>9} {'without':>9} {'Shapley':>9}"]
-    for name, *row in zip(game["names"], game["truth"], game["without"], game["shapley"], strict=True):
-        lines.append(f"{name:10} " + " ".join(f"{number:+9.4f}" for number in row))
-    lines.append(f"rank correlation with the truth: {shown(game['ranks'])}, of Shapley {shown(game['ranks_shapley'])}")
+    game, kinds = found["sources"], ("truth", "without", "shapley", "of means", "influence")
+    lines = [f"{'source':10} " + " ".join(f"{kind:>9}" for kind in kinds)]
+    for number, name in enumerate(game["names"]):
+        lines.append(f"{name:10} " + " ".join(f"{game[kind][number]:+9.4f}" for kind in kinds))
+    ranks = ", ".join(f"{name} {shown(value)}" for name, value in game["ranks"].items())
+    lines.append(f"rank correlation with the truth: {ranks}")
     for name in ("noise", "labels"):
         row = found[name]
         lines.append(f"{name}: AUC influence {row['influence']:.2f}, loss {row['loss']:.2f}, BM25 {row['bm25']:.2f} "
@@ -379,7 +343,7 @@ def shown(number: float | None) -> str:
 
 def floors(found: Mapping[str, Row]) -> dict[str, bool]:
     """By sentence, whether it holds."""
-    ranks, harm = found["sources"]["ranks"] or 0.0, found["removal"]["harm"]
+    ranks, harm = found["sources"]["ranks"]["without"] or 0.0, found["removal"]["harm"]
     areas = {name: found[name]["influence"] for name in ("noise", "labels")}
     return {
         f"ranks of sources as the truth has them: at least {LEAST_RANKS} ({ranks:+.2f})": ranks >= LEAST_RANKS,
