@@ -12,6 +12,7 @@ PIECE = 1000  # characters
 HELD = {"strings": 3, "types": 2, "classes": 2, "debugger": 2, "code": 0}  # pieces of each in valid, and in test
 
 
+@dataclass(frozen=True)
 class Material:
     """Pieces of text: of each source to learn from, and held out."""
 
