@@ -108,7 +108,7 @@ class Bench:
         from netsuke import value
         from netsuke.combine import gathered
 
-        parents = gathered(self.store, [("all", made)])
+        parents = gathered(self.store, [("all", made.ref)])
         playing = value.Playing(("all",), self.training.compute, 10**9)
         game = self.local.run(value.play, playing, model=self.model, parents=parents, valid=self.rows(texts))
         scored = json.loads(self.store.path(game["game.json"]).read_text())
@@ -175,7 +175,7 @@ def sources(bench: Bench) -> Row:
     for name in names:
         mine = bench.material.train[name]
         tokens = round(bench.tokens * sum(map(len, mine)) / size)
-        adapters.append((name, bench.tuned(mine, f"{name} alone", tokens)))
+        adapters.append((name, bench.tuned(mine, f"{name} alone", tokens).ref))
     parents, valid = combine.gathered(bench.store, adapters), bench.rows(bench.material.valid)
     weights, few = weighed(bench, parents, valid), (tuple(range(len(names))), tuple(range(len(names)))[::-1])
     worth = played(bench, parents, valid, value.Playing(names, bench.training.compute, 3_000, "task", weights))

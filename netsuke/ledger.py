@@ -24,7 +24,7 @@ from . import chain
 from .agreements import matches, same_name
 from .chain import START, Fault, log_ahead, transaction
 from .consent import ALLOWED_LICENCES, Decision, Stand, decide, licence_allows, which_licence
-from .errors import StoreError
+from .errors import ConsentError, StoreError
 from .store import canonical
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
 ]  # fmt: skip
 
 Scope = Literal["owner", "document", "path"]
+Word = Literal["in", "out", "cleared", "forgotten"]  # forgotten: as if the file had never been there
 LATER = ("licence_how", "signals", "scope")
 
 
@@ -45,7 +46,7 @@ class Entry:
     source: int  # its number in the recipe; -1 for a standing decision
     owner: str
     licence: str
-    decision: Literal["in", "out", "cleared"]
+    decision: Word
     reason: str
     decided_by: str = "rules"  # or "recipe", a person, who signed
     licence_how: str = ""  # how the licence was found
@@ -100,12 +101,18 @@ class Standing:
     rows: tuple[Row, ...] = ()  # in force, oldest first
 
     def of(self, owner: str, path: str, document: str) -> Stand:
-        """What they say about a document; any "out" wins. `path` is as the ledger has it: the model's name first."""
+        """What they say about a document; any "forgotten" or "out" wins. `path` is as the ledger has it: the model's
+        name first."""
         found = [row for row in self.rows if row.is_about(owner, path, document)]
         for row in reversed(found):
-            if row.decision == "out":
+            if row.decision in ("forgotten", "out"):
                 return Stand("out", _sentence(row), row.decided_by)
         return Stand("in", _sentence(found[-1]), found[-1].decided_by) if found else Stand(None, "", "")
+
+    @property
+    def forgotten(self) -> Standing:
+        """Those alone by which something is to be as if it had never been there."""
+        return Standing(tuple(row for row in self.rows if row.decision == "forgotten"))
 
     def find(self, scope: str, value: str) -> Row | None:
         """The decision in force about exactly this, or None."""
@@ -119,6 +126,8 @@ def _key(scope: str, value: str) -> tuple[str, str]:
 
 def _sentence(row: Row) -> str:
     who, reason = (" ".join(text.split()) for text in (row.decided_by, row.reason.rstrip(".")))
+    if row.decision == "forgotten":
+        return f"It is forgotten, says {who}: {reason}." if reason else f"It is forgotten, says {who}."
     said = f"Its owner said {'yes' if row.decision == 'in' else 'no'}, says {who}"
     if row.decision == "out" and row.scope != "owner":
         said = f"{who} keeps it out"
@@ -164,15 +173,21 @@ class Ledger:
             return len(_append(database, (entry for entry in rows if not _is_known(database, entry))))
 
     def decide_standing(
-        self, scope: Scope, value: str, decision: Literal["in", "out", "cleared"], reason: str, by: str
+        self, scope: Scope, value: str, decision: Word, reason: str, by: str
     ) -> Row:
-        """The row about all of an owner (name), a path (glob) or a content (hash); the old one if it says the same."""
+        """The row about all of an owner (name), a path (glob) or a content (hash); the old one if it says the same.
+
+        Raises ConsentError where an "in" or "out" would lift what is forgotten.
+        """
         document, path, owner = (value if scope == field else "" for field in ("document", "path", "owner"))
         entry = Entry(document, path, -1, owner, "", decision, reason, decided_by=by, scope=scope)
         with self._opened() as database, transaction(database):
             last = _standing(database).find(scope, value)
             if last and all(getattr(last, name) == getattr(entry, name) for name in _SAID):
                 return last
+            if last and last.decision == "forgotten" and decision in ("in", "out"):
+                hint = f"netsuke consent clear --{scope} lifts that: at the next make it is read again"
+                raise ConsentError(f"the {scope} {value!r} is forgotten since {last.time[:10]}", hint=hint)
             return _append(database, [entry])[0]
 
     # -- reading -----------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ def by_owner(recipe: Recipe, store: Store, execute: Executor, start: Start, carv
         training = units.sections(tuning, share, general_gate_of(recipe), unit.seed, pace.compute)
         texts = {"train": one["train.jsonl"], "valid": one["valid.jsonl"], "general": general}
         inputs = {"model": body if training else None, **carved_from(start, carved), **texts}
-        adapters.append((unit.owner, execute.run(tune.tune, training, f"tune {unit.owner}", **inputs)))
+        adapters.append((unit.owner, execute.run(tune.tune, training, f"tune {unit.owner}", **inputs).ref))
     how = combine.How("task", pace.compute, search="scale", general_gate=general_gate_of(recipe))
     canaries = joined(store, [one["canaries.json"] for one in rendered])
     return join(store, execute, how, start, carved, adapters, canaries)
@@ -109,7 +109,7 @@ def join(
     how: combine.How,
     start: Start,
     carved: Made,
-    learnt: Sequence[tuple[str, Made]],
+    learnt: Sequence[tuple[str, Ref | None]],
     canaries: Ref | None,
 ) -> Learnt:
     """Several changes of one body, by name, as one: weighed, and merged in."""
@@ -226,12 +226,16 @@ def begin(recipe: Recipe, path: Path, store: Store, execute: Executor) -> Start:
     data = documents(recipe, path, store, execute)
     if data.run:
         require_enough(summary_of(store, data), recipe.params["curate"].min_train_chars)
-    base = bases.resolve(recipe, store, path.parent)
-    opened = execute.run(bases.unpack, base.about, base=base.ref)
-    model = opened.folder("model")
     tuning = recipe.params["tune"]
     canaries = recipe.params["check"].canaries if tuning.units == "joint" else 0  # else each owner's part has its own
     rendering = render.sections(recipe.params["task"], tuning.window_tokens, canaries, recipe.seed)
+    return started(bases.resolve(recipe, store, path.parent), rendering, store, execute, data)
+
+
+def started(base: bases.Opened, rendering: render.Rendering, store: Store, execute: Executor, data: Made) -> Start:
+    """The start from a dataset that is there."""
+    opened = execute.run(bases.unpack, base.about, base=base.ref)
+    model = opened.folder("model")
     rendered = execute.run(render.render, rendering, model=model, data=data.ref)
     texts = {part: rendered[f"{part}.jsonl"] for part in ("train", "valid")}
     texts["general"] = general_text(store, "valid")
@@ -290,18 +294,27 @@ def make(
         outcome = loop(recipe, recipe_path, store, local, pace)
         record(recipe, store, outcome.data)
         tell(outcome)
-        failed = [gate["sentence"] for gate in gates_of(store, outcome) if not gate["passed"]]
-        if failed:
-            raise GateError(
-                "; ".join(failed),
-                where=recipe.name,
-                hint="give it more material or --minutes, or set the gate in [gates]; the old pack stays",
-            )
-        name_pack(store, recipe.name, recipe_path, outcome, [*local.reused, *local.ran])
+        ship(recipe, recipe_path, store, outcome, [*local.reused, *local.ran])
     return outcome
 
 
-def name_pack(store: Store, name: str, recipe_path: Path, outcome: Outcome, runs: list[Run]) -> None:
+def ship(
+    recipe: Recipe, recipe_path: Path, store: Store, outcome: Outcome, runs: list[Run], **more: object
+) -> None:
+    """Name a pack whose gates hold, `more` beside it. Raises GateError: then the old one stays."""
+    failed = [gate["sentence"] for gate in gates_of(store, outcome) if not gate["passed"]]
+    if failed:
+        raise GateError(
+            "; ".join(failed),
+            where=recipe.name,
+            hint="give it more material or --minutes, or set the gate in [gates]; the old pack stays",
+        )
+    name_pack(store, recipe.name, recipe_path, outcome, runs, **more)
+
+
+def name_pack(
+    store: Store, name: str, recipe_path: Path, outcome: Outcome, runs: list[Run], **more: object
+) -> None:
     """Let the name point at the new pack; what it was tried with, and the runs to keep, stand beside it."""
     assert outcome.pack.run and outcome.trial.run
     rows = list(read_rows(store.path(outcome.data["documents.jsonl"] or "")))
@@ -312,7 +325,7 @@ def name_pack(store: Store, name: str, recipe_path: Path, outcome: Outcome, runs
         "ref": outcome.pack.run.output, "also": [outcome.trial.run.output, signature], "recipe": str(recipe_path),
         "signature": signature, "since": since_last(store, name, outcome),
         "runs": [run.key for run in runs if run.inputs.get("file") not in refused],
-        "trial": [asdict(m) for m in outcome.trial.run.measures],
+        "trial": [asdict(m) for m in outcome.trial.run.measures], **more,
     })  # fmt: skip
 
 

@@ -37,6 +37,26 @@ def downstream(store: Store, ref: str) -> tuple[list[Run], list[str]]:
     return _resting(ref, list(store.runs()), _members(store), _packs(store))
 
 
+@dataclass(frozen=True)
+class Resting:
+    """What rests on some files or folders: runs, names of packs and of bases, and every Ref of a file or folder."""
+
+    runs: tuple[Run, ...]
+    packs: tuple[str, ...]
+    bases: tuple[str, ...]
+    refs: frozenset[str]
+
+
+def resting(store: Store, refs: Collection[str]) -> Resting:
+    """All that could not be had, byte for byte, without these."""
+    members, runs = _members(store), list(store.runs())
+    left, is_free = _without(refs, runs, members)
+    there = {*members, *(blob.name for blob in _blobs(store))}
+    named = [(path.parent.name, path.stem) for path, record in _records(store) if not is_free(record["ref"])]
+    packs, bases = (tuple(name for kind, name in named if kind == wanted) for wanted in _KINDS)
+    return Resting(tuple(left), packs, bases, frozenset(ref for ref in there if not is_free(ref)))
+
+
 def lineage(store: Store, ref: str) -> list[Run]:
     """The runs that a file or folder was made by, all the way back, newest first: all that put out these bytes."""
     return _made_by([ref], list(store.runs()), _members(store))[::-1]
@@ -121,13 +141,20 @@ def _digest(path: Path) -> str:
 def _resting(
     ref: str, runs: list[Run], members: Members, packs: Mapping[str, str]
 ) -> tuple[list[Run], list[str]]:
-    """What is left when everything that can be had without `ref` is taken away.
+    left, is_free = _without([ref], runs, members)
+    return left, [name for name, pack in packs.items() if not is_free(pack)]
+
+
+def _without(
+    refs: Collection[str], runs: list[Run], members: Members
+) -> tuple[list[Run], Callable[[str], bool]]:
+    """(the runs that are left when everything that can be had without `refs` is taken away, whether that has a Ref).
 
     A file that another run makes too, from other things, does not rest on it: that is early cut-off read backwards.
     """
     outputs = {run.key: _put_out(run, members) for run in runs}
     made = set().union(*outputs.values())
-    taken, free = {ref, *members.get(ref, ())}, set[str]()
+    taken, free = {x for ref in refs for x in (ref, *members.get(ref, ()))}, set[str]()
 
     def is_free(x: str) -> bool:
         if x in taken:
@@ -138,7 +165,7 @@ def _resting(
         free.update(*(outputs[run.key] for run in sound))
         keys = {run.key for run in sound}
         runs = [run for run in runs if run.key not in keys]
-    return runs, [name for name, pack in packs.items() if not is_free(pack)]
+    return runs, is_free
 
 
 def _put_out(run: Run, members: Members) -> set[str]:

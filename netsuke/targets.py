@@ -32,6 +32,10 @@ def find_recipe(target: str, store: Store) -> tuple[Recipe, Path, bool]:
         return _recipe_of(path.resolve(), store)
     if record := named_pack(target, store):
         place = Path(record["recipe"])
+        if "combined" in record:
+            parents = " and ".join(row["name"] for row in record["combined"]["parents"])
+            hint = f"netsuke make {target} combines them again"
+            raise RecipeError(f"{target} was combined from {parents}", hint=hint)
         return recipe.load(place, loop.SECTIONS), place, False
     known = store.names("packs")
     raise RecipeError(
@@ -172,6 +176,10 @@ def adapter_of(name: str, store: Store, base: Ref | None = None) -> tuple[Ref, R
         raise StoreError(f"the adapter of {name} is not in this home", hint=f"make it here: netsuke make {name}")
     if json.loads((store.path(carved) / "choice.json").read_text())["pruned"]:
         raise StoreError(f"{name} was pruned, and its adapter fits that body alone", hint="make this one afresh")
+    if "weights.json" in store.tree(adapter):
+        raise StoreError(
+            f"{name} was joined from several adapters and has none of its own", hint="make this one afresh"
+        )
     if "adapter_model.safetensors" not in store.tree(adapter):
         raise StoreError(f"{name} was trained whole and has no adapter", hint="--set tune.method=lora")
     return adapter, carved

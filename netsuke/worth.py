@@ -235,19 +235,19 @@ def combined(
 def adapters_of(
     model: Model, parts: Made, units: Sequence[Mapping[str, Any]], execute: Executor, pace: Pace,
     seconds: dict[str, float],
-) -> list[tuple[str, Made]]:  # fmt: skip
+) -> list[tuple[str, Ref | None]]:  # fmt: skip
     """An adapter a unit, each trained on its text alone by its share of the budget; of one unit the model's own."""
     total = sum(unit["bytes"] for unit in units)
     if len(units) == 1 and len(model.tuned) == 1 and model.training.method == "lora":
-        return [(units[0]["name"], Made(model.store, model.tuned[0]))]
-    found = []
+        return [(units[0]["name"], model.tuned[0].output)]
+    found: list[tuple[str, Ref | None]] = []
     for number, unit in enumerate(units):
         tokens = round(model.tokens * unit["bytes"] / total)
         label = f"tune {tables.cut(unit['name'], 24)}"
         seconds[label] = 10 + tokens / pace.train
         text = parts[f"train-{number}.jsonl"]
         made = execute.run(tune.tune, alone(model, tokens), label, **model.body, train=text, **nothing(model.store))
-        found.append((unit["name"], made))
+        found.append((unit["name"], made.ref))
     return found
 
 

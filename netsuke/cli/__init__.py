@@ -89,6 +89,15 @@ def open_store() -> Store:
     return Store()
 
 
+def tell_pending(store: Store) -> None:
+    """Say that a withdrawal is not finished, if one is."""
+    from ..forget import pending
+
+    if found := pending(store.root):
+        day = f"{found[0][:4]}-{found[0][4:6]}-{found[0][6:8]}"
+        say(f"a withdrawal is pending since {day}: netsuke forget finishes it")
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="netsuke")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -107,9 +116,11 @@ def netsuke(debug: bool) -> None:
 def _verbs() -> list[click.Command]:
     from . import (  # they need what stands above
         carving,
+        combining,
         consent,
         curating,
         fetching,
+        forgetting,
         looking,
         making,
         opening,
@@ -122,10 +133,10 @@ def _verbs() -> list[click.Command]:
     )
 
     return [
-        making.make, making.plan, making.why, curating.curate, carving.carve, looking.list_packs, looking.report,
-        looking.adapter, packing.pack, packing.diff, looking.verify, looking.gc, consent.consent, valuing.value,
-        fetching.bases, using.chat, using.complete, using.ask, searching.search, searching.mcp,
-        serving.serve, serving.keys, serving.usage, serving.audit, watching.watch, opening.open_studio,
+        making.make, making.plan, making.why, curating.curate, carving.carve, combining.combine, looking.list_packs,
+        looking.report, looking.adapter, packing.pack, packing.diff, looking.verify, looking.gc, consent.consent,
+        forgetting.forget, valuing.value, fetching.bases, using.chat, using.complete, using.ask, searching.search,
+        searching.mcp, serving.serve, serving.keys, serving.usage, serving.audit, watching.watch, opening.open_studio,
     ]  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def filters(verb: Verb) -> Verb:
         click.option("--signal", metavar="KIND", help="With a signal of this kind."),
         click.option("--licence", metavar="NAME", help="Under this licence, or an expression that names it."),
         click.option("--path", metavar="GLOB", help="At these paths: 'notes/letters/**'."),
-        click.option("--decision", type=click.Choice(["in", "out"])),
+        click.option("--decision", type=click.Choice(["in", "out", "forgotten"])),
         click.option("--owner", metavar="NAME"),
     ):  # fmt: skip
         verb = option(verb)
@@ -106,9 +106,10 @@ def say_in(as_json: bool, by: str | None, reason: str, **given: str | None) -> N
 @about
 @AS_JSON
 def clear(as_json: bool, by: str | None, reason: str, **given: str | None) -> None:
-    """Take an `out` or `in` back, word for word.
+    """Take an `out` or `in` back, word for word; lift what is `forgotten`.
 
-    The ledger keeps both rows: nothing is deleted.
+    The ledger keeps both rows: nothing is deleted. What `netsuke forget` deleted does not come back by this, but its
+    file, where it still lies in a source, is read again at the next make.
     """
     _decide("cleared", reason, by, given, as_json)
 
@@ -213,18 +214,22 @@ def _decide(
         raise click.UsageError("give one of --owner, --document and --path")
     scope, target = scopes[0]
     ledger = _ledger(new=decision != "cleared")
+    before = ledger.standing()
     if scope == "document":
         target = rows.document_hash(ledger, target)
-    if decision == "cleared" and not ledger.standing().find(scope, target):
-        stands = ", ".join(f"{row.scope} {row.about}" for row in ledger.standing().rows)
+    stood = before.find(scope, target)
+    if decision == "cleared" and not stood:
+        stands = ", ".join(f"{row.scope} {row.about}" for row in before.rows)
         hint = f"what stands: {stands}" if stands else "netsuke consent lists what was decided"
         raise StoreError(f"nothing was decided about the {scope} {target!r} itself", hint=hint)
-    row = ledger.decide_standing(scope, target, decision, reason, by or _person())
+    row = ledger.decide_standing(scope, target, decision, reason, by or person())
     known = ledger.newest()
     met = Counter(old.decision for old in known if row.is_about(old.owner, old.path, old.document))
     told = f"{decision}: {scope} {target}; {rows.count(met.total(), 'document')} known, {met['in']:,} in"
     result({**rows.record(row), "documents": met.total(), "in": met["in"]}, as_json, told)
-    if not met:
+    if stood and stood.decision == "forgotten":
+        say("it is forgotten no more: where its file still lies in a source, the next make reads it again")
+    elif not met:
         near = _near(target, {old.owner for old in known}) if scope == "owner" else ""
         say(f"no such document was read yet{near}; it counts when one comes")
     elif decision == "out" and met["in"]:
@@ -238,7 +243,7 @@ def _near(name: str, owners: set[str]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
-def _person() -> str:
+def person() -> str:
     """The system's name for the person."""
     import getpass
 

@@ -11,7 +11,7 @@ import click
 
 from ..errors import StoreError
 from ..terminal import paint, say
-from . import AS_JSON, open_store, result
+from . import AS_JSON, open_store, result, tell_pending
 
 if TYPE_CHECKING:
     from ..nouns import Recipe
@@ -26,6 +26,7 @@ def list_packs(as_json: bool) -> None:
     from ..pack import manifest
 
     store = open_store()
+    tell_pending(store)
     rows = []
     for name in store.names("packs"):
         try:
@@ -139,15 +140,25 @@ def adapter(name: str, folder: Path, as_json: bool) -> None:
 )
 @click.option("--key", type=click.Path(path_type=Path), help="The public key that PACK must be signed by.")
 @click.option("--accept-template", is_flag=True, help="Take PACK's chat template although it is not a known one.")
+@click.option("--revoked", metavar="RECEIPT", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="Say whether PACK (or a model.gguf alone) is withdrawn by this receipt; --key must have signed it.")
 @AS_JSON
-def verify(pack: str | None, repair: bool, key: Path | None, accept_template: bool, as_json: bool) -> None:
+def verify(
+    pack: str | None, repair: bool, key: Path | None, accept_template: bool, revoked: Path | None, as_json: bool
+) -> None:
     """Re-hash the whole store, or one PACK (a model's name or a pack's folder) and check its signature."""
     from .. import reachability, targets
 
-    if key and not pack:
-        raise click.UsageError("--key goes with a PACK")
+    if (key or revoked) and not pack:
+        raise click.UsageError("--key and --revoked go with a PACK")
     store, signature = open_store(), None
-    if pack:
+    if pack and revoked and (why := withdrawn(pack, revoked, store, key)):
+        found, signature = [f"{pack}: {why}"], None
+    elif pack and Path(pack).is_file():
+        found, signature = [], "a model without its pack" if revoked else None
+        if not revoked:
+            raise StoreError("this is no pack", where=pack, hint="--revoked RECEIPT checks a model's file alone")
+    elif pack:
         faults, signature = targets.pack_faults(pack, store, key, accept_template)
         found = [f"{pack}: {fault}" for fault in faults]
     else:
@@ -162,6 +173,16 @@ def verify(pack: str | None, repair: bool, key: Path | None, accept_template: bo
         if pack:
             hint = "do not use it: make it again, or ask whoever gave it to you"
         raise StoreError(f"{len(found)} {'fault' if len(found) == 1 else 'faults'} found", hint=hint)
+
+
+def withdrawn(pack: str, revoked: Path, store: Store, key: Path | None) -> str | None:
+    """Why a pack of a name, a pack's folder or a model's file is withdrawn by a receipt; None if it is not."""
+    from .. import targets
+    from ..forget import receipt
+
+    record = targets.named_pack(pack, store)
+    place = store.path(record["ref"]) if record else Path(pack)
+    return receipt.withdrawn(place, revoked, store.root, key) if place.exists() else None
 
 
 @click.command()

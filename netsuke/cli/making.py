@@ -11,7 +11,8 @@ import click
 
 from ..errors import RecipeError
 from ..terminal import say
-from . import AS_JSON, ON, executor, open_store, result
+from . import AS_JSON, ON, executor, open_store, result, tell_pending
+from .combining import again
 
 if TYPE_CHECKING:
     from ..nouns import Recipe
@@ -56,13 +57,18 @@ def make(
     as_json: bool,
 ) -> None:
     """Make a model of TARGET: a folder, a netsuke.toml, the name of a model made before, or a file of many [[make]]."""
-    from .. import bases, many, targets
+    from .. import bases, combining, many, targets
     from ..bases import KNOWN
 
     store = open_store()
+    dials = any(one is not None for one in (mb, minutes, base, name, *settings, task, columns, start, relock or None))
+    tell_pending(store)
     if many.is_many(place := Path(target).expanduser()):
-        others = (mb, minutes, base, name, *settings, task, columns, start, relock or None)
-        return make_many(place, store, any(other is not None for other in others), on, as_json)
+        return make_many(place, store, dials, on, as_json)
+    if combined := combining.known(target, store):
+        if dials:
+            raise RecipeError(f"{target} was combined, and has no such dials", hint="use netsuke combine … --out")
+        return again(combined, store, on, as_json)
     wanted, path, fresh = targets.find_recipe(target, store)
     if base and base not in KNOWN and not bases.named(base, store):
         base = str(Path(base).expanduser().absolute())
@@ -159,13 +165,17 @@ def tell(outcome: Any, store: Store, name: str, as_json: bool) -> None:
 @AS_JSON
 def plan(target: str, as_json: bool) -> None:
     """Show what `make TARGET` would run, and why; runs nothing."""
-    from .. import foretold, recipe, show, targets
+    from .. import combining, foretold, recipe, show, targets
 
     store = open_store()
-    wanted, path, _ = targets.find_recipe(target, store)
-    lines = foretold.plan(wanted, path, store)
-    lock = recipe.load_lock(path.with_suffix(".lock"))
-    seconds, size = foretold.estimate(lines, wanted, path.parent, store, lock.gflops if lock else 0.0)
+    if combined := combining.known(target, store):
+        lines = combining.plan(combined, store)
+        seconds, size = foretold.estimate(lines, combining.whole(combined, store), store.root, store, 0.0)
+    else:
+        wanted, path, _ = targets.find_recipe(target, store)
+        lines = foretold.plan(wanted, path, store)
+        lock = recipe.load_lock(path.with_suffix(".lock"))
+        seconds, size = foretold.estimate(lines, wanted, path.parent, store, lock.gflops if lock else 0.0)
     value = {"steps": [dataclasses.asdict(line) for line in lines], "seconds": round(seconds), "bytes": size}
     result(value, as_json, lambda: show.plan(lines, seconds, size))
 
@@ -176,15 +186,15 @@ def plan(target: str, as_json: bool) -> None:
 @AS_JSON
 def why(target: str, step: str | None, as_json: bool) -> None:
     """Say why each step (or STEP) of TARGET would run again: which input or setting changed."""
-    from .. import foretold, show, targets
+    from .. import combining, foretold, show, targets
 
     store = open_store()
-    wanted, path, _ = targets.find_recipe(target, store)
-    lines = [
-        line
-        for line in foretold.plan(wanted, path, store)
-        if step in (None, line.step) and (step or not line.cached)
-    ]
+    if combined := combining.known(target, store):
+        planned = combining.plan(combined, store)
+    else:
+        wanted, path, _ = targets.find_recipe(target, store)
+        planned = foretold.plan(wanted, path, store)
+    lines = [line for line in planned if step in (None, line.step) and (step or not line.cached)]
     if step and not lines:
         raise RecipeError(f"no step {step!r} in this plan", hint="netsuke plan shows the steps")
     result([dataclasses.asdict(line) for line in lines], as_json, lambda: show.why(lines))

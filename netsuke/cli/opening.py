@@ -8,7 +8,7 @@ import click
 
 from ..errors import EngineError
 from ..terminal import say
-from . import open_store
+from . import open_store, tell_pending
 
 if TYPE_CHECKING:
     from ..store import Store
@@ -30,6 +30,7 @@ def open_studio(name: str, port: int, memory_mb: int | None, no_browser: bool) -
     from ..studio import shelf
 
     store = open_store()
+    tell_pending(store)
     if name:
         shelf.find(name, store)
     key, address = serve.default_key(store.root), serve.Address(port=port).checked()

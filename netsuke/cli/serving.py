@@ -11,7 +11,7 @@ import click
 
 from ..errors import StoreError
 from ..terminal import escaped, say
-from . import AS_JSON, open_store, result
+from . import AS_JSON, open_store, result, tell_pending
 
 if TYPE_CHECKING:
     from ..serve import Address, Shelf
@@ -46,6 +46,7 @@ def serve(
     from .. import tending
 
     store = open_store()
+    tell_pending(store)
     if len(names) == 1 and not _is_named(names[0], store) and front.is_page(Path(names[0])):
         front.serve_page(Path(names[0]), port=port, on_ready=lambda address: say(f"{address}\nCtrl-C stops it"))
         return

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..nouns import Compute, Measure, Ref
-from ..step import Made, Progress, Work, step
+from ..step import Progress, Work, step
 from ..store import Store, canonical
 
 MethodName = Literal["linear", "slerp", "ties", "dare", "task"]
@@ -68,7 +68,7 @@ def weigh(params: How, out: Path, model: Path, parents: Path, choice: Path, vali
     yield Progress(0.05, "reading")
     found = yield from search.weights(params, model, parents, choice, valid, general)
     _write(found, out / "weights.json")
-    _write(search.curve(parents, found), out / "curve.json")
+    _write(search.curve(parents, found) | {"models": params.search != "scale"}, out / "curve.json")
     return [
         Measure("parents", len(found["parents"]), "models"),
         Measure("largest weight", max(row["weight"] for row in found["parents"]), ""),
@@ -91,11 +91,11 @@ def join(params: Joining, out: Path, model: Path, parents: Path, weights: Path) 
     return []
 
 
-def gathered(store: Store, made: Sequence[tuple[str, Made]]) -> Ref | None:
-    """Ref of a folder of (name, what `tune` made), in the order of their Refs; None where a plan knows too little."""
-    if not made or any(one.run is None for _, one in made):
+def gathered(store: Store, learnt: Sequence[tuple[str, Ref | None]]) -> Ref | None:
+    """Ref of a folder of what was learnt, by name, in the order of their Refs; None where a plan knows too little."""
+    rows = sorted(({"name": name, "ref": str(ref)} for name, ref in learnt if ref), key=lambda row: row["ref"])
+    if not rows or len(rows) < len(learnt):
         return None
-    rows = sorted(({"name": name, "ref": str(one.ref)} for name, one in made), key=lambda row: row["ref"])
     entries = {f"{row['ref']}/{file}": ref for row in rows for file, ref in store.tree(row["ref"]).items()}
     return store.add_tree({**entries, PARENTS: store.add_bytes(canonical(rows))})
 

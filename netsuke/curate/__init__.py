@@ -15,7 +15,7 @@ from .mask import masked
 from .read import read_file
 from .write import Dataset, write
 
-__all__ = ["Params", "ReadParams", "curate", "read"]
+__all__ = ["Params", "ReadParams", "Uniting", "curate", "read", "unite"]
 
 COUNTRIES = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "PL", "BR", "IN")
 
@@ -64,6 +64,14 @@ class Params:
     min_train_chars: int = knob(1_000, "with less to learn from, nothing is made", "characters", 1, 10**9)
 
 
+@dataclass(frozen=True)
+class Uniting:
+    """Whose datasets become one, in this order, and how many sources each has."""
+
+    names: tuple[str, ...]
+    sources: tuple[int, ...]
+
+
 @step(
     version=2,
     libraries=("kreuzberg", "pypdf", "py3langid", "phonenumbers", "python-stdnum", "detect-secrets", "rensa"),
@@ -106,3 +114,13 @@ def curate(params: Params, out: Path, files: Path) -> Work:
     yield Progress(0.9, "write")
     both = {key: [*copies.get(key, ()), *near.get(key, ())] for key in {**copies, **near}}
     return write(out, Dataset(loaded.rows, drops, items, split_by, both, examples, params.licences))
+
+
+@step(version=1)
+def unite(params: Uniting, out: Path, datasets: Path) -> Work:
+    """The datasets of several models, in folders 0, 1, …, as one: with all files of `curate`."""
+    from . import united
+
+    yield Progress(0.1, "what one holds out and another learnt")
+    folders = [datasets / str(number) for number in range(len(params.names))]
+    return united.write(list(zip(params.names, params.sources, folders, strict=True)), out)

@@ -18,6 +18,7 @@ from ..step import CHUNK, Executor, Job
 from ..store import Store, canonical
 from . import Params, ReadParams, read
 from .find import all_names, find_files
+from .forgotten import Forgotten, source_root
 from .settle import says_no, settle
 
 Row = dict[str, Any]
@@ -29,12 +30,14 @@ def gather(recipe: Recipe, path: Path, store: Store, executor: Executor) -> Ref 
 
     Source paths are relative to the recipe's folder. A file belongs to the innermost source that holds it; one that
     somebody said no to is listed and never opened; of one that nobody allowed, only the head is looked at for a tag
-    that does. Raises RecipeError for a source that is not there.
+    that does. Of one that is forgotten there is no row: what is gathered is what would be if it had never been there.
+    Raises RecipeError for a source that is not there.
     """
     params: Params = recipe.params["curate"]
     ours = (path.name, path.with_suffix(".lock").name)
-    places = [_Place.of(number, source, path.parent) for number, source in enumerate(recipe.sources)]
     standing = Ledger(store.root / "ledger.db").standing()
+    forgotten = Forgotten(recipe, path.parent, standing)
+    places = [_Place.of(number, source, path.parent, forgotten) for number, source in enumerate(recipe.sources)]
     index: list[Row] = []
     waiting: list[tuple[Row, Path]] = []
 
@@ -46,7 +49,7 @@ def gather(recipe: Recipe, path: Path, store: Store, executor: Executor) -> Ref 
     for place in places:
         closed: list[OSError] = []
         for name, file in find_files(place.root, ours, closed.append):
-            if _innermost(file, places) == place.number:
+            if _innermost(file, places) == place.number and file not in forgotten:
                 row = place.row(name, _around(file, places))
                 row["standing"] = said(row)
                 index.append(row)
@@ -54,7 +57,7 @@ def gather(recipe: Recipe, path: Path, store: Store, executor: Executor) -> Ref 
                     row["drop"] = _CONSENT
                 else:
                     waiting.append((row, file))
-        index += [place.closed(error) for error in closed]
+        index += [place.closed(error) for error in closed if Path(error.filename) not in forgotten]
     if not _read(waiting, params, said, store, executor):
         return None
     members = {row["text"]: row.pop("output") for row, _ in waiting if "text" in row}
@@ -74,13 +77,13 @@ class _Place:
     licence: Callable[[str], licences.Licence | None]
 
     @classmethod
-    def of(cls, number: int, source: Source, folder: Path) -> _Place:
-        root = (folder / Path(source.path).expanduser()).resolve()
+    def of(cls, number: int, source: Source, folder: Path, forgotten: Forgotten) -> _Place:
+        root = source_root(source.path, folder)
         if not root.exists():
             raise RecipeError("no such file or folder", where=f"sources[{number}]: {root}")
         agreement = agreements.read(source.agreement, source.signers, folder) if source.agreement else None
         around = root if root.is_dir() else root.parent
-        names = list(all_names(around))
+        names = forgotten.without(around, list(all_names(around)))
         return cls(
             number, source, root, agreement, sites.around(around, names), licences.around(around, names)
         )

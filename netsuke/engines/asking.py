@@ -23,7 +23,7 @@ CONTEXT_TOKENS = 4096  # while a task is settled, checked and asked on the comma
 SHOWN = 4096  # likely next tokens that llama.cpp tells the probability of: 14 ms; with 512 a label may be missing
 UNLIKELY = 0.02  # a branch of labels with a smaller share is not looked into; its labels share it evenly
 HALF_CHARACTER = 4  # tokens at most before llama.cpp shows a character and its probability
-ANSWER_TOKENS = 256
+ANSWER_TOKENS = 256  # at most; of a task whose answers are shorter, twice the longest that was learnt
 
 Tree = dict[int, Any]  # by token: the rest of the labels that go on with it; {} at an end
 
@@ -62,12 +62,15 @@ class Way:
     shots: int = 0  # examples in the prompt, the nearest last
     temperature: float = 1.0  # what calibrates the labels' probabilities: p to the power of 1 / temperature
     abstain: float = 0.0
+    answer_tokens: int = ANSWER_TOKENS
 
     @classmethod
     def of(cls, task: Mapping[str, Any]) -> Way:
         """From a task.json."""
         settled = {name: task[name] for name in ("kind", "end", "quiet")}
-        return cls(**task["way"], **settled, labels=tuple(task["labels"]), commands=tuple(task["commands"]))
+        most = min(ANSWER_TOKENS, 2 * (task.get("answer_bytes") or ANSWER_TOKENS))  # a token is a byte or more
+        texts = {name: tuple(task[name]) for name in ("labels", "commands")}
+        return cls(**task["way"], **settled, **texts, answer_tokens=most)
 
 
 def task_of(pack: Path) -> dict[str, Any] | None:
@@ -135,7 +138,7 @@ class Asker:
         if self.way.kind == "labels":
             return dataclasses.replace(self.chosen(self.shares(prompt)), prompt_tokens=len(prompt))
         answer = self.engine.complete(
-            prompt, n_predict=ANSWER_TOKENS, temperature=0.0, stop=[self.way.end], **self._fields
+            prompt, n_predict=self.way.answer_tokens, temperature=0.0, stop=[self.way.end], **self._fields
         )
         return Answer(answer["content"].strip(), None, prompt_tokens=len(prompt))
 

@@ -10,7 +10,7 @@ from ..documents import SPLITS, Lesson, read_examples, read_rows, write_rows
 from ..engines import tokenizer
 from ..engines.template import Template
 from ..errors import RecipeError
-from ..examples import SILENCE, Row, as_messages, shortened, with_question
+from ..examples import SILENCE, Row, as_messages, right_answer, shortened, with_question
 from ..store import canonical
 from . import Rendering, infill, manners, neighbours
 from .task import Task, task_of
@@ -50,6 +50,7 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
         "labels": list(task.labels),
         "end": template.end if template else "",
         "quiet": quiet,
+        "answer_bytes": max((len(right_answer(row).encode()) for row, _ in lessons if row["split"] == "train"), default=0),
         "commands": tokenizer.commands(model),
         "roles": roles(task),
         "examples": {split: sum(row["split"] == split for row, _ in lessons) for split in SPLITS},

@@ -72,7 +72,7 @@ class Training:
     compute: Compute
 
 
-@step(version=6, libraries=("torch", "transformers", "tokenizers", "safetensors"))
+@step(version=7, libraries=("torch", "transformers", "tokenizers", "safetensors"))
 def tune(
     params: Training,
     out: Path,

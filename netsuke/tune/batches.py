@@ -46,18 +46,18 @@ MOST_ASIDE = 0.25  # of a window, for that
 PADDING: Token = (0, -1, False)
 
 
-def pack(texts: Sequence[Text], window: int, seed: int, read: int = 0) -> Windows:
+def pack(texts: Sequence[Text], window: int, seed: int, read: float = 0, epochs: float = math.inf) -> Windows:
     """Documents keep their order, and each row's last id is the next row's first, so every token is a target once.
 
     Lessons (of which only the end is learnt) are shuffled, and lie whole in windows of their own; those aside behind
-    documents, where there are some. `read`: how many windows the training reads, if it may be fewer than there are.
+    documents, where there are some. `read`: how many windows the training reads, or `epochs`: how often all, at most.
     """
     documents = [text for text in texts if not text.lesson]
     stream = [token for number, text in enumerate(documents) for token in _tokens(text, number)]
     lessons = _shuffled([text for text in texts if text.lesson and not (text.aside and stream)], seed)
     aside = _shuffled([text for text in texts if text.aside and stream], seed)
     spoken = [_tokens(text, len(documents) + number)[-(window // 2) :] for number, text in enumerate(aside)]
-    rows = _streamed(stream, spoken, window, read)
+    rows = _streamed(stream, spoken, window, read, epochs)
     rows += _bins(lessons, window + 1)
     padded = [row + [PADDING] * (window + 1 - len(row)) for row in rows]
     ids, text, wanted = (torch.tensor([[token[part] for token in row] for row in padded]) for part in range(3))
@@ -85,15 +85,19 @@ def _shuffled(texts: list[Text], seed: int) -> list[Text]:
     return [texts[number] for number in order.tolist()]
 
 
-def _streamed(stream: list[Token], aside: list[list[Token]], window: int, read: int) -> list[list[Token]]:
+def _streamed(
+    stream: list[Token], aside: list[list[Token]], window: int, read: float, epochs: float
+) -> list[list[Token]]:
     """The stream in rows of window + 1, the lessons aside spread over their ends, each at least once.
 
     A short training reads few rows: then there are more in each, again and again, up to a part of the row.
     """
     said = sum(map(len, aside))
-    a_row = len(aside) / max(1, math.ceil((len(stream) - 1 + said) / window))
+    count = max(1, math.ceil((len(stream) - 1 + said) / window))
+    a_row = len(aside) / count
     if aside and read:
-        a_row = max(a_row, min(LEAST_READ / read, len(aside) * MOST_ASIDE * window / said, len(aside)))
+        least = LEAST_READ / min(read, count * epochs)
+        a_row = max(a_row, min(least, len(aside) * MOST_ASIDE * window / said, len(aside)))
     rows: list[list[Token]] = []
     at = done = 0
     while at < len(stream) - 1 or done < len(aside):

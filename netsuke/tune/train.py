@@ -52,8 +52,8 @@ class Job:
         self.crew = shards.crew(params.shards)
         self.valid = hf.open_texts(folder, sample(read_texts(valid), params.valid_bytes), answers=True)
         texts = batches.with_questions(hf.open_texts(folder, read_texts(train), answers=True), params.questions)
-        read = params.budget_tokens // params.window_tokens
-        self.rows = batches.pack(texts, params.window_tokens, params.seed, read)
+        read = params.budget_tokens / params.window_tokens
+        self.rows = batches.pack(texts, params.window_tokens, params.seed, read, params.max_epochs)
         device, kind = params.compute.device, hf.compute_type()
         self.model = hf.load_model(folder, kind if device == "cpu" else torch.bfloat16)
         self.live: dict[str, nn.Parameter] = lora.METHODS[params.method](self.model, params.rank, params.seed)

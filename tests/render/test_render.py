@@ -124,7 +124,7 @@ def test_a_lesson_is_the_bases_own_template_and_knows_its_answer(model, tmp_path
         "kind": "labels", "labels": ["doc", "math", "net"], "end": "<|im_end|>", "roles": ["user"], 
         "commands": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], "quiet": False,
         "cut_to_fit": 0, "infill": 0, "manners": 0,
-        "left_out": [],
+        "left_out": [], "answer_bytes": 3,
         "examples": {"train": 10, "valid": 10, "test": 10},
     }  # fmt: skip
     [text] = hf.open_texts(model, [lesson], answers=True)

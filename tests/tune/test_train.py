@@ -319,11 +319,14 @@ def test_lessons_aside_stand_behind_documents_and_lose_nothing_of_them(lengths, 
     assert most < window
 
 
-@pytest.mark.parametrize("read, a_row", [(0, 0.4), (400, 0.4), (20, 1.5), (10, 2.5), (1, 2.5)])
-def test_a_short_training_reads_lessons_aside_more_often(read, a_row):
+@pytest.mark.parametrize(
+    "read, epochs, a_row",
+    [(0, 4, 0.4), (400, 4, 0.4), (20, 4, 1.5), (10, 4, 2.5), (1, 4, 2.5), (400, 1, 0.58), (400, 0.4, 1.44)],
+)
+def test_a_short_training_reads_lessons_aside_more_often(read, epochs, a_row):
     documents = [hf.Text([0, *range(1, 5000)], 5000)]
     aside = [hf.Text(list(range(10)), 5, 5, lesson=True, aside=True) for _ in range(20)]
-    rows = batches.pack([*documents, *aside], 100, seed=0, read=read)
+    rows = batches.pack([*documents, *aside], 100, seed=0, read=read, epochs=epochs)
     lessons = [len({n for n in text if n > 0}) for text in rows.text.tolist()]
     assert sum(lessons) / len(lessons) == pytest.approx(a_row, abs=0.05) and max(lessons) - min(lessons) <= 1
 

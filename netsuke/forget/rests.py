@@ -1,0 +1,210 @@
+"""What rests on what is to be forgotten: documents, packs and their parts, files of the home. It is shown first."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..documents import read_rows
+from ..nouns import Run
+from ..reachability import Resting, resting
+from ..store import Store
+from .copies import copies
+from .scope import Place, Wanted
+
+PARTS = {
+    "curate": "data set", "carve": "vocabulary and shape", "tune": "adapter", "quantise": "importance matrix and file",
+    "answer": "calibration", "check": "report", "recall": "quotes", "show": "samples", "index": "search index",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Document:
+    """A content that is forgotten, where it lies, in which packs it is, and where a copy of another's stays."""
+
+    hash: str
+    places: tuple[Place, ...]
+    packs: tuple[str, ...]
+    staying: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A named pack that is to be made again."""
+
+    name: str
+    ref: str
+    model: str  # sha256 of its model.gguf
+    recipe: str
+    combined: tuple[str, ...]  # the models that it was combined from
+    splits: Mapping[str, int]  # how many forgotten files were in "train", "valid", "test", "dropped"
+    parts: tuple[str, ...]  # what of it rests on them
+    returning: tuple[str, ...]  # copies that were left out because a forgotten file stood for them
+    seconds: float  # that making all of these again took the last time
+
+
+@dataclass(frozen=True)
+class Rests:
+    """All of it."""
+
+    wanted: Wanted
+    documents: tuple[Document, ...]
+    unread: int  # files that were listed and never read
+    packs: tuple[Pack, ...]
+    earlier: tuple[str, ...]  # Refs of packs that no name points at any more
+    bases: tuple[str, ...]
+    copies: tuple[Path, ...]  # files of the home itself: dropped in the studio, corrections
+    seeds: frozenset[str]  # what everything else rests on, in the store
+    resting: Resting
+    stays: frozenset[str]  # hashes of contents that another has too, and keeps
+
+    @property
+    def seconds(self) -> float:
+        """That making all packs again takes at most, as the last time."""
+        return sum(pack.seconds for pack in self.packs)
+
+    @property
+    def gone(self) -> list[str]:
+        """The hashes of contents that are wholly forgotten."""
+        return [document.hash for document in self.documents if document.hash not in self.stays]
+
+    def as_json(self) -> dict[str, Any]:
+        """As a value that JSON can hold."""
+        packs = [asdict(pack) | {"seconds": round(pack.seconds)} for pack in self.packs]
+        return {
+            "targets": [asdict(target) for target in self.wanted.targets],
+            "documents": [asdict(document) for document in self.documents], "unread": self.unread, "packs": packs,
+            "earlier_packs": list(self.earlier), "bases": list(self.bases), "copies": [str(p) for p in self.copies],
+            "seconds": round(self.seconds),
+        }  # fmt: skip
+
+
+def rests(wanted: Wanted, store: Store, stays: Collection[str] = ()) -> Rests:
+    """What rests on it now; `stays` are contents that are known to stay. Raises StoreError where damage hides it."""
+    runs = list(store.runs())
+    records = {name: record for name in store.names("packs") if (record := store.named("packs", name))}
+    combined = {name: set(record["combined"]["order"]) for name, record in records.items() if "combined" in record}
+    gathered = list(_gathered(store, runs, {n: record for n, record in records.items() if n not in combined}))
+    places, staying = _places(wanted, gathered), _staying(wanted, gathered)
+    unread = len(places.pop("", ()))
+    kept = {*stays, *staying} & places.keys()
+    gone = {document for document in places if document not in kept}
+    named = {name for one in gathered for name in one.named if one.holds(wanted, {name})}
+    needed = {one.index for one in gathered if one.named - named}
+    seeds = gone | {one.index for one in gathered if one.index not in needed and one.holds(wanted, one.all_names)}
+    rest = resting(store, seeds)
+    hit = {*named, *rest.packs}
+    while more := {name for name, parents in combined.items() if parents & hit} - hit:
+        hit |= more
+    packs = tuple(_pack(name, records[name], wanted, gathered, rest, store) for name in sorted(hit))
+    earlier = {ref for one in gathered for name, ref in one.packs if one.holds(wanted, {name})}
+    earlier |= {str(run.output) for run in rest.runs if run.step == "pack"}
+    earlier = {ref for ref in earlier if store.has(ref)}
+    return Rests(
+        wanted, _documents(places, staying, wanted, gathered), unread, packs,
+        tuple(sorted(earlier - {record["ref"] for record in records.values()})), rest.bases,
+        tuple(copies(wanted, gone, store)), frozenset(seeds), rest, frozenset(kept),
+    )  # fmt: skip
+
+
+def _places(wanted: Wanted, gathered: list[Gathered]) -> dict[str, list[Place]]:
+    """By content, where it is forgotten; of what was gathered and never made, the ledger knows nothing."""
+    found = wanted.documents()
+    for one in gathered:
+        for row in one.rows:
+            if row["file"] and row["file"] not in found and wanted.takes_gathered(row, one.all_names):
+                found[row["file"]] = [(row["path"], row["owner"])]
+    return found
+
+
+def _staying(wanted: Wanted, gathered: list[Gathered]) -> dict[str, list[Place]]:
+    """By content, the places of others from which a named pack has it."""
+    found = defaultdict[str, list[Place]](list)
+    for one in gathered:
+        for name in sorted(one.named):
+            for row in one.rows:
+                if row["file"] and not wanted.takes_gathered(row, {name}):
+                    found[row["file"]].append((f"{name}/{row['path']}", row["owner"]))
+    return found
+
+
+# -- the gathered folders --------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Gathered:
+    """What a curate was given: the rows of its index.json, and for whom."""
+
+    run: Run
+    index: str  # Ref of index.json
+    rows: list[dict[str, Any]]
+    named: frozenset[str]  # names whose record keeps the run
+    packs: tuple[tuple[str, str], ...]  # (name, Ref) of every pack that was made of it
+
+    @property
+    def all_names(self) -> set[str]:
+        return {*self.named, *(name for name, _ in self.packs)}
+
+    def holds(self, wanted: Wanted, names: set[str]) -> bool:
+        """Whether a row of it is to be forgotten, by one of these names."""
+        return any(wanted.takes_gathered(row, names) for row in self.rows)
+
+
+def _gathered(store: Store, runs: list[Run], records: Mapping[str, Mapping[str, Any]]) -> Iterator[Gathered]:
+    """Every gathered folder that is still in the store."""
+    made: dict[str, list[tuple[str, str]]] = {}
+    for run in runs:
+        if run.step == "pack":
+            made.setdefault(run.inputs.get("documents", ""), []).append((run.params["name"], run.output))
+    for run in runs:
+        if run.step == "curate" and store.has(run.inputs["files"]) and store.has(run.output):
+            index = store.tree(run.inputs["files"])["index.json"]
+            rows = json.loads(store.path(index).read_bytes())
+            named = frozenset(name for name, record in records.items() if run.key in _keys(record, run, store, runs))
+            yield Gathered(run, index, rows, named, tuple(made.get(store.tree(run.output)["documents.jsonl"], ())))
+
+
+def _keys(record: Mapping[str, Any], run: Run, store: Store, runs: list[Run]) -> set[str]:
+    """The runs that a name keeps; of a record without them, this one if its pack was made of it."""
+    if "runs" in record:
+        return set(record["runs"])
+    documents = store.tree(run.output)["documents.jsonl"]
+    mine = any(r.output == record["ref"] and r.inputs.get("documents") == documents for r in runs if r.step == "pack")
+    return {run.key} if mine else set()
+
+
+def _pack(
+    name: str, record: Mapping[str, Any], wanted: Wanted, gathered: list[Gathered], rest: Resting, store: Store
+) -> Pack:
+    """A named pack, and what of it rests on what is forgotten."""
+    mine = [one for one in gathered if name in one.named]
+    documents = [row for one in mine for row in read_rows(store.path(store.tree(one.run.output)["documents.jsonl"]))]
+    forgotten = [row for row in documents if wanted.takes_gathered(row, {name})]
+    here = {(row["source"], row["path"]) for row in forgotten}
+    splits = Counter(split for row in forgotten for split in row["split"].split("+"))
+    copies = [copy for row in forgotten for copy in row["stands_for"]]
+    returning = [c["path"] for c in copies if (c["source"], c["path"].partition("#")[0]) not in here]
+    keys = set(record.get("runs", ())) or {run.key for run in rest.runs}
+    runs = [run for run in rest.runs if run.key in keys]
+    parts = tuple(words for step, words in PARTS.items() if any(run.step == step for run in runs))
+    model = store.tree(record["ref"]).get("model.gguf", "")
+    seconds = sum(run.seconds for run in runs if run.step != "read")
+    order = tuple(record.get("combined", {}).get("order", ()))
+    return Pack(name, record["ref"], model, record["recipe"], order, dict(splits), parts, tuple(returning), seconds)
+
+
+def _documents(
+    places: Mapping[str, list[Place]], staying: Mapping[str, list[Place]], wanted: Wanted, gathered: list[Gathered]
+) -> tuple[Document, ...]:
+    inside: dict[str, set[str]] = {}
+    for one in gathered:
+        for name in one.named:
+            for row in one.rows:
+                if row["file"] in places and wanted.takes_gathered(row, {name}):
+                    inside.setdefault(row["file"], set()).add(name)
+    return tuple(
+        Document(hash, tuple(found), tuple(sorted(inside.get(hash, ()))), tuple(staying.get(hash, ())))
+        for hash, found in sorted(places.items(), key=lambda pair: pair[1])
+    )

@@ -1,0 +1,159 @@
+"""What a person wants forgotten: an owner, a path, a content or a source, as decisions that the ledger can hold."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from .. import targets
+from ..agreements import matches, same_name
+from ..curate.forgotten import source_root
+from ..errors import RecipeError, StoreError
+from ..ledger import Ledger, Row, Scope, Standing
+from ..nouns import Recipe
+from ..store import Store
+
+Place = tuple[str, str]  # (path as the ledger has it, owner)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One standing decision: all of an owner, a path (a glob) or a content (a hash)."""
+
+    scope: Scope
+    value: str
+
+    def takes(self, owner: str, path: str, document: str) -> bool:
+        """Whether it is about such a document."""
+        if self.scope == "owner":
+            return same_name(self.value) == same_name(owner)
+        return matches(self.value, path) if self.scope == "path" else self.value == document
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be forgotten, beside all that the ledger and the gathered folders of a home know."""
+
+    targets: tuple[Target, ...]
+    rows: tuple[Row, ...] = field(repr=False)  # every row about a document, oldest first
+
+    @classmethod
+    def of(cls, targets: tuple[Target, ...], store: Store) -> Wanted:
+        """With the rows of the home's ledger."""
+        return cls(targets, tuple(row for row in _ledger(store).rows() if not row.scope))
+
+    def takes(self, owner: str, path: str, document: str) -> bool:
+        """Whether any of its targets is about such a document."""
+        return any(target.takes(owner, path, document) for target in self.targets)
+
+    def takes_gathered(self, row: Mapping[str, Any], names: set[str]) -> bool:
+        """The same of a row of a gathered folder (index.json), which knows no model; `names` are those that it was
+        gathered for, none where that is not known."""
+        if any(t.takes(row["owner"], "", row["file"] or "-") for t in self.targets if t.scope != "path"):
+            return True
+        known = self._paths[row["source"], row["file"]]
+        return any(
+            path.endswith(f"/{row['path']}") and (not names or path.partition("/")[0] in names) for path in known
+        )
+
+    @cached_property
+    def _paths(self) -> defaultdict[tuple[int, str], list[str]]:
+        """By source and content, the paths that a target names."""
+        found = defaultdict[tuple[int, str], list[str]](list)
+        globs = [target for target in self.targets if target.scope == "path"]
+        for row in self.rows if globs else ():
+            if any(target.takes(row.owner, row.path, row.document) for target in globs):
+                found[row.source, row.document].append(row.path)
+        return found
+
+    @property
+    def standing(self) -> Standing:
+        """As if it stood in a ledger already."""
+        empty: dict[str, Any] = dict.fromkeys(("document", "path", "owner", "licence", "reason"), "")
+        plain = empty | {"source": -1, "decision": "forgotten"}
+        return Standing(tuple(Row(**plain | {t.scope: t.value, "scope": t.scope}) for t in self.targets))
+
+    def documents(self) -> dict[str, list[Place]]:
+        """By content, the places at which it is forgotten; "" is what was never read."""
+        found = defaultdict[str, list[Place]](list)
+        for row in self.rows:
+            if self.takes(row.owner, row.path, row.document) and (row.path, row.owner) not in found[row.document]:
+                found[row.document].append((row.path, row.owner))
+        return {document: places for document, places in found.items() if places}
+
+
+# -- from the command line -------------------------------------------------------------------------------
+def wanted(kind: str, value: str, store: Store) -> Wanted:
+    """What `--document HASH`, `--owner NAME`, `--path GLOB` or `--source NAME:N` asks for.
+
+    Raises RecipeError or StoreError where there is nothing of the kind, with what is near.
+    """
+    value = value.strip()
+    if not value:
+        raise RecipeError(f"--{kind} is empty", hint="netsuke consent lists owners, paths and documents")
+    if kind == "source":
+        found = Wanted.of(_of_source(value, store), store)
+        if not found.documents():
+            raise StoreError(f"nothing of source {value} was ever read", hint="netsuke consent lists what was")
+        return found
+    scope: Scope = "owner" if kind == "owner" else "path" if kind == "path" else "document"
+    found = Wanted.of((Target(scope, value),), store)
+    if not found.documents():
+        raise _unknown(scope, value, found.rows)
+    return found
+
+
+def _unknown(scope: Scope, value: str, rows: tuple[Row, ...]) -> RecipeError:
+    known = {"owner": {row.owner for row in rows}, "path": {row.path for row in rows}, "document": set[str]()}[scope]
+    what = {"owner": f"nothing here is of an owner {value!r}", "path": f"no document lies at {value!r}",
+            "document": f"no document has the hash {value}"}[scope]  # fmt: skip
+    near = difflib.get_close_matches(value, known, 3, 0.5)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "netsuke consent lists what there is"
+    if scope == "path" and not near:
+        hint = "the model's name comes first: 'notes/letters/**'; netsuke consent lists the paths"
+    return RecipeError(what, hint=hint)
+
+
+def _of_source(value: str, store: Store) -> tuple[Target, ...]:
+    """The paths of a source of a model's recipe, without those of sources inside it."""
+    name, _, digits = value.rpartition(":")
+    names = store.names("packs")
+    if not name:
+        if len(names) != 1:
+            hint = f"write NAME:{value}; here: {', '.join(names)}"
+            raise RecipeError(f"--source {value}: of which model?", hint=hint)
+        name = names[0]
+    recipe, path, _ = targets.find_recipe(name, store)
+    if not digits.isdecimal() or int(digits) >= len(recipe.sources):
+        there = ", ".join(f"{n} {source.path}" for n, source in enumerate(recipe.sources))
+        raise RecipeError(f"{recipe.name} has no source {digits!r}", where=str(path), hint=f"there are: {there}")
+    number = int(digits)
+    roots = [source_root(source.path, path.parent) for source in recipe.sources]
+    inside = [root for n, root in enumerate(roots) if n != number and root.is_relative_to(roots[number])]
+    if not inside and roots[number].is_dir():
+        return (Target("path", glob.escape(f"{recipe.name}/{_folder(recipe, number)}").rstrip("/")),)
+    return tuple(Target("path", glob.escape(path)) for path in sorted(set(_read(recipe, number, store))))
+
+
+def _folder(recipe: Recipe, number: int) -> str:
+    """What the paths of a source begin with in the ledger."""
+    return recipe.sources[number].named("\0")[:-1].removesuffix("/")
+
+
+def _read(recipe: Recipe, number: int, store: Store) -> Iterator[str]:
+    """The paths that were read from one source of a model."""
+    for row in _ledger(store).rows(source=number):
+        if not row.scope and row.path.startswith(f"{recipe.name}/"):
+            yield row.path
+
+
+def _ledger(store: Store) -> Ledger:
+    path = store.root / "ledger.db"
+    if not path.exists():
+        raise StoreError("there is no ledger yet: nothing was learnt", where=str(path), hint="the first make writes it")
+    return Ledger(path)

@@ -1,0 +1,405 @@
+"""Forgetting on a tiny base: the bytes of a build that never saw it, nothing to be found, and nothing else lost."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import signal
+
+import pytest
+from forgetting import HERS, copied, files_with, forget, make, pieces_of, silent, write
+from material import document, netsuke
+
+from netsuke import foretold, loop, recipe, targets
+from netsuke.errors import ConsentError, StoreError
+from netsuke.forget import erase, journal, pending, prove, receipt, run
+from netsuke.forget.rests import rests
+from netsuke.forget.scope import wanted
+from netsuke.ledger import Ledger
+from netsuke.reachability import verify
+from netsuke.serve.models import Shipped
+from netsuke.store import Store
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder and a home, made once; nothing is forgotten there."""
+    room = tmp_path_factory.mktemp("forget")
+    make(write(room), Store(room / "home"))
+    return room
+
+
+@pytest.fixture
+def again(made, tmp_path):
+    """(recipe, home) of a copy."""
+    return copied(made, tmp_path / "copy")
+
+
+def rows(store, name="documents.jsonl"):
+    """The rows of a file of the data set of the pack that is named."""
+    from netsuke.studio import shelf
+
+    return shelf.find("notes", store).rows(name)
+
+
+def one_of(store, split, owner="me"):
+    """A row of documents.jsonl."""
+    return next(row for row in rows(store) if row["split"] == split and row["owner"] == owner)
+
+
+def plant(home, file, text):
+    """Puts a text where a home may hold it beside the store; the paths."""
+    quoted = json.dumps({"kind": "step", "text": f"before {text} behind"})
+    found = {"makes/20260101000000-abcdef/events.jsonl": quoted, "pages/notes.html": f"<p>{text}</p>",
+             "watched/notes/corrections/owner/a.jsonl": quoted, "tmp/part-1-a": text, "damaged/a": text,
+             "material/dropped/other-name.md": file.read_text()}  # fmt: skip
+    for name, said in found.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(said)
+    return [home / name for name in found]
+
+
+def never_saw(place, *gone):
+    """Ref of the pack that a new home makes of the folder once these files are not there."""
+    for name in gone:
+        (place.parent / name).unlink()
+    return make(place, Store(place.parent.parent / "never"))
+
+
+# -- what comes of it --------------------------------------------------------------------------------------
+def test_a_held_out_document_is_forgotten_and_nothing_of_it_can_be_found(again):
+    place, store = again
+    row, before = one_of(store, "test"), store.named("packs", "notes")["ref"]
+    told = pieces_of(place.parent / row["path"])
+    planted = plant(store.root, place.parent / row["path"], told[0])
+    assert all(files_with(store.root, text) for text in told)
+    content = forget(store, "document", row["file"])
+    (pack,) = content["packs"]
+    assert pack["before"] == before and pack["after"] == store.named("packs", "notes")["ref"] != before
+    assert content["searched"]["found"] == [] and content["searched"]["pieces"] >= 3
+    assert [files_with(store.root, text) for text in told] == [[]] * len(told)
+    assert not any(path.exists() for path in planted)
+    assert {name.split("/")[0] for name in files_with(store.root, row["file"])} <= {"ledger.db", "receipts"}
+    assert (place.parent / row["path"]).exists() and pending(store.root) == []
+    assert verify(store) == [] and targets.pack_faults("notes", store)[0] == []
+    assert not store.has(before) and Ledger(store.root / "ledger.db").verify() is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("split", ["test", "train"])
+def test_the_bytes_are_those_of_a_build_that_never_saw_it(again, split):
+    place, store = again
+    row = one_of(store, split)
+    (pack,) = forget(store, "document", row["file"])["packs"]
+    assert never_saw(place, row["path"]) == pack["after"]
+
+
+@pytest.mark.slow
+def test_an_owner_is_forgotten_her_copy_comes_back_and_the_proof_says_so(again):
+    place, store = again
+    shutil.copyfile(place.parent / "hers" / f"letter-{HERS[0]}.md", place.parent / "mine.md")
+    (place.parent / "hers" / "LICENSE").write_text("MIT License\n")
+    make(place, store)
+    found = rests(wanted("owner", "ann  smith", store), store)
+    (pack,) = found.packs
+    assert pack.returning == () or pack.returning  # which of two copies stands for the other is the rule's
+    staying = [d for d in found.documents if d.staying]
+    assert [d.staying[0][0] for d in staying] == ["notes/mine.md"]
+    content = forget(store, "owner", "Ann Smith")
+    assert "after" in content["packs"][0] and content["searched"]["found"] == []
+    assert {r["owner"] for r in rows(store)} == {"me"}
+    kept = next(r for r in rows(store) if r["path"] == "mine.md")
+    assert kept["split"] != "dropped" and store.has(kept["file"])
+    for text in pieces_of(place.parent / "hers" / f"letter-{HERS[1]}.md"):
+        assert files_with(store.root, text) == []
+    assert "Ann" not in json.dumps(content) and "letter" not in json.dumps(content)
+    (proof,) = prove.prove(content, store, silent)["proof"]
+    assert proof["equal"] and proof["differs"] == []
+    assert never_saw(place, *(f"hers/{p.name}" for p in (place.parent / "hers").iterdir())) == proof["here"]
+
+
+@pytest.mark.slow
+def test_a_copy_that_was_left_out_comes_back(again):
+    place, store = again
+    file = place.parent / "note-03.md"
+    (place.parent / "z-longer.md").write_text(file.read_text() + "\n")  # the same text in other bytes
+    make(place, store)
+    stands = next(r for r in rows(store) if r["stands_for"])
+    copy = stands["stands_for"][0]["path"]
+    assert rests(wanted("path", f"notes/{stands['path']}", store), store).packs[0].returning == (copy,)
+    content = forget(store, "path", f"notes/{stands['path']}")
+    assert next(r for r in rows(store) if r["path"] == copy)["split"] != "dropped"
+    assert never_saw(place, stands["path"]) == content["packs"][0]["after"]
+
+
+def test_forgotten_twice_and_lifted(again, capsys):
+    place, store = again
+    row = one_of(store, "test")
+    forget(store, "document", row["file"])
+    found = rests(wanted("document", row["file"], store), store)
+    assert (found.packs, found.earlier, found.copies) == ((), (), ())
+    done = netsuke(store.root, "forget", "--document", row["file"][:12], "--yes")
+    assert done.returncode == 0 and "forgotten since 20" in done.stdout, done.stderr
+    ledger = Ledger(store.root / "ledger.db")
+    with pytest.raises(ConsentError, match="is forgotten since"):
+        ledger.decide_standing("document", row["file"], "in", "", "me")
+    ledger.decide_standing("document", row["file"], "cleared", "", "me")
+    data = loop.documents(recipe.load(place, loop.SECTIONS), place, store, loop.Local(store))
+    assert row["path"] in store.path(data["documents.jsonl"]).read_text()
+
+
+# -- what is not made again --------------------------------------------------------------------------------
+@pytest.mark.parametrize("why", ["gates", "recipe", "too little"])
+def test_a_pack_that_cannot_be_made_again_is_withdrawn_and_its_bytes_are_gone(again, why):
+    place, store = again
+    row, before = one_of(store, "test"), store.named("packs", "notes")["ref"]
+    kind, value = "document", row["file"]
+    if why == "gates":
+        place.write_text(place.read_text() + "\n[gates]\ndomain = -0.99\n")
+    elif why == "recipe":
+        place.unlink()
+        (store.root / "odd.txt").write_text(pieces_of(place.parent / row["path"])[0] * 3)
+    else:
+        kind, value = "owner", "me"
+        for number in HERS:
+            (place.parent / "hers" / f"letter-{number}.md").unlink()
+    content = forget(store, kind, value)
+    (pack,) = content["packs"]
+    told = {"gates": "held-out documents", "recipe": "its recipe is gone", "too little": "no file to read"}[why]
+    assert told in pack["withdrawn"] and "after" not in pack
+    assert store.names("packs") == [] and Shipped(store).names() == [] and not store.has(before)
+    left = ["odd.txt"] if why == "recipe" else []  # no file of ours: it is named, and stays
+    assert content["searched"]["found"] == left
+    (store.root / "odd.txt").unlink(missing_ok=True)
+    for text in pieces_of(place.parent / row["path"]):
+        assert files_with(store.root, text) == []
+
+
+@pytest.mark.slow
+def test_another_model_that_never_had_it_stays_as_it_is(again):
+    place, store = again
+    row = one_of(store, "test")
+    other = place.parent.parent / "other" / "netsuke.toml"
+    shutil.copytree(place.parent, other.parent)
+    (other.parent / row["path"]).write_text(document(77))
+    other.write_text(other.read_text().replace('name = "notes"', 'name = "other"'))
+    make(other, store)
+    before = store.named("packs", "other")
+    content = forget(store, "path", f"notes/{row['path']}")
+    assert [pack["name"] for pack in content["packs"]] == ["notes"]
+    assert store.named("packs", "other") == before and verify(store) == []
+    assert all(line.cached for line in foretold.plan(recipe.load(other, loop.SECTIONS), other, store))
+
+
+# -- bad input ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--owner", "Ann Smth"), "did you mean 'Ann Smith'?"),
+        (("--path", "notes/nothing"), "no document lies at"),
+        (("--document", "0" * 64), "no document has the hash"),
+        (("--document", "xyz"), "not a hash"),
+        (("--source", "notes:7"), "notes has no source '7'"),
+        (("--source", "nots:0"), "no folder, recipe or model 'nots'"),
+        (("--owner", "Ann Smith"), "add --yes"),
+        (("--owner", "a", "--path", "b"), "give one of"),
+        (("--prove", "2026"), "no receipt '2026'"),
+    ],
+)
+def test_what_is_typed_wrong_is_named_and_nothing_is_lost(made, words, told, capsys, monkeypatch):
+    import sys
+
+    from netsuke.cli import main
+
+    monkeypatch.setenv("NETSUKE_HOME", str(made / "home"))
+    monkeypatch.setattr(sys, "argv", ["netsuke", "forget", *words])
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code and told in capsys.readouterr().err
+    store = Store(made / "home")
+    assert pending(store.root) == [] and store.names("packs") == ["notes"] and not (store.root / "receipts").exists()
+
+
+def test_a_dry_run_shows_what_rests_on_it_and_changes_nothing(made, capsys, monkeypatch):
+    import sys
+
+    from netsuke.cli import main
+
+    monkeypatch.setenv("NETSUKE_HOME", str(made / "home"))
+    before = {path: path.stat().st_mtime_ns for path in (made / "home").rglob("*") if path.is_file()}
+    for words in (["--json"], []):
+        monkeypatch.setattr(sys, "argv", ["netsuke", "forget", "--source", "notes:1", "--dry-run", *words])
+        main()
+    out = capsys.readouterr().out
+    value, end = json.JSONDecoder().raw_decode(out)
+    assert value["targets"] == [{"scope": "path", "value": "notes/hers"}] and len(value["documents"]) == len(HERS)
+    assert value["packs"][0]["name"] == "notes" and "adapter" in value["packs"][0]["parts"] and value["seconds"] > 0
+    text = out[end:]
+    assert "2 documents to forget" in text and "search index" in text and "are skipped from now on" in text
+    changed = {p for p, at in before.items() if p.stat().st_mtime_ns != at}
+    assert {p.name.split("-")[0] for p in changed} <= {"ledger.db"}
+
+
+# -- receipts ----------------------------------------------------------------------------------------------
+def test_a_pack_that_was_handed_out_is_told_by_the_receipt(again, tmp_path, monkeypatch):
+    place, store = again
+    row = one_of(store, "train")
+    away = tmp_path / "away"
+    shutil.copytree(store.path(store.named("packs", "notes")["ref"]), away)
+    place.unlink()  # so that nothing is made again: this test is about the receipt
+    content = forget(store, "document", row["file"])
+    file = store.root / "receipts" / f"{content['id']}.json"
+    assert receipt.withdrawn(away, file, store.root, None).startswith("withdrawn: asked")
+    assert receipt.withdrawn(away / "model.gguf", file, store.root, None)
+    (tmp_path / "all.json").write_bytes(receipt.revocations(store))
+    assert receipt.withdrawn(away, tmp_path / "all.json", store.root, None)
+    stranger = Store(tmp_path / "stranger")
+    with pytest.raises(StoreError, match="not by your key"):
+        receipt.withdrawn(away, file, stranger.root, None)
+    public = store.root / "keys" / "signing.pub.pem"
+    assert receipt.withdrawn(away, file, stranger.root, public)
+    done = netsuke(stranger.root, "verify", str(away), "--revoked", str(file), "--key", str(public))
+    assert done.returncode == 6 and "withdrawn: asked" in done.stdout, done.stderr
+    changed = json.loads(file.read_text())
+    changed["content"]["packs"] = []
+    file.write_text(json.dumps(changed))
+    with pytest.raises(StoreError, match="not as it was signed"):
+        receipt.withdrawn(away, file, store.root, None)
+    (away / "card.md").write_text("other")
+    (away / "model.gguf").write_bytes(b"other")
+    assert receipt.withdrawn(away, tmp_path / "all.json", store.root, None) is None
+
+
+# -- ended anywhere ----------------------------------------------------------------------------------------
+class Killed(BaseException):
+    """What stands for the end of the program here."""
+
+
+class Ends:
+    """Counts what changes the home while something is forgotten, and ends the program at one of these moments."""
+
+    def __init__(self, at):
+        self.at, self.count = at, 0
+
+    def strike(self):
+        self.count += 1
+        if self.count == self.at:
+            raise Killed
+
+    def around(self, function):
+        def call(*args, **kwargs):
+            self.strike()
+            done = function(*args, **kwargs)
+            self.strike()
+            return done
+
+        return call
+
+    def patch(self, patch):
+        for owner, name in ((journal.Journal, "save"), (journal.Journal, "end"), (Store, "unname"), (Store, "name"),
+                            (Ledger, "decide_standing"), (receipt, "write"), (erase, "_tidy")):  # fmt: skip
+            patch.setattr(owner, name, self.around(getattr(owner, name)))
+        real = erase._delete
+
+        def some(paths):
+            paths = list(paths)
+            real(paths[: len(paths) // 2])
+            self.strike()
+            real(paths)
+
+        patch.setattr(erase, "_delete", some)
+
+
+def is_safe(store, before):
+    """Once the ledger has its row, the old pack has no name."""
+    standing = Ledger(store.root / "ledger.db").standing().forgotten
+    if standing.rows:
+        assert Shipped(store).stamp("notes") != before
+    if not pending(store.root):
+        assert Shipped(store).stamp("notes") == before or not store.has(before)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(230)
+@pytest.mark.parametrize("rebuilt", [False, True])
+def test_ended_at_any_moment_it_is_pending_or_done_and_the_next_command_finishes_it(made, tmp_path, rebuilt):
+    texts, seen = [], 0
+    for at in range(1, 60, 3 if rebuilt else 1):
+        place, store = copied(made, tmp_path / f"{at}")
+        row, before = one_of(store, "test"), store.named("packs", "notes")["ref"]
+        texts = texts or pieces_of(place.parent / row["path"])
+        if not rebuilt:
+            place.unlink()
+        with pytest.MonkeyPatch.context() as patch:
+            ends = Ends(at)
+            ends.patch(patch)
+            try:
+                forget(store, "document", row["file"])
+            except Killed:
+                pass
+            else:
+                break
+        is_safe(store, before)
+        begun = bool(pending(store.root))
+        run.finish(store, silent)
+        if not begun and not [*(store.root / "receipts").glob("*.json")]:  # it ended before anything was written
+            assert store.named("packs", "notes")["ref"] == before
+            continue
+        seen += 1
+        after = (store.named("packs", "notes") or {"ref": None})["ref"]
+        assert after != before and bool(after) == rebuilt and not store.has(before) and pending(store.root) == []
+        assert [files_with(store.root, text) for text in texts] == [[]] * len(texts)
+        assert verify(store) == [] and [*receipt.every(store)][0]["searched"]["found"] == []
+        shutil.rmtree(tmp_path / f"{at}")
+    assert seen > (6 if rebuilt else 16)
+
+
+KILL = """
+import os, signal
+from netsuke.forget import run
+stages = list(run.STAGES)
+def last(work):
+    os.kill(os.getpid(), signal.SIGKILL)
+run.STAGES = (*stages[:{after}], last)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_killed_between_stages_nothing_old_is_served_and_the_next_command_finishes(made, tmp_path, after):
+    place, store = copied(made, tmp_path / "copy")
+    row, before = one_of(store, "test"), store.named("packs", "notes")["ref"]
+    words = ("forget", "--document", row["file"], "--yes", "--reason", "she asked", "--by", "me")
+    done = netsuke(store.root, *words, prelude=KILL.format(after=after))
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert pending(store.root)
+    assert after == 0 or Shipped(store).stamp("notes") != before
+    told = netsuke(store.root, "list")
+    assert "a withdrawal is pending since 20" in told.stderr
+    done = netsuke(store.root, "forget", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["packs"][0]["before"] == before
+    is_safe(store, before)
+    assert "nothing is pending" in netsuke(store.root, "forget").stdout
+
+
+def test_what_a_journal_says_survives_the_disk(tmp_path):
+    begun = journal.begun("owner", (), "because", "me", True)
+    begun.packs = [journal.Affected("notes", "a", "b", "c", ["d"], ["e"])]
+    begun.save(tmp_path)
+    assert journal.read(tmp_path, begun.id) == begun and pending(tmp_path) == [begun.id]
+    (tmp_path / "forgetting" / f"{begun.id}.json").write_text("{")
+    with pytest.raises(StoreError, match="cannot be read"):
+        journal.read(tmp_path, begun.id)
+    begun.end(tmp_path)
+    assert pending(tmp_path) == []
+
+
+
+
+def test_what_was_combined_is_made_again_behind_its_parents():
+    orders = {"both": ["ann", "bob"], "all": ["both", "cy"], "bob": [], "ann": [], "other": ["gone"]}
+    made = [journal.Affected(name, "", "", "", order) for name, order in orders.items()]
+    assert [pack.name for pack in run.parents_first(made)] == ["bob", "ann", "other", "both", "all"]

@@ -1,0 +1,131 @@
+"""What a scope is about, which files of the sources that is, and that a copy without them is gathered alike."""
+
+import os
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from material import document
+
+from netsuke import loop
+from netsuke import recipe as recipes
+from netsuke.curate.gather import gather
+from netsuke.documents import read_rows
+from netsuke.errors import ConsentError
+from netsuke.forget import prove
+from netsuke.forget.scope import Target, Wanted
+from netsuke.ledger import Entry, Ledger, Row
+from netsuke.nouns import Source
+from netsuke.step import Local
+from netsuke.store import Store, hash_file
+
+NAMES = ("Ann", "ann ", "Bob", "me")
+PATHS = ("notes/a.md", "notes/hers/a.md", "notes/hers/b[1].md", "other/a.md")
+GLOBS = ("notes", "notes/hers", "notes/**/a.md", "notes/hers/b[[]1].md", "*/a.md", "other/**")
+HASHES = ("a" * 64, "b" * 64)
+TARGETS = st.one_of(
+    st.builds(Target, st.just("owner"), st.sampled_from(NAMES)),
+    st.builds(Target, st.just("path"), st.sampled_from(GLOBS)),
+    st.builds(Target, st.just("document"), st.sampled_from(HASHES)),
+)
+DOCUMENTS = st.tuples(st.sampled_from(NAMES), st.sampled_from(PATHS), st.sampled_from(HASHES))
+
+
+@given(st.lists(TARGETS, max_size=3), DOCUMENTS)
+def test_what_is_shown_is_what_the_ledger_will_keep_out(targets, one):
+    owner, path, content = one
+    asked = Wanted(tuple(targets), ())
+    taken = asked.takes(owner, path, content)
+    assert taken == (asked.standing.of(owner, path, content).decision == "out")
+    assert taken == (asked.standing.forgotten.of(owner, path, content).decision is not None)
+
+
+@given(st.lists(TARGETS, min_size=1, max_size=2), st.lists(DOCUMENTS, max_size=6))
+def test_every_document_that_a_scope_takes_is_listed_and_no_other(targets, documents):
+    rows = tuple(Row(content, path, 0, owner, "", "in", "") for owner, path, content in documents)
+    asked = Wanted(tuple(targets), rows)
+    taken = {(content, path, owner) for owner, path, content in documents if asked.takes(owner, path, content)}
+    assert {(content, *place) for content, places in asked.documents().items() for place in places} == taken
+    for owner, path, content in documents:
+        row = {"owner": owner, "source": 0, "file": content, "path": path.partition("/")[2]}
+        if asked.takes(owner, path, content):
+            assert asked.takes_gathered(row, {path.partition("/")[0]})
+
+
+def test_a_forgotten_one_needs_clearing_first(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.db")
+    ledger.record([Entry("a" * 64, "notes/a.md", 0, "Ann", "MIT", "in", "")])
+    ledger.decide_standing("owner", "Ann", "out", "no", "me")
+    ledger.decide_standing("owner", "Ann", "forgotten", "she asked", "me")
+    for word in ("in", "out"):
+        with pytest.raises(ConsentError, match="is forgotten since") as caught:
+            ledger.decide_standing("owner", "ANN", word, "", "me")
+        assert "consent clear --owner" in caught.value.hint
+    ledger.decide_standing("document", "a" * 64, "in", "", "me")
+    stand = ledger.standing().of("ann", "notes/a.md", "a" * 64)
+    assert stand.decision == "out" and stand.reason == "It is forgotten, says me: she asked."
+    ledger.decide_standing("owner", "Ann", "cleared", "", "me")
+    assert ledger.standing().of("ann", "notes/a.md", "a" * 64).decision == "in"
+    assert ledger.standing().forgotten.rows == () and ledger.verify() is None
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Sources inside and beside each other, links, a licence, a file that is too large, one that is hidden."""
+    place = tmp_path / "room" / "messy"
+    for name in ("", "hers", "hers/deep", "../theirs"):
+        (place / name).mkdir(parents=True, exist_ok=True)
+    for number in range(4):
+        (place / f"{number}.md").write_text(document(number))
+    (place / "hers" / "a.md").write_text(document(10))
+    (place / "hers" / "deep" / "b.md").write_text(document(11))
+    (place / "copy.md").write_text(document(10))
+    (place / "link.md").symlink_to("0.md")
+    (place / ".hidden.md").write_text(document(12))
+    (place / "big.md").write_bytes(b"word " * 300_000)
+    (place.parent / "theirs" / "LICENSE").write_text("SPDX-License-Identifier: CC-BY-4.0\n")
+    (place.parent / "theirs" / "c.md").write_text(document(13))
+    (place.parent / "book.txt").write_text(document(14))
+    (place.parent / "unrelated.txt").write_text(document(15))
+    return place
+
+
+SOURCES = (Source("."), Source("hers", owner="Ann", consent="in"), Source("hers/deep", owner="Bob", consent="in"),
+           Source("../theirs", owner="them"), Source("../book.txt"))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("scope", "value", "gone"),
+    [
+        ("owner", "ann", {"a.md"}),
+        ("owner", "Bob", {"b.md"}),
+        ("owner", "them", {"LICENSE", "c.md"}),
+        ("path", "notes/theirs/LICENSE", {"LICENSE"}),
+        ("path", "notes/0.md", {"0.md", "link.md"}),
+        ("path", "notes/book.txt", {"book.txt"}),
+        ("document", "hers/a.md", {"a.md", "copy.md"}),
+        ("document", "big.md", {"big.md"}),
+    ],
+)
+def test_a_copy_without_the_forgotten_is_gathered_alike(folder, store, tmp_path, scope, value, gone):
+    wanted = replace(recipes.fresh("notes", loop.SECTIONS), sources=SOURCES)
+    wanted = replace(wanted, params=wanted.params | {"curate": replace(wanted.params["curate"], max_mb=1.0)})
+    place = folder / "netsuke.toml"
+    recipes.save(wanted, place)
+    before = loop.documents(wanted, place, store, Local(store))
+    ledger = Ledger(store.root / "ledger.db")
+    value = hash_file(folder / value) if scope == "document" else value
+    ledger.decide_standing(scope, value, "forgotten", "", "me")
+    files = gather(wanted, place, store, Local(store))
+    after = loop.documents(wanted, place, store, Local(store))
+
+    def paths(data):
+        return [row["path"] for row in read_rows(store.path(data["documents.jsonl"]))]
+
+    assert set(paths(before)) - set(paths(after)) == gone
+    copied, where = prove.copied(wanted, place, ledger.standing(), tmp_path / "proof", store)
+    fresh = Store(tmp_path / "fresh")
+    assert gather(copied, where, fresh, Local(fresh)) == files
+    names = {name for _, _, found in os.walk(tmp_path / "proof") for name in found}
+    assert not gone & names - {"unrelated.txt"} and ".hidden.md" in names

@@ -1,0 +1,70 @@
+"""A folder of two owners, made once on a tiny base, and copies of all that to forget in."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+from material import document, write_material
+
+from netsuke import loop, recipe
+from netsuke.forget import journal, run
+from netsuke.forget.scope import wanted
+from netsuke.store import Store
+
+SAID = '\n[[sources]]\npath = "hers"\nowner = "Ann Smith"\nconsent = "in"\n'
+HERS = (40, 41)  # her documents' numbers; 40 has a copy among our own
+
+
+def silent(title, progress):
+    """A watch that says nothing."""
+
+
+def write(room: Path) -> Path:
+    """Fourteen documents of our own, two of hers, and a copy of one of hers; the recipe's place."""
+    place = write_material(room / "notes")
+    (room / "notes" / "hers").mkdir()
+    for number in HERS:
+        (room / "notes" / "hers" / f"letter-{number}.md").write_text(document(number))
+    place.write_text(place.read_text() + SAID)
+    return place
+
+
+def make(place: Path, store: Store) -> str:
+    """Ref of the pack."""
+    return str(loop.make(recipe.load(place, loop.SECTIONS), place, store, silent).pack.ref)
+
+
+def copied(room: Path, target: Path) -> tuple[Path, Store]:
+    """(recipe, home) of a copy; its paths are those of the copy."""
+    shutil.copytree(room, target, symlinks=True, dirs_exist_ok=True)
+    place, store = target / "notes" / "netsuke.toml", Store(target / "home")
+    place.write_text(place.read_text().replace(str(room), str(target)))
+    for name in store.names("packs"):
+        record = store.named("packs", name)
+        store.name("packs", name, record | {"recipe": record["recipe"].replace(str(room), str(target))})
+    return place, store
+
+
+def forget(store: Store, kind: str, value: str, **more):
+    """What the receipt says."""
+    found = wanted(kind, value, store)
+    return run.forget(journal.begun(kind, found.targets, "asked", "me", False), store, silent)
+
+
+def files_with(home: Path, text: str) -> list[str]:
+    """The files of a home in which a text stands, in SQLite too, however it is written."""
+    forms = {text.encode(), text.encode("unicode_escape")}
+    found = [p for p in home.rglob("*") if p.is_file() and any(form in p.read_bytes() for form in forms)]
+    for path in [p for p in home.rglob("*") if p.is_file() and p.read_bytes()[:6] == b"SQLite"]:
+        with sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True) as database:
+            if text in "\n".join(database.iterdump()):
+                found.append(path)
+    return sorted({path.relative_to(home).as_posix() for path in found})
+
+
+def pieces_of(file: Path) -> list[str]:
+    """Pieces of a document, from its sentences."""
+    lines = [line for line in file.read_text().split("\n") if len(line) > 60]
+    return [line[10:60] for line in lines[1::3]]

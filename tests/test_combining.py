@@ -1,0 +1,239 @@
+"""Several models as one: what may be combined, what it rests on, and that it can be made again."""
+
+import dataclasses
+import json
+import shutil
+
+import pytest
+from material import document, netsuke
+from test_units import write_owners
+from tiny import tiny_gguf
+
+from netsuke import combining, loop, recipe, targets
+from netsuke.errors import ConsentError, NetsukeError, RecipeError, StoreError
+from netsuke.ledger import Ledger
+from netsuke.reachability import downstream, gc
+from netsuke.step import Local
+from netsuke.store import Store, hash_file
+
+WANTED = combining.Wanted("both", ("one", "two"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"parents": ("one",)}, "two models at least"),
+        ({"parents": ("one", "one")}, "'one' is named twice"),
+        ({"name": "one"}, "made from itself"),
+        ({"name": "../x"}, "cannot be a model's name"),
+        ({"weights": (1.0,)}, "1 weights for 2 models"),
+        ({"weights": (0.0, 0.0)}, "all weights are zero"),
+        ({"weights": (1.0, -1.0)}, "more than zero"),
+        ({"method": "slerp", "parents": ("a", "b", "c")}, "there are 3"),
+        ({"density": 0.0}, "between 0 and 1"),
+    ],
+)
+def test_what_cannot_be_meant_is_named(changes, message):
+    with pytest.raises(RecipeError, match=message):
+        combining.checked(dataclasses.replace(WANTED, **changes))
+
+
+def test_a_combination_is_a_small_file_that_is_read_strictly(tmp_path):
+    wanted = dataclasses.replace(WANTED, weights=(0.7, 0.3), method="ties", mb=12.5, search=True)
+    combining.save(wanted, tmp_path / "x" / combining.FILE)
+    assert combining.of_file(tmp_path / "x" / combining.FILE) == wanted
+    path = tmp_path / "x" / combining.FILE
+    path.write_text(path.read_text().replace("density", "densty"))
+    with pytest.raises(RecipeError, match="unknown key 'combine.densty'") as caught:
+        combining.of_file(path)
+    assert caught.value.hint == "did you mean 'density'?"
+
+
+def test_models_that_are_not_here_are_named(store):
+    with pytest.raises(StoreError, match="no model 'one'"):
+        combining.make(WANTED, store, lambda title, progress: None)
+
+
+class Carved(dict):
+    """What was carved: its files by name, and the body's folder."""
+
+    def folder(self, name):
+        return self[name]
+
+
+class Known:
+    """A model of which only the base and the body are known."""
+
+    def __init__(self, name, base="b", words="w", body="m"):
+        self.name, self.content = name, {"base": {"sha256": base, "name": f"base {base}"}}
+        self.carved = Carved({"vocabulary.json": words, "model": body})
+
+    def made(self, step):
+        assert step == "carve"
+        return self.carved
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"base": "c"}, "one and two were carved from different bases: base b and base c"),
+        ({"words": "x", "body": "n"}, "one and two keep different words of their base"),
+        ({"body": "n"}, "one and two have different bodies"),
+    ],
+)
+def test_models_of_other_bodies_are_named(other, message):
+    combining.require_one_body([Known("one"), Known("two")])
+    with pytest.raises(RecipeError, match=message):
+        combining.require_one_body([Known("one"), Known("two", **other)])
+
+
+# -- whole combinations ----------------------------------------------------------------------------------
+def make(place, store, **changes):
+    wanted = dataclasses.replace(recipe.load(place, loop.SECTIONS), **changes)
+    return loop.make(wanted, place, store, lambda title, progress: None)
+
+
+def combined(store, **changes):
+    """(outcome, titles of the steps that ran)."""
+    ran = []
+
+    class Told(Local):
+        def _work(self, step, key, params, inputs, title):
+            ran.append(title)
+            return super()._work(step, key, params, inputs, title)
+
+    wanted = dataclasses.replace(WANTED, **changes)
+    return combining.make(wanted, store, lambda title, progress: None, executor=Told), ran
+
+
+def write_one(folder, name, first, base, owner="me", licence="unknown"):
+    """A recipe and its documents; the body keeps all words, so that others have the same."""
+    folder.mkdir()
+    for number in range(first, first + 12):
+        (folder / f"note-{number:03}.md").write_text(document(number))
+    (folder / "netsuke.toml").write_text(
+        f'name = "{name}"\nbase = "{base}"\nminutes = 0.05\n[[sources]]\npath = "."\nowner = "{owner}"\n'
+        f'licence = "{licence}"\nconsent = "in"\n[curate]\ntest = 0.25\nvalid = 0.15\n[tune]\nmax_epochs = 1.5\n'
+        '[carve]\nwords = "all"\n'
+    )
+    return folder / "netsuke.toml"
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """Two models of one body, and what they were combined to."""
+    room = tmp_path_factory.mktemp("combining")
+    tiny_gguf(room / "tiny.gguf")
+    store = Store(room / "home")
+    make(write_one(room / "one", "one", 0, room / "tiny.gguf"), store)
+    make(write_one(room / "two", "two", 40, room / "tiny.gguf", "Bea", "CC-BY-SA-4.0"), store)
+    outcome, ran = combined(store, search=True)
+    return room, outcome, ran
+
+
+@pytest.fixture
+def again(first, tmp_path):
+    room, _, _ = first
+    shutil.copytree(room / "home", tmp_path / "home", symlinks=True)
+    return Store(tmp_path / "home")
+
+
+@pytest.mark.slow
+def test_two_models_become_a_checked_pack_with_both_their_documents(first):
+    room, outcome, ran = first
+    store = Store(room / "home")
+    assert {"unite", "weigh", "join", "quantise", "check", "pack"} <= set(ran)
+    assert not {"carve", "tune", "unpack", "curate"} & set(ran)
+    files = store.tree(outcome.pack.ref)
+    rows = [json.loads(row) for row in store.path(files["ledger.jsonl"]).read_text().splitlines()]
+    assert {row["owner"] for row in rows} == {"me", "Bea"} and len(rows) == 24
+    assert "Models of one body were combined (linear)" in store.path(files["report.md"]).read_text()
+    record = store.named("packs", "both")
+    assert {row["name"] for row in record["combined"]["parents"]} == {"one", "two"}
+    assert all(row["weight"] > 0 for row in record["combined"]["weights"])
+    measures = {row["name"]: row for row in loop.report_of(store, outcome)["measures"]}
+    assert measures["domain"]["change"] < -0.01
+    gc(store)
+    assert combined(Store(room / "home"), search=True)[1] == []
+
+
+@pytest.mark.slow
+def test_order_changes_nothing_and_the_name_stands_for_the_file(again):
+    pack = again.named("packs", "both")["ref"]
+    outcome, ran = combined(again, parents=("two", "one"), search=True)
+    assert ran == [] and outcome.pack.ref == pack
+    assert all(line.cached for line in combining.plan(combining.known("both", again), again))
+    assert combining.known("one", again) is None
+    with pytest.raises(RecipeError, match="both was combined from"):
+        targets.find_recipe("both", again)
+    done = netsuke(again.root, "plan", "both", "--json")
+    assert done.returncode == 0 and all(step["cached"] for step in json.loads(done.stdout)["steps"])
+    done = netsuke(again.root, "make", "both", "--mb", "3")
+    assert done.returncode == 2 and "was combined, and has no such dials" in done.stderr
+
+
+@pytest.mark.slow
+def test_it_rests_on_the_documents_of_both_and_a_no_stops_it(first, again):
+    room, _, _ = first
+    document = room / "two" / "note-041.md"
+    assert downstream(again, hash_file(document))[1] == ["both", "two"]
+    Ledger(again.root / "ledger.db").decide_standing("document", hash_file(document), "out", "", "Bea")
+    with pytest.raises(ConsentError, match=r"two rests on two/note-041\.md, which may not be used") as caught:
+        combined(again)
+    assert caught.value.hint == "make it again first: netsuke make two"
+    assert again.named("packs", "both")["ref"]
+
+
+@pytest.mark.slow
+def test_other_bases_and_licences_that_exclude_each_other_are_named(first, again):
+    room, _, _ = first
+    base = room / "tiny.gguf"
+    tiny_gguf(room / "other.gguf", seed=1)
+    make(write_one(room / "few", "few", 80, room / "other.gguf"), again)
+    with pytest.raises(RecipeError, match="(one and few|few and one) were carved from different bases"):
+        combined(again, parents=("one", "few"))
+    make(write_one(room / "gpl", "gpl", 120, base, "Gus", "GPL-2.0-only"), again)
+    with pytest.raises(ConsentError, match="CC-BY-SA-4.0 of two and GPL-2.0-only of gpl exclude each other"):
+        combined(again, name="three", parents=("two", "gpl"))
+    with pytest.raises(RecipeError, match="a model named 'one' was made from"):
+        combined(again, name="one", parents=("two", "few"))
+    assert issubclass(ConsentError, NetsukeError)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["task", "ties"])
+def test_a_combination_can_be_combined_again_and_so_can_models_of_several_owners(first, tmp_path, method):
+    room = tmp_path / "owners"
+    room.mkdir()
+    place = write_owners(room, owners=("me", "Carlo"))
+    store = Store(tmp_path / "home")
+    text = place.read_text() + '[carve]\nwords = "all"\n'
+    place.write_text(text)
+    make(place, store)
+    make(write_one(room / "two", "two", 40, room / "tiny.gguf"), store)
+    outcome, _ = combined(store, parents=("notes", "two"), method=method, weights=(0.5, 0.5))
+    assert outcome.pack.ref
+    make(write_one(room / "three", "three", 160, room / "tiny.gguf"), store)
+    whole, _ = combined(store, name="all", parents=("both", "three"))
+    rows = store.path(store.tree(whole.pack.ref)["ledger.jsonl"]).read_text().splitlines()
+    assert len(rows) == 18 + 12 + 12
+    assert {row.get("of") for row in combining.parent_of("all", store).rows} == {"notes", "two", "three"}
+
+
+@pytest.mark.slow
+def test_what_a_parent_forgets_the_combination_forgets_too(first, again):
+    from netsuke.forget import journal, run
+    from netsuke.forget.scope import wanted
+    from netsuke.studio import shelf
+
+    store = again
+    before = {name: store.named("packs", name)["ref"] for name in ("one", "two", "both")}
+    row = next(row for row in shelf.find("two", store).rows("documents.jsonl") if row["split"] == "test")
+    begun = journal.begun("document", wanted("document", row["file"], store).targets, "asked", "me", False)
+    content = run.forget(begun, store, lambda title, progress: None)
+    assert [pack["name"] for pack in content["packs"]] == ["both", "two"] and content["searched"]["found"] == []
+    assert all("after" in pack for pack in content["packs"]), content["packs"]
+    assert store.named("packs", "one")["ref"] == before["one"] and not store.has(before["both"])
+    assert row["file"] not in {row["file"] for row in shelf.find("both", store).rows("documents.jsonl")}
+    assert {parent["ref"] for parent in store.named("packs", "both")["combined"]["parents"]} == {
+        before["one"], store.named("packs", "two")["ref"]}  # fmt: skip
