@@ -7,6 +7,7 @@ import inspect
 import random
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 PIECE = 1000  # characters
 HELD = {"strings": 3, "types": 2, "classes": 2, "debugger": 2, "code": 0}  # pieces of each in valid, and in test
