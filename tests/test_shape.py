@@ -14,7 +14,7 @@ HOUSE = stamp.SOURCE
 FILES = sorted(HOUSE.rglob("*.py"))
 ROOMS = sorted(p.name for p in HOUSE.iterdir() if p.is_dir() and any(p.glob("*.py")))
 STEPS = {"bases", "curate", "render", "carve", "tune", "combine", "answer", "check", "index", "pack", "export",
-         "serve", "watch"}  # fmt: skip
+         "serve", "value", "watch"}  # fmt: skip
 KNOWING = {
     "engines",
     "readers",
@@ -24,13 +24,14 @@ KNOWING = {
 }  # what steps know of models, formats, rights, people's data
 FRONT = {  # they may import anything
     "__main__", "cli", "combining", "foretold", "forget", "many", "show", "studio", "talk", "targets", "tending",
-    "tools", "watching",
+    "tools", "watching", "worth",
 }  # fmt: skip
 LOOP = {"loop", "outcome"}  # the loop, and what it comes to
 ROOT = {p.stem for p in HOUSE.glob("*.py")} - FRONT - LOOP
 HEAVY = {"torch", "transformers", "tokenizers", "safetensors", "gguf", "libgguf", "xllamacpp", "peft"}
 HEAVY_IN = {"engines": HEAVY, "tune": {"torch", "tokenizers", "transformers"},
-            "carve": {"torch", "tokenizers", "transformers"}, "combine": {"torch"}}  # fmt: skip
+            "carve": {"torch", "tokenizers", "transformers"}, "combine": {"torch"},
+            "value": {"torch"}}  # fmt: skip
 LATE = HEAVY | {"ray", "c2pa", "license_expression", "phonenumbers", "py3langid", "detect_secrets", "rensa", "stdnum",
                 "numpy", "httpx", "jinja2", "starlette", "uvicorn", "kreuzberg", "pypdf", "tomlkit", "sqlite3",
                 "netsuke.engines"}  # fmt: skip

@@ -128,13 +128,14 @@ def _verbs() -> list[click.Command]:
         searching,
         serving,
         using,
+        valuing,
         watching,
     )
 
     return [
         making.make, making.plan, making.why, curating.curate, carving.carve, combining.combine, looking.list_packs,
         looking.report, looking.adapter, packing.pack, packing.diff, looking.verify, looking.gc, consent.consent,
-        forgetting.forget, fetching.bases, using.chat, using.complete, using.ask, searching.search,
+        forgetting.forget, valuing.value, fetching.bases, using.chat, using.complete, using.ask, searching.search,
         searching.mcp, serving.serve, serving.keys, serving.usage, serving.audit, watching.watch, opening.open_studio,
     ]  # fmt: skip
 

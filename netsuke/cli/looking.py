@@ -91,7 +91,7 @@ def write_page(name: str, folder: Path, store: Store, place: str) -> Path:
         raise StoreError("this pack holds no report.json", where=str(folder), hint="make it again")
     beside: dict[str, Any] = {}
     if record := targets.named_pack(name, store):
-        beside = {"trial": record["trial"], "since": record.get("since", [])}
+        beside = {"trial": record["trial"], "since": record.get("since", []), "value": value_picture(name, store)}
         with contextlib.suppress(NetsukeError):  # the recipe may be gone; the page does without the picture
             wanted, path, _ = targets.find_recipe(name, store)
             beside["frontier"] = frontier_picture(wanted, path, store)
@@ -104,6 +104,14 @@ def write_page(name: str, folder: Path, store: Store, place: str) -> Path:
         why = f"the page could not be written: {error.strerror}"
         raise StoreError(why, where=str(target), hint="name another place") from error
     return target
+
+
+def value_picture(name: str, store: Store) -> str | None:
+    """The picture of what each part of the material was worth, where `netsuke value` has worked it out."""
+    from .. import worth
+
+    ref = worth.latest(name, store)
+    return (store.path(ref) / "value.svg").read_text(encoding="utf-8") if ref else None
 
 
 def frontier_picture(recipe: Recipe, path: Path, store: Store) -> str | None:

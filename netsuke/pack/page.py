@@ -47,15 +47,17 @@ def html(
     """The page of a report.json; without `quoted` it quotes nothing.
 
     `beside`: what is no part of a pack, because it depends on the machine or on what was there before: "trial" (rows of
-    speed and cost), "since" (the last pack of that name), "frontier" (an SVG of sizes and stock presets).
+    speed and cost), "since" (the last pack of that name), "frontier" (an SVG of sizes and stock presets), "value" (an
+    SVG of what the material was worth).
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
     beside = dict(beside or {})
     pictures = {name: Markup(svg) for name, svg in _pictures(report).items()}
-    if frontier := beside.get("frontier"):
-        pictures["frontier"] = Markup(inline(frontier, "frontier", "size against quality"))
+    for name, title in (("frontier", "size against quality"), ("value", "what the material was worth")):
+        if drawn := beside.get(name):
+            pictures[name] = Markup(inline(drawn, name, title))
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page.filters["squeeze"] = lambda text: re.sub(r"\n\s*\n", "\n", text).strip("\n")
     template = page.from_string(TEMPLATE.read_text(encoding="utf-8"))

@@ -45,6 +45,7 @@ def told(model: shelf.Model) -> dict[str, Any]:
                     for row in model.part("quotes.json").get("samples", [])[:3]],
         "memory": trust.memory(report["memory"]) if "memory" in report else [],
         "honesty": trust.honesty(report["honesty"]) if "honesty" in report else [],
+        "worth": worth(valued(model)),
         "before": [_past(when, ref, old, model) for when, ref, old in reversed(before)],
         "course": course(before), "has_report": "report.html" in content["files"],
     }  # fmt: skip
@@ -102,6 +103,22 @@ def frontier(model: shelf.Model) -> list[dict[str, Any]]:
             )
             return rows
     return []
+
+
+def valued(model: shelf.Model) -> dict[str, Any]:
+    """value.json, where `netsuke value` has worked it out for this very model."""
+    from .. import worth
+
+    ref = worth.latest(model.name, model.store)
+    return dict(json.loads((model.store.path(ref) / "value.json").read_bytes())) if ref else {}
+
+
+def worth(content: Mapping[str, Any]) -> str:
+    """What each owner or source gave, and what it was worth."""
+    units = [unit for unit in content.get("units", ()) if unit["shapley"] is not None]
+    points = [(unit["bytes"] / 1e3, unit["shapley"]) for unit in units]
+    line = drawing.Line("worth", points, dots=True, labels=[unit["name"] for unit in units])
+    return drawing.chart(f"what each {content.get('by')} was worth", "kB of text", "bits per byte saved", [line])
 
 
 def sizes(measures: Sequence[Mapping[str, Any]], traced: Sequence[Mapping[str, Any]]) -> str:

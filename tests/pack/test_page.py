@@ -70,7 +70,8 @@ def test_the_page_shows_what_was_measured(report):
     beside = {"trial": [{"name": "prompt base", "value": 100.0, "n": 3},
                         {"name": "prompt ours", "value": 200.0, "n": 3}],
               "since": [{"name": "size", "unit": "bytes", "last": 9e7, "now": 8e7, "change": -0.1}],
-              "frontier": plot.svg([plot.Panel("sizes", "MB", "bits", [plot.Series("one", [(1, 2)])])])}  # fmt: skip
+              "frontier": plot.svg([plot.Panel("sizes", "MB", "bits", [plot.Series("one", [(1, 2)])])]),
+              "value": plot.svg([plot.Panel("worth", "bits", "", [plot.Series("Ann", [(1, 2)])])])}  # fmt: skip
     text = page.html(report, None, beside)
     for words in (
         "learnt here: 3.0%",
@@ -81,6 +82,7 @@ def test_the_page_shows_what_was_measured(report):
         "not measured",
         "Since the last one",
         "sizes",
+        "What each part of the material was worth",
         "general text, bits per byte: +5.0%",
     ):
         assert words in re.sub(r"\s+", " ", text), words

@@ -1,0 +1,130 @@
+"""What the material of a model was worth to it, and a sum of money divided by that."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import RecipeError, StoreError
+from ..terminal import say
+from . import AS_JSON, open_store, result
+
+if TYPE_CHECKING:
+    from ..store import Store
+    from ..value import By
+
+ASK_SECONDS = 60  # work that is longer is asked for
+
+
+@click.command()
+@click.argument("name")
+@click.option("--by", type=click.Choice(["owner", "source"]), default="owner", show_default=True, help="Who is valued.")
+@click.option("--split", nargs=2, metavar="SUM CURRENCY", help="Divide a sum by what each was worth: --split 1000 EUR.")
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), metavar="FILE", help="Write all of it as a table.")
+@click.option("--svg", "svg_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the picture.")
+@click.option("--force", is_flag=True, help="Write over a FILE that is there.")
+@click.option("--yes", is_flag=True, help="Work for longer than a minute without asking.")
+@AS_JSON
+def value(
+    name: str,
+    by: By,
+    split: tuple[str, str] | None,
+    csv_file: Path | None,
+    svg_file: Path | None,
+    force: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Say what each owner (or source) and each document was worth to the model NAME, on valid text."""
+    from ..value import money, tables
+
+    total = money.parse(*split) if split else None
+    for file in (csv_file, svg_file):
+        if file and file.exists() and not force:
+            raise StoreError("there is a file already", where=str(file), hint="name another one, or add --force")
+    store = open_store()
+    content, picture = worked_out(name, by, store, yes, total is not None)
+    divided = tables.divided(content, total) if total else None
+    if csv_file:
+        paid = [row["amount"].replace(",", "") for row in divided["payments"]] if divided else []
+        write(csv_file, tables.as_csv(content, paid, divided["currency"] if divided else ""))
+    if svg_file:
+        write(svg_file, picture)
+    shown = {key: item for key, item in content.items() if key != "resampled"}
+    result({"name": name, **shown, "split": divided}, as_json, lambda: told(name, content, divided))
+
+
+def worked_out(name: str, by: By, store: Store, yes: bool, splits: bool) -> tuple[dict[str, Any], str]:
+    """(value.json, the picture), worked out where it is not there. Raises RecipeError where nobody may be asked."""
+    from .. import show, worth
+    from ..step import Local, Plan
+
+    model = worth.find(name, store)
+    pace, planner = worth.Pace.of(model), Plan(store)
+    with store.lock("gc", exclusive=False), show.Watcher() as watcher:
+        local = Local(store, watcher)
+        parts, units = worth.divided(model, by, local)
+        if len(units) == 1:
+            only = f"all of it is of one {by}, {units[0]['name']}"
+            other = "source" if by == "owner" else "owner"
+            if splits:
+                raise RecipeError(f"{only}: there is nothing to divide", where=name, hint=f"--by {other}")
+            say(f"{only}: leaving it out leaves nothing. --by {other} may tell more")
+        _, seconds = worth.valued(model, by, planner, parts, units, pace)
+        permitted(name, worth.expected(planner.lines, seconds), yes)
+        made, _ = worth.valued(model, by, local, parts, units, pace)
+        content = json.loads(store.path(made["value.json"] or "").read_text())
+        return content, store.path(made["value.svg"] or "").read_text(encoding="utf-8")
+
+
+def permitted(name: str, seconds: float, yes: bool) -> None:
+    """Say how long it will take; ask where that is more than a minute. Raises RecipeError where nobody can answer."""
+    from ..show import duration
+
+    if seconds < 5:
+        return
+    say(f"about {duration(seconds)}: an adapter for each, and every combination of them scored on valid")
+    if seconds <= ASK_SECONDS or yes:
+        return
+    if not sys.stdin.isatty():
+        raise RecipeError("it would take longer than a minute", where=f"netsuke value {name}", hint="add --yes")
+    if not click.confirm("Go on?", err=True):
+        raise click.Abort
+
+
+def told(name: str, content: dict[str, Any], divided: dict[str, Any] | None) -> str:
+    """The tables in 80 columns."""
+    from ..show import grid
+    from ..value import tables
+
+    parts = [grid(tables.units(content), (1, 2, 3, 5)), "\n".join(wrapped(tables.sentences(content)))]
+    rows = tables.documents(content)
+    if len(rows) > 1:
+        parts.append(grid(rows, (2, 3, 4, 5)))
+    parts.append("\n".join(wrapped(tables.rights(content))))
+    if divided:
+        rule = "\n".join(wrapped([f"The rule: {divided['rule']}."]))
+        parts.append(f"{grid(tables.payments(divided), (1,))}\n{rule}")
+    return "\n\n".join(parts)
+
+
+def wrapped(lines: list[str]) -> list[str]:
+    """Sentences in lines of 80 columns."""
+    import textwrap
+
+    return [part for line in lines for part in textwrap.wrap(line, 80)]
+
+
+def write(file: Path, text: str) -> None:
+    """Write a file, and say so. Raises StoreError."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        what = f"it could not be written: {error.strerror}"
+        raise StoreError(what, where=str(file), hint="name another place") from error
+    say(f"written to {file}")

@@ -1,0 +1,75 @@
+"""What each document does for the valid text, beside what loss and BM25 alone would say of it.
+
+The in-run Shapley value of a text is, to first order, the product of its gradient with that of the valid text, summed
+over the steps (arXiv 2406.11011). Such a product reads the same from either side: what a step on the text does for the
+valid text, a step on the valid text does for the text (the mirrored influence hypothesis, arXiv 2402.08922). So one
+adapter learns the valid text, in the steps and with the optimiser of the training itself, and each document is scored
+without it and with it: two forward passes over the documents, whatever their number, and no gradient a document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..documents import Lesson, read_texts
+from ..engines import hf
+from ..step import Progress
+from . import Looking
+from .game import Mixture
+from .likeness import bm25
+
+SHORTEST = 400  # bytes of a document that are read at least
+
+
+def documents(
+    params: Looking, model: Path, mirror: Path, units: Sequence[Mapping[str, Any]], train: Path, valid: Path
+) -> Generator[Progress, None, list[dict[str, Any]]]:
+    """Yields progress; returns a row for each piece of each unit: {"row", "influence", "loss", "bm25", "read"}.
+
+    `influence`: bits that the valid text's adapter saves on it; `loss`: bits per byte without; `read`: share looked at.
+    """
+    texts = read_texts(train)
+    rows = [piece["row"] for unit in units for piece in unit["pieces"]]
+    share = params.document_bytes / max(1, sum(len(texts[row].encode()) for row in rows))
+    fronts = [front(texts[row], share) for row in rows]
+    opened, mixture, scored = hf.open_texts(model, fronts, answers=True), Mixture(model, [mirror]), []
+    for part, scale in enumerate((0.0, params.scale)):
+        mixture.set([scale])
+        found: list[hf.Score] = yield from scores(mixture.model, opened, 0.02 + 0.47 * part)
+        scored.append([score.bits for score in found])
+    yield Progress(0.97, "BM25")
+    likeness = bm25([str(texts[row]) for row in rows], read_texts(valid))
+    return [
+        {"row": row, "influence": (before - after) / read, "loss": before / one.bytes, "bm25": like, "read": read}
+        for row, before, after, like, read, one in zip(
+            rows, *scored, likeness, map(read_share, fronts, [texts[row] for row in rows]), opened, strict=True
+        )
+    ]
+
+
+def scores(model: hf.Network, texts: Sequence[hf.Text], begin: float) -> Generator[Progress, None, list[hf.Score]]:
+    """Yields progress from `begin` on; returns the score of each."""
+    total = max(1, sum(len(text.ids) - 1 for text in texts))
+    work = hf.score_batches(model, texts)
+    while True:
+        try:
+            done = next(work)
+        except StopIteration as stop:
+            found: list[hf.Score] = stop.value
+            return found
+        yield Progress(begin + 0.47 * done / total, f"{len(texts)} documents", count=done, unit="tokens")
+
+
+def front(text: str, share: float) -> str:
+    """The front of a document, of this share; a lesson stays whole, since only its end is learnt."""
+    if share >= 1 or isinstance(text, Lesson):
+        return text
+    data = text.encode()
+    return data[: max(SHORTEST, int(len(data) * share))].decode(errors="ignore")
+
+
+def read_share(read: str, whole: str) -> float:
+    """How much of a text was read."""
+    return len(read.encode()) / max(1, len(whole.encode()))
