@@ -55,7 +55,8 @@ class Source:
         place = PurePosixPath(self.path)
         folder = place.parent if place.name == path else place  # a source may be one file
         away = folder.is_absolute() or folder.parts[:1] in (("..",), ("~",))
-        return (PurePosixPath(folder.name if away else folder) / path).as_posix()
+        called = "" if folder.name == ".." else folder.name
+        return (PurePosixPath(called if away else folder) / path).as_posix()
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,8 @@ def test_a_closed_folder_is_a_row(folder, store):
 
 @pytest.mark.parametrize(
     ("place", "path", "named"),
-    [(".", "a/b.md", "a/b.md"), ("hers", "a.md", "hers/a.md"), ("./x/", "a.md", "x/a.md"), ("../x", "a.md", "x/a.md"),
+    [
+        ("../book.txt", "book.txt", "book.txt"),(".", "a/b.md", "a/b.md"), ("hers", "a.md", "hers/a.md"), ("./x/", "a.md", "x/a.md"), ("../x", "a.md", "x/a.md"),
      ("~/x", "a.md", "x/a.md"), ("/y/x", "a.md", "x/a.md"), ("book.txt", "book.txt", "book.txt")],
 )  # fmt: skip
 def test_the_ledger_names_a_file_by_its_source(place, path, named):
