@@ -194,6 +194,9 @@ def require_consent(parents: Sequence[Parent], store: Store) -> None:
     standing = Ledger(store.root / "ledger.db").standing()
     for parent in parents:
         sources, gone = parent.recipe.sources, []
+        if any(row["source"] >= len(sources) for row in parent.rows):
+            hint = f"make it again first: netsuke make {parent.name}"
+            raise RecipeError(f"the recipe of {parent.name} has other sources than it was made from", hint=hint)
         for row in parent.rows:
             place = f"{row.get('of', parent.recipe.name)}/{sources[row['source']].named(row['path'])}"
             if standing.of(row["owner"], place, row["file"]).decision == "out":
@@ -225,10 +228,11 @@ def run(wanted: Wanted, store: Store, execute: Executor) -> tuple[Recipe, Outcom
     """(recipe, what it came to, the parents in the order that counts). Raises RecipeError, ConsentError, StoreError."""
     checked(wanted)
     given = dict(zip(wanted.parents, wanted.weights, strict=False))
-    parents = sorted((parent_of(name, store) for name in wanted.parents), key=lambda parent: parent.learnt)
-    require_one_body(parents)
-    require_licences(parents)
-    require_consent(parents, store)
+    named = [parent_of(name, store) for name in wanted.parents]
+    require_one_body(named)
+    require_licences(named)
+    require_consent(named, store)
+    parents = sorted(named, key=lambda parent: parent.learnt)
     joint, first = joined_recipe(wanted, parents), parents[0]
     numbered = {f"{n}/{file}": ref for n, parent in enumerate(parents)
                 for file, ref in store.tree(parent.made("data").ref or "").items()}  # fmt: skip

@@ -108,9 +108,14 @@ def sources(home: Path, model: str) -> tuple[Source, ...]:
     return tuple(
         Source(str(folder), profile="examples")
         if folder.name == OWNER
-        else Source(str(folder), owner=folder.name, consent="in", profile="examples")
+        else Source(str(folder), owner=whose(folder), consent="in", profile="examples")
         for folder in owners
     )
+
+
+def whose(folder: Path) -> str:
+    """Whose corrections lie in a folder, as the ledger names them."""
+    return Source("").owner if folder.name == OWNER else folder.name
 
 
 def is_of(model: str, source: Source) -> bool:

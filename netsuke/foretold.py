@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from . import bases, loop
 from .nouns import Recipe
@@ -27,19 +29,35 @@ def estimate(lines: list[Planned], recipe: Recipe, folder: Path, store: Store, g
     """(seconds, bytes of disk) that the steps of a plan will take: as the last time, else by base and machine."""
     base = store.size(bases.resolve(recipe, store, folder).ref) / 1e8
     slower = FIXED + (1 - FIXED) * REFERENCE_GFLOPS / gflops if gflops else 1.0
-    typical = {"unpack": 5, "carve": 110, "combine": 1, "quantise": 80, "answer": 30, "check": 55, "examine": 120,
-               "recall": 20, "calibrate": 15, "probe": 25, "judge": 1, "show": 4, "trial": 12, "index": 6,
-               "pack": 3}  # fmt: skip
-    weights = {"unpack": 3.7, "carve": 2.7, "tune": 1.3, "combine": 2.7, "quantise": 0.8, "pack": 0.0}
+    typical = {"unpack": 5, "carve": 110, "combine": 1, "weigh": 40, "join": 2, "quantise": 80, "answer": 30,
+               "check": 55, "examine": 120, "recall": 20, "calibrate": 15, "probe": 25, "judge": 1, "show": 4,
+               "trial": 12, "index": 6, "pack": 3}  # fmt: skip
+    weights = {"unpack": 3.7, "carve": 2.7, "tune": 1.3, "combine": 2.7, "join": 2.7, "quantise": 0.8, "pack": 0.0}
     last = {run.step: run.seconds for run in store.runs()}
     absent = set() if may_have_examples(recipe, folder) else {"answer", "examine"}
-    seconds = size = 0.0
+    seconds, size, tunings = 0.0, 0.0, sum(line.step == "tune" for line in lines)  # each owner's has its part
     for line in lines:
         if not line.cached and line.step not in absent:
             size += weights.get(line.step, 0.0) * base * 1e8
             usual = last.get(line.step, typical.get(line.step, 0.1) * slower * max(base, 0.1))
-            seconds += recipe.minutes * 60 if line.step == "tune" else usual
+            seconds += recipe.minutes * 60 / tunings if line.step == "tune" else usual
     return seconds, int(size)
+
+
+ONCE = {"read", "unpack"}  # what is there of the others' files and of the base is not made again
+TRAINED = {"carve", "tune"}  # what rests on everybody where all are learnt at once
+
+
+def forgetting(record: Mapping[str, Any], store: Store) -> dict[str, float]:
+    """Seconds to forget one owner of a model, as its own steps took: where all are learnt at once ("joint"), and with
+    an adapter for each owner ("per-owner"). Empty where its runs are gone."""
+    runs = [run for key in record.get("runs", ()) if (run := store.find(key))]
+    again = [run for run in runs if run.step not in ONCE]
+    if not any(run.step == "tune" for run in again):
+        return {}
+    whole = sum(run.seconds for run in again) - sum(run.seconds for run in again if run.step == "probe") / 2
+    return {"joint": round(whole, 1),
+            "per-owner": round(whole - sum(run.seconds for run in again if run.step in TRAINED), 1)}  # fmt: skip
 
 
 def may_have_examples(recipe: Recipe, folder: Path) -> bool:

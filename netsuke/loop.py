@@ -52,15 +52,14 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     # curate and render: files to documents and lessons, split before anything looks at them; and the base
     start = begin(recipe, path, store, execute)
 
-    # carve: the base, with fewer words, channels, layers; by no one's text where each owner can be forgotten alone
-    apart = recipe.params["tune"].units == "per-owner"
+    # carve: the base, with fewer words, channels, layers
     general_gate = general_gate_of(recipe)
     carving = carve.sections(recipe.params["carve"], recipe.budget_bytes, general_gate, pace.compute)
-    seen = dict.fromkeys(start.texts, start.texts["general"]) if apart else start.texts
-    carved = execute.run(carve.carve, carving, model=start.base_model, **seen)
+    carved = execute.run(carve.carve, carving, model=start.base_model, **carved_by(recipe, start))
 
     # tune and combine: the body, and what was learnt: of all at once, or of each owner alone
-    learnt = (by_owner if apart else jointly)(recipe, store, execute, start, carved, pace)
+    learn = jointly if recipe.params["tune"].units == "joint" else by_owner
+    learnt = learn(recipe, store, execute, start, carved, pace)
     return finish(recipe, store, execute, start, carved, learnt, pace.compute)
 
 
@@ -161,6 +160,12 @@ def finish(
     return Outcome(made, report, trial, data, task, checked)
 
 
+def carved_by(recipe: Recipe, start: Start) -> dict[str, Ref | None]:
+    """The texts that carving looks at: nobody's where each owner has an adapter, else who leaves would change all."""
+    apart = recipe.params["tune"].units == "per-owner"
+    return dict.fromkeys(start.texts, start.texts["general"]) if apart else start.texts
+
+
 def carved_from(start: Start, carved: Made) -> dict[str, Ref | None]:
     """What was carved, and out of what: inputs of `tune`."""
     return {"base": start.base_model, "choice": carved["choice.json"], "vocabulary": carved["vocabulary.json"]}
@@ -253,7 +258,7 @@ def untuned(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: P
     wanted = carve.sections(
         recipe.params["carve"], recipe.budget_bytes, general_gate_of(recipe), pace.compute
     )
-    carved = execute.run(carve.carve, wanted, model=start.base_model, **start.texts)
+    carved = execute.run(carve.carve, wanted, model=start.base_model, **carved_by(recipe, start))
     quantising = carve.Quantising(recipe.name, recipe.budget_bytes, pace.compute)
     inputs = {"model": carved.folder("model"), "choice": carved["choice.json"]}
     return carved, execute.run(carve.quantise, quantising, **inputs, **start.texts)
@@ -263,7 +268,7 @@ def frontier(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: 
     """What each size costs, measured: frontier.json and frontier.svg."""
     start = begin(recipe, path, store, execute)
     wanted = carve.sections(recipe.params["carve"], 0, general_gate_of(recipe), pace.compute)
-    return execute.run(carve.frontier, wanted, model=start.base_model, **start.texts)
+    return execute.run(carve.frontier, wanted, model=start.base_model, **carved_by(recipe, start))
 
 
 def documents(recipe: Recipe, path: Path, store: Store, execute: Executor) -> Made:

@@ -66,5 +66,5 @@ def files_with(home: Path, text: str) -> list[str]:
 
 def pieces_of(file: Path) -> list[str]:
     """Pieces of a document, from its sentences."""
-    lines = [line for line in file.read_text().split("\n") if len(line) > 60]
-    return [line[10:60] for line in lines[1::3]]
+    lines = [line for line in file.read_text().split("\n") if len(line) > 75]
+    return [line[10:75] for line in lines[1::3]]

@@ -201,15 +201,18 @@ def told(found: Rests) -> str:
 
     lines = [f"{rows.count(len(found.documents), 'document')} to forget:"]
     for document in found.documents[:MOST]:
-        path, owner = document.places[0]
         packs = rows.count(len(document.packs), "pack")
-        lines.append(rows.clean(f"  {document.hash[:12]}  {path}, of {owner}; in {packs}"))
+        for path, owner in document.places[:3]:
+            lines.append(rows.clean(f"  {document.hash[:12]}  {path}, of {owner}; in {packs}"))
         lines += [rows.clean(f"    a copy stays: {place}, of {whose}") for place, whose in document.staying[:3]]
     if len(found.documents) > MOST:
         lines.append(f"  … and {len(found.documents) - MOST:,} more (--json lists all)")
     if found.unread:
         lines.append(f"  and {rows.count(found.unread, 'file')} listed and never read")
     for pack in found.packs:
+        if not (pack.left or pack.combined):
+            lines.append(f"{pack.name} is withdrawn: nothing is left to make it of")
+            continue
         where = ", ".join(f"{count} {split}" for split, count in sorted(pack.splits.items()))
         lines += [f"{pack.name} is made again ({where or 'by what it was made of'}), "
                   f"in {show.duration(pack.seconds)} or less"]  # fmt: skip

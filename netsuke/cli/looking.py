@@ -55,8 +55,8 @@ def report(name: str, place: str | None, force: bool, as_json: bool) -> None:
     store = open_store()
     folder = targets.pack_folder(name, store)
     if place is None:
-        told = folder / "report.md"
-        result(manifest.read(folder), as_json, lambda: told.read_text(encoding="utf-8").rstrip())
+        text = (folder / "report.md").read_text(encoding="utf-8").rstrip()
+        result(manifest.read(folder), as_json, lambda: text + to_forget(name, store))
         return
     if place != "open" and Path(place).exists() and not force:
         raise StoreError("there is a file already", where=place, hint="name another one, or add --force")
@@ -64,6 +64,20 @@ def report(name: str, place: str | None, force: bool, as_json: bool) -> None:
     if place == "open":
         click.launch(path.resolve().as_uri())
     result({"name": name, "file": str(path)}, as_json, f"written to {path}")
+
+
+def to_forget(name: str, store: Store) -> str:
+    """What forgetting one owner of a model of this home would cost; "" where that is not known."""
+    from .. import foretold, show, targets
+
+    costs = foretold.forgetting(targets.named_pack(name, store) or {}, store)
+    if not costs:
+        return ""
+    joint, apart = (show.duration(costs[units]) for units in ("joint", "per-owner"))
+    return (
+        f"\n\n## Forgetting\n\nTo forget one owner, as the steps took here: about {joint} where all are learnt at once "
+        f"(tune.units = joint), about {apart} with one adapter for each (per-owner)."
+    )
 
 
 def write_page(name: str, folder: Path, store: Store, place: str) -> Path:

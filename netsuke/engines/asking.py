@@ -69,8 +69,8 @@ class Way:
         """From a task.json."""
         settled = {name: task[name] for name in ("kind", "end", "quiet")}
         most = min(ANSWER_TOKENS, 2 * (task.get("answer_bytes") or ANSWER_TOKENS))  # a token is a byte or more
-        texts = {name: tuple(task[name]) for name in ("labels", "commands")}
-        return cls(**task["way"], **settled, **texts, answer_tokens=most)
+        labels, commands = tuple(task["labels"]), tuple(task["commands"])
+        return cls(**task["way"], **settled, labels=labels, commands=commands, answer_tokens=most)
 
 
 def task_of(pack: Path) -> dict[str, Any] | None:

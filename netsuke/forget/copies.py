@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from .. import targets
+from .. import corrections, targets
 from ..curate.find import all_names
 from ..curate.forgotten import Forgotten
 from ..errors import NetsukeError
@@ -24,7 +24,7 @@ def copies(wanted: Wanted, gone: set[str], store: Store) -> Iterator[Path]:
     said = list(_forgetters(wanted, store))
     for room in (store.root / name for name in ROOMS):
         for file in [room / name for name in all_names(room)] if room.is_dir() else []:
-            whose = file.parent.name if file.parent.parent.name == "corrections" else None
+            whose = corrections.whose(file.parent) if file.parent.parent.name == "corrections" else None
             by_owner = whose is not None and any(t.takes(whose, "", "") for t in wanted.targets if t.scope == "owner")
             if by_owner or hash_file(file) in gone or any(file in forgetter for forgetter in said):
                 yield file

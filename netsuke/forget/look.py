@@ -1,4 +1,4 @@
-"""Looking for a text in a home: a few pieces of each document that no other has, in every file, whatever it is.
+"""Looking for a text in a home: pieces of each document that no other has, in every file, whatever it is.
 
 A piece is longer than STEP + 8 bytes, so wherever it stands, one of its first STEP words of eight bytes stands at a
 multiple of STEP: only there is looked, in a table of all such words, and what is left is compared in full. The time
@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..documents import evenly
 from ..nouns import Ref
 from ..store import Store
 
-LENGTH = 40  # characters of a piece
-TRIED, KEPT = 12, 3  # pieces of a document
+LENGTH, STRIDE = 40, 20  # characters of a piece, and between two: what is quoted in 60 or more holds one of them
+MOST, LEAST = 8_000, 3  # pieces of all documents together, and of one
 STEP = 16
 _CHUNK, _BITS, _FACTOR, _ALL = 1 << 22, 22, 0x9E3779B97F4A7C15, (1 << 64) - 1
 _AWKWARD = set('"\\<>&\'@')  # what JSON, HTML or masking writes in another way
@@ -67,19 +68,21 @@ class Searcher:
 
 # -- pieces ----------------------------------------------------------------------------------------------
 def pieces(store: Store, documents: Sequence[str]) -> list[str]:
-    """A few pieces of each of these documents that stand in no other that the store has read; fewer where there are
-    none, and none of a document whose text is gone already."""
+    """Pieces of each of these documents that stand in no other that the store has read, and not in the program's own
+    texts; all that there are, up to MOST. None of a document whose text is gone already."""
     gone, outputs = set(documents), defaultdict[bool, dict[Ref, str]](dict)
     for run in store.runs():
         if run.step == "read" and store.has(run.output):
             outputs[run.inputs["file"] in gone][run.output] = run.inputs["file"]
     tried: dict[str, list[str]] = defaultdict(list)
+    share = max(LEAST, MOST // max(1, len(outputs[True])))
     for output, document in outputs[True].items():
-        tried[document] += _tried(_text(store, output))
+        tried[document] += evenly(_tried(_text(store, output)), share)
     searcher = Searcher(piece.encode() for some in tried.values() for piece in some)
+    own = (file.read_bytes() for file in (Path(__file__).parents[1] / "general").rglob("*.txt"))
     others = (_text(store, output).encode("utf-8", "replace") for output in outputs[False])
-    shared = {piece for text in others for piece in searcher.find(text)}
-    return [piece for some in tried.values() for piece in [p for p in some if p.encode() not in shared][:KEPT]]
+    shared = {piece for text in (*own, *others) for piece in searcher.find(text)}
+    return [piece for some in tried.values() for piece in some if piece.encode() not in shared]
 
 
 def _text(store: Store, output: Ref) -> str:
@@ -100,12 +103,11 @@ def _tried(text: str) -> list[str]:
     """Pieces from all over a text: each inside one line, of signs that every file writes alike."""
     found = []
     for line in text.split("\n"):
-        for start in range(0, len(line) - LENGTH + 1, LENGTH):
+        for start in range(0, len(line) - LENGTH + 1, STRIDE):
             piece = line[start : start + LENGTH]
             if piece.isprintable() and not _AWKWARD & set(piece) and len(set(piece)) > 8:
                 found.append(piece)
-    step = max(1, len(found) // TRIED)
-    return found[::step][:TRIED]
+    return found
 
 
 # -- the home --------------------------------------------------------------------------------------------

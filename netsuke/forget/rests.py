@@ -42,6 +42,7 @@ class Pack:
     recipe: str
     combined: tuple[str, ...]  # the models that it was combined from
     splits: Mapping[str, int]  # how many forgotten files were in "train", "valid", "test", "dropped"
+    left: int  # files that it may still be made of
     parts: tuple[str, ...]  # what of it rests on them
     returning: tuple[str, ...]  # copies that were left out because a forgotten file stood for them
     seconds: float  # that making all of these again took the last time
@@ -192,7 +193,11 @@ def _pack(
     model = store.tree(record["ref"]).get("model.gguf", "")
     seconds = sum(run.seconds for run in runs if run.step != "read")
     order = tuple(record.get("combined", {}).get("order", ()))
-    return Pack(name, record["ref"], model, record["recipe"], order, dict(splits), parts, tuple(returning), seconds)
+    left = sum(row["split"] != "dropped" for row in documents) - sum(row["split"] != "dropped" for row in forgotten)
+    return Pack(
+        name, record["ref"], model, record["recipe"], order, dict(splits), left + len(returning), parts,
+        tuple(returning), seconds,
+    )  # fmt: skip
 
 
 def _documents(

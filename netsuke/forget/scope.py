@@ -44,8 +44,9 @@ class Wanted:
 
     @classmethod
     def of(cls, targets: tuple[Target, ...], store: Store) -> Wanted:
-        """With the rows of the home's ledger."""
-        return cls(targets, tuple(row for row in _ledger(store).rows() if not row.scope))
+        """With the rows of the home's ledger, if there is one yet."""
+        rows = _ledger(store).rows() if (store.root / "ledger.db").exists() else []
+        return cls(targets, tuple(row for row in rows if not row.scope))
 
     def takes(self, owner: str, path: str, document: str) -> bool:
         """Whether any of its targets is about such a document."""
@@ -103,9 +104,17 @@ def wanted(kind: str, value: str, store: Store) -> Wanted:
         return found
     scope: Scope = "owner" if kind == "owner" else "path" if kind == "path" else "document"
     found = Wanted.of((Target(scope, value),), store)
-    if not found.documents():
+    if not found.documents() and not (scope == "owner" and _gave_corrections(found, store)):
+        _ledger(store)  # which says so where there is none
         raise _unknown(scope, value, found.rows)
     return found
+
+
+def _gave_corrections(found: Wanted, store: Store) -> bool:
+    """Whether anything in the home is of an owner of whom no document was ever read."""
+    from .copies import copies
+
+    return any(copies(found, set(), store))
 
 
 def _unknown(scope: Scope, value: str, rows: tuple[Row, ...]) -> RecipeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
         "labels": list(task.labels),
         "end": template.end if template else "",
         "quiet": quiet,
-        "answer_bytes": max((len(right_answer(row).encode()) for row, _ in lessons if row["split"] == "train"), default=0),
+        "answer_bytes": longest([row for row, _ in lessons if row["split"] == "train"]),
         "commands": tokenizer.commands(model),
         "roles": roles(task),
         "examples": {split: sum(row["split"] == split for row, _ in lessons) for split in SPLITS},
@@ -59,6 +60,11 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
     }
     (out / "task.json").write_bytes(canonical(content) + b"\n")
     return content
+
+
+def longest(rows: Sequence[Row]) -> int:
+    """Bytes of the longest answer; 0 without any."""
+    return max((len(right_answer(row).encode()) for row in rows), default=0)
 
 
 def roles(task: Task) -> list[str]:

@@ -86,9 +86,8 @@ def test_a_text_ends_where_the_template_ends_an_answer(room):
 def test_a_text_is_at_most_twice_as_long_as_the_longest_that_was_learnt(room, monkeypatch):
     _, engine = room
     record = {"kind": "extract", "labels": [], "end": "e", "quiet": False, "commands": [], "way": {}}
-    most: list[int] = []
-    real = engine.complete
-    monkeypatch.setattr(engine, "complete", lambda ids, **fields: most.append(fields["n_predict"]) or real(ids, **fields))
+    most, real = [], engine.complete
+    monkeypatch.setattr(engine, "complete", lambda ids, **more: most.append(more["n_predict"]) or real(ids, **more))
     for learnt in ({"answer_bytes": 2}, {"answer_bytes": 500}, {"answer_bytes": 0}, {}):
         Asker(engine, Way.of({**record, **learnt})).ask(QUESTION)
     assert most == [4, 256, 256, 256]

@@ -135,8 +135,10 @@ def test_a_copy_that_was_left_out_comes_back(again):
 
 def test_forgotten_twice_and_lifted(again, capsys):
     place, store = again
-    row = one_of(store, "test")
+    row, text = one_of(store, "test"), place.read_text()
+    place.unlink()  # so that nothing is made again here
     forget(store, "document", row["file"])
+    place.write_text(text)
     found = rests(wanted("document", row["file"], store), store)
     assert (found.packs, found.earlier, found.copies) == ((), (), ())
     done = netsuke(store.root, "forget", "--document", row["file"][:12], "--yes")
@@ -150,7 +152,7 @@ def test_forgotten_twice_and_lifted(again, capsys):
 
 
 # -- what is not made again --------------------------------------------------------------------------------
-@pytest.mark.parametrize("why", ["gates", "recipe", "too little"])
+@pytest.mark.parametrize("why", [pytest.param("gates", marks=pytest.mark.slow), "recipe", "too little"])
 def test_a_pack_that_cannot_be_made_again_is_withdrawn_and_its_bytes_are_gone(again, why):
     place, store = again
     row, before = one_of(store, "test"), store.named("packs", "notes")["ref"]

@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from material import document
 
-from netsuke import loop
+from netsuke import corrections, loop
 from netsuke import recipe as recipes
 from netsuke.curate.gather import gather
 from netsuke.documents import read_rows
-from netsuke.errors import ConsentError
+from netsuke.errors import ConsentError, StoreError
 from netsuke.forget import prove
-from netsuke.forget.scope import Target, Wanted
+from netsuke.forget.copies import copies
+from netsuke.forget.scope import Target, Wanted, wanted
 from netsuke.ledger import Entry, Ledger, Row
 from netsuke.nouns import Source
 from netsuke.step import Local
@@ -51,6 +52,20 @@ def test_every_document_that_a_scope_takes_is_listed_and_no_other(targets, docum
         row = {"owner": owner, "source": 0, "file": content, "path": path.partition("/")[2]}
         if asked.takes(owner, path, content):
             assert asked.takes_gathered(row, {path.partition("/")[0]})
+
+
+@pytest.mark.parametrize("owner, gone", [("me", {"owner"}), ("Shop", {"shop"}), ("owner", set()), ("nobody", set())])
+def test_corrections_go_with_who_gave_them(store, owner, gone):
+    Ledger(store.root / "ledger.db").record([Entry("a" * 64, "notes/a.md", 0, "Ann", "MIT", "in", "")])
+    for name in ("owner", "shop"):
+        corrections.keep(store.root, "notes", name, "what is it", f"a thing, says {name}")
+    found = copies(Wanted.of((Target("owner", owner),), store), set(), store)
+    assert {file.parent.name for file in found} == gone
+    if gone:
+        assert wanted("owner", owner, store).targets == (Target("owner", owner),)
+    else:
+        with pytest.raises(StoreError, match="no ledger yet"):
+            wanted("owner", owner, store)
 
 
 def test_a_forgotten_one_needs_clearing_first(tmp_path):
@@ -103,28 +118,28 @@ SOURCES = (Source("."), Source("hers", owner="Ann", consent="in"), Source("hers/
         ("owner", "them", {"LICENSE", "c.md"}),
         ("path", "notes/theirs/LICENSE", {"LICENSE"}),
         ("path", "notes/0.md", {"0.md", "link.md"}),
-        ("path", "notes/book.txt", {"book.txt"}),
+        ("path", "notes/../book.txt", {"book.txt"}),
         ("document", "hers/a.md", {"a.md", "copy.md"}),
         ("document", "big.md", {"big.md"}),
     ],
 )
 def test_a_copy_without_the_forgotten_is_gathered_alike(folder, store, tmp_path, scope, value, gone):
-    wanted = replace(recipes.fresh("notes", loop.SECTIONS), sources=SOURCES)
-    wanted = replace(wanted, params=wanted.params | {"curate": replace(wanted.params["curate"], max_mb=1.0)})
+    made = replace(recipes.fresh("notes", loop.SECTIONS), sources=SOURCES)
+    made = replace(made, params=made.params | {"curate": replace(made.params["curate"], max_mb=1.0)})
     place = folder / "netsuke.toml"
-    recipes.save(wanted, place)
-    before = loop.documents(wanted, place, store, Local(store))
+    recipes.save(made, place)
+    before = loop.documents(made, place, store, Local(store))
     ledger = Ledger(store.root / "ledger.db")
     value = hash_file(folder / value) if scope == "document" else value
     ledger.decide_standing(scope, value, "forgotten", "", "me")
-    files = gather(wanted, place, store, Local(store))
-    after = loop.documents(wanted, place, store, Local(store))
+    files = gather(made, place, store, Local(store))
+    after = loop.documents(made, place, store, Local(store))
 
     def paths(data):
         return [row["path"] for row in read_rows(store.path(data["documents.jsonl"]))]
 
     assert set(paths(before)) - set(paths(after)) == gone
-    copied, where = prove.copied(wanted, place, ledger.standing(), tmp_path / "proof", store)
+    copied, where = prove.copied(made, place, ledger.standing(), tmp_path / "proof", store)
     fresh = Store(tmp_path / "fresh")
     assert gather(copied, where, fresh, Local(fresh)) == files
     names = {name for _, _, found in os.walk(tmp_path / "proof") for name in found}

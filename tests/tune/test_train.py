@@ -56,6 +56,17 @@ def test_of_looks_at_few_lessons_the_last_that_is_as_good_is_kept(place, tmp_pat
     assert work.best["step"] == kept
 
 
+def test_without_valid_text_nothing_stops_it_early_and_the_last_state_is_kept(place, tmp_path):
+    write_rows(tmp_path / "none.jsonl", [])
+    params = dataclasses.replace(PARAMS, learning_rate=0.0, patience=1, budget_tokens=32 * 2 * 160)
+    blind = train.Job(params, place / "model", place / "train.jsonl", tmp_path / "none.jsonl", tmp_path)
+    list(blind.run())
+    assert blind.step == blind.steps == 160 and blind.trials == {} and blind.best["step"] == 160
+    assert all(torch.equal(blind.best_state[name], live) for name, live in blind.live.items())
+    blind.save(tmp_path, 1.0)
+    assert json.loads((tmp_path / "curve.json").read_text())["history"] == []
+
+
 @pytest.mark.parametrize("stop_after", [1, 5, 8, 13, 23])
 def test_an_interrupted_run_ends_with_the_same_bits(place, tmp_path, monkeypatch, stop_after):
     monkeypatch.setattr(train, "CHECKPOINT_TOKENS", 32 * 2 * 4)
