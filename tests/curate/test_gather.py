@@ -102,9 +102,9 @@ def test_a_closed_folder_is_a_row(folder, store):
 
 @pytest.mark.parametrize(
     ("place", "path", "named"),
-    [
-        ("../book.txt", "book.txt", "book.txt"),(".", "a/b.md", "a/b.md"), ("hers", "a.md", "hers/a.md"), ("./x/", "a.md", "x/a.md"), ("../x", "a.md", "x/a.md"),
-     ("~/x", "a.md", "x/a.md"), ("/y/x", "a.md", "x/a.md"), ("book.txt", "book.txt", "book.txt")],
+    [(".", "a/b.md", "a/b.md"), ("hers", "a.md", "hers/a.md"), ("./x/", "a.md", "x/a.md"), ("../x", "a.md", "x/a.md"),
+     ("~/x", "a.md", "x/a.md"), ("/y/x", "a.md", "x/a.md"), ("book.txt", "book.txt", "book.txt"),
+     ("../book.txt", "book.txt", "book.txt")],
 )  # fmt: skip
 def test_the_ledger_names_a_file_by_its_source(place, path, named):
     assert Source(place).named(path) == named
