@@ -21,7 +21,7 @@ from .supervisor import unavailable
 from .turns import Turn
 
 SEND_SECONDS = 30.0  # a client that does not read for so long loses its turn
-GATHER_SECONDS = 0.03  # tokens behind the first go out together: waking for each takes the cores from the engine
+GATHER_SECONDS = 0.02  # tokens behind the first go out together: waking for each takes the cores from the engine
 AT_ONCE_SECONDS = 0.001  # what comes within it was there already
 
 
