@@ -35,7 +35,7 @@ test: $(VENV)/.ready browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 slow: $(VENV)/.ready browser
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow --timeout=600
 
 smoke: $(VENV)/.ready browser
 	$(BIN)/python -m pytest -m real --timeout=1500 -s
