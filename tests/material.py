@@ -71,7 +71,7 @@ def write_material(folder: Path, documents: int = 14, **top: object) -> Path:
 
 
 def netsuke(
-    home: Path, *words: str, timeout: float = 110, prelude: str = "", **environment: str
+    home: Path, *words: str, timeout: float = 300, prelude: str = "", **environment: str
 ) -> subprocess.CompletedProcess:
     """Runs the command line in a process of its own; `prelude` is Python that runs before it."""
     code = f"{prelude}\nimport sys\nfrom netsuke.cli import main\nsys.argv[0] = 'netsuke'\nmain()"
