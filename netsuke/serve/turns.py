@@ -11,6 +11,8 @@ from typing import Any
 
 from .refused import Refused
 
+MOST_SECONDS = 30  # that a refused caller is asked to wait
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -39,6 +41,7 @@ class Turns:
         self._slots = slots
         self._last: list[str | None] = [None] * slots  # whose prompt lies in a slot's cache
         self._queues: OrderedDict[str, deque[asyncio.Future[int]]] = OrderedDict()
+        self._refused: deque[float] = deque()  # when, within the last second
 
     @property
     def running(self) -> int:
@@ -111,5 +114,11 @@ class Turns:
             del self._queues[who]
 
     def _full(self) -> Refused:
+        """A refusal. The more there were within a second, the later they may come again: else refusing is all we do."""
+        now = asyncio.get_running_loop().time()
+        self._refused.append(now)
+        while self._refused[0] < now - 1:
+            self._refused.popleft()
+        seconds = min(MOST_SECONDS, 1 + 2 * len(self._refused) // max(1, self.waiting))
         message = f"{self.waiting} requests are waiting already; try again soon."
-        return Refused(429, message, code="queue_full", headers={"Retry-After": "1"})
+        return Refused(429, message, code="queue_full", headers={"Retry-After": str(seconds)})

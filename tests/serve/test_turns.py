@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netsuke.serve.refused import Refused
-from netsuke.serve.turns import Turns
+from netsuke.serve.turns import MOST_SECONDS, Turns
 
 
 async def _settled() -> None:
@@ -129,5 +130,28 @@ def test_no_slot_is_lost_or_given_twice(slots: int, waiting: int, acts: list[tup
         for task in asking.tasks:
             assert task.cancelled() or task.exception() is None or isinstance(task.exception(), Refused)
         assert (turns.running, turns.queued) == (0, 0)
+
+    _run(story)
+
+
+def test_the_more_are_refused_within_a_second_the_later_they_may_come_again():
+    async def story() -> None:
+        asking = _Asking(Turns(1, 2))
+        for _ in range(3):  # one runs, two wait
+            asking.ask("a")
+        await _settled()
+        told = []
+        for _ in range(40):
+            with pytest.raises(Refused) as refused:
+                await asking.ask("a")
+            told.append(int((refused.value.headers or {})["Retry-After"]))
+        assert told[:3] == [2, 3, 4] and told == sorted(told) and told[-1] == MOST_SECONDS
+        asking.turns._refused = deque(moment - 1.1 for moment in asking.turns._refused)
+        with pytest.raises(Refused) as refused:
+            await asking.ask("a")
+        assert (refused.value.headers or {})["Retry-After"] == "2"
+        for task in asking.tasks:
+            task.cancel()
+        await asyncio.gather(*asking.tasks, return_exceptions=True)
 
     _run(story)
