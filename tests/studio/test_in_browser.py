@@ -126,6 +126,19 @@ def test_a_stale_suggestion_is_never_shown(made):
     assert held and made.locator(".cm-ghost").count() == 0
 
 
+def test_of_a_long_text_the_same_beginning_is_read_again_and_again(made):
+    at(made, "/m/ascii/write").evaluate("localStorage.clear()")
+    made.reload()
+    made.click(".cm-content")
+    made.keyboard.insert_text("the other " * 300)
+    asked = []
+    for word in ("one", " two"):
+        with made.expect_request("**/ghost") as request:
+            made.keyboard.type(word)
+        asked.append(request.value.post_data_json["before"])
+    assert asked[1].startswith(asked[0]) and 1200 <= len(asked[0]) <= 2400
+
+
 def with_answer(route):
     """Answer a request, unless the page has given it up."""
     from playwright.sync_api import Error
