@@ -239,12 +239,8 @@ def datatrove_rules() -> dict[str, Any]:
         return filters.GopherRepetitionFilter(**(off | limits))
 
     def fineweb(**limits: Any) -> Any:
-        off = {
-            "line_punct_thr": -1.0,
-            "short_line_thr": inf,
-            "char_duplicates_ratio": inf,
-            "new_line_ratio": inf,
-        }
+        unbounded = dict.fromkeys(("short_line_thr", "char_duplicates_ratio", "new_line_ratio"), inf)
+        off = {"line_punct_thr": -1.0, **unbounded}
         return filters.FineWebQualityFilter(**(off | limits))
 
     def c4(**options: Any) -> Any:

@@ -29,7 +29,6 @@ DOCUMENT_BYTES = 64_000  # of all documents, where influence is taken from
 LEAST_MIRROR, MOST_MIRROR = 1_000, 8_000  # tokens of valid text that are learnt, to see what that does elsewhere
 MIRROR_WINDOW = 256  # of fewer tokens than in training: valid is short, and a few steps teach little
 MIRROR = "tune on valid"
-BYTES_PER_TOKEN = 3.5
 
 
 @dataclass(frozen=True)
@@ -182,7 +181,7 @@ class Pace:
 
     def scored(self, seconds: float, times: int) -> int:
         """Bytes of valid text that can be scored so many times in so many seconds, within bounds."""
-        return min(MOST_BYTES, max(LEAST_BYTES, int(seconds * self.score * BYTES_PER_TOKEN / times)))
+        return min(MOST_BYTES, max(LEAST_BYTES, int(seconds * self.score * tune.BYTES_A_TOKEN / times)))
 
 
 def divided(model: Model, by: value.By, execute: Executor) -> tuple[Made, list[dict[str, Any]]]:
@@ -206,7 +205,7 @@ def valued(
     parents, weights = combined(model, by, parts, units, execute, pace, seconds)
     limit = pace.scored(max(60.0, model.seconds), coalitions)
     playing = value.Playing(names, compute, limit, "task", weights or {}, orders)
-    seconds["play"] = 10 + coalitions * limit / BYTES_PER_TOKEN / pace.score
+    seconds["play"] = 10 + coalitions * limit / tune.BYTES_A_TOKEN / pace.score
     known = parents if weights is not None else None
     game = execute.run(value.play, playing, model=model.body["model"], parents=known, valid=model.text("valid"))
     told = looked(model, parts, units, execute, pace, seconds)["influence.json"]
@@ -280,7 +279,7 @@ def weights_of(
     if count == 1:
         return {}
     how = combine.How("task", training.compute, search="scale", general_gate=carve.FREE)
-    seconds["weigh"] = 15 + 6 * how.valid_bytes / BYTES_PER_TOKEN / pace.score
+    seconds["weigh"] = 15 + 6 * how.valid_bytes / tune.BYTES_A_TOKEN / pace.score
     made = execute.run(
         combine.weigh, how, model=model.body["model"], parents=parents, choice=model.body["choice"],
         valid=model.text("valid"), general=little(model.store),
@@ -305,7 +304,7 @@ def looked(
     )
     mirror = execute.run(tune.tune, small, MIRROR, **model.body, train=valid, **nothing(model.store))
     size = min(DOCUMENT_BYTES, sum(unit["bytes"] for unit in units))
-    seconds["influence"] = 10 + 2 * size / BYTES_PER_TOKEN / pace.score
+    seconds["influence"] = 10 + 2 * size / tune.BYTES_A_TOKEN / pace.score
     return execute.run(
         value.influence, value.Looking(model.training.compute, DOCUMENT_BYTES), model=model.body["model"],
         mirror=mirror.ref, units=parts["units.json"], train=model.text("train"), valid=valid,
@@ -314,7 +313,7 @@ def looked(
 
 def mirror_tokens(valid_bytes: int) -> int:
     """How many tokens of the valid text are learnt: it twice, within bounds."""
-    return min(MOST_MIRROR, max(LEAST_MIRROR, round(2 * valid_bytes / BYTES_PER_TOKEN)))
+    return min(MOST_MIRROR, max(LEAST_MIRROR, round(2 * valid_bytes / tune.BYTES_A_TOKEN)))
 
 
 def expected(lines: Sequence[Planned], seconds: Mapping[str, float]) -> float:

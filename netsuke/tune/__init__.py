@@ -138,16 +138,17 @@ class Speed:
 
 
 EVALUATIONS = 6
+BYTES_A_TOKEN = 3.5  # about, of English
 
 
 def budget(minutes: float, speed: Speed) -> tuple[int, int]:
     """(training tokens, bytes of valid text in each evaluation) that fit into `minutes`.
 
-    A tenth goes to the evaluations, up to 10 s to loading and the general text. A token is about 3.5 bytes.
+    A tenth goes to the evaluations, up to 10 s to loading and the general text.
     """
     seconds = minutes * 60
     evaluation = 0.1 * seconds / (EVALUATIONS + 1)
-    valid_bytes = min(32_000, max(2_000, int(evaluation * speed.score_tokens_per_second * 3.5)))
+    valid_bytes = min(32_000, max(2_000, int(evaluation * speed.score_tokens_per_second * BYTES_A_TOKEN)))
     training = 0.9 * seconds - min(10, 0.1 * seconds)
     return max(512, int(training * speed.train_tokens_per_second)), valid_bytes
 

@@ -17,9 +17,8 @@ from ..agreements import same_name
 from ..errors import RecipeError
 from ..nouns import Compute, Recipe, Ref
 from ..store import Store
-from . import EVALUATIONS, Params, Speed, Training, budget
+from . import BYTES_A_TOKEN, EVALUATIONS, Params, Speed, Training, budget
 
-BYTES_A_TOKEN = 3.5
 MOST_TOKENS = 10**12  # the epochs bound a unit's steps, not its tokens
 
 
