@@ -131,21 +131,20 @@ def finish(
 ) -> Outcome:
     """From a tuned model to a pack: quantise, answer, check, index, pack."""
     run, gates, budget_bytes, data, base = execute.run, recipe.gates, recipe.budget_bytes, start.data, start.base
-    tuned, choice, texts = learnt.model.ref, carved["choice.json"], start.texts
+    choice, texts = carved["choice.json"], start.texts
 
-    # quantise: one file under the budget
-    quantising = carve.Quantising(recipe.name, budget_bytes, compute, start.infills)
-    model = run(carve.quantise, quantising, model=tuned, choice=choice, **texts)["model.gguf"]
-
-    # answer: how the file is asked its task, if examples teach one; then the check of that
-    task = tasked(recipe, execute, start, model, compute)
+    # quantise: one file under the budget. answer: how it is asked its task, if examples teach one
+    tuned, model, answering = answered(recipe, execute, start, carved, learnt, compute)
+    task = tasked(recipe, execute, start, model, answering, compute)
 
     # check: beside the base, on text that nothing above has seen; then both in stock llama.cpp
-    bounds = check.Bounds(gates.domain, general_gate_of(recipe), budget_bytes, recipe.seed, compute)
+    # what ships untuned has learnt none of these answers; with its examples they have a gate of their own
+    domain_gate = gates.domain if tuned == learnt.model.ref else max(gates.domain, gates.general)
+    bounds = check.Bounds(domain_gate, general_gate_of(recipe), budget_bytes, recipe.seed, compute)
     both, general_test = {"model": model, "base_file": start.base_file}, general_text(store, "test")
     every = {**both, "tuned_model": tuned, "base_model": start.base_model, "general": general_test}
     report = run(check.check, bounds, **every, test=start.rendered["test.jsonl"], train=texts["train"])
-    checked = trusted(recipe, store, execute, start, both, learnt, compute)
+    checked = trusted(recipe, store, execute, start, both, tuned, learnt.canaries, compute)
     trial = run(check.trial, check.Trial(compute), **both, tuned_model=tuned, text=general_test)
 
     # index and pack
@@ -184,17 +183,36 @@ def indexed(execute: Executor, start: Start) -> Ref | None:
     return execute.run(index.index, index.params(), **parts, **likeness)["search.db"]
 
 
-def tasked(recipe: Recipe, execute: Executor, start: Start, model: Ref | None, compute: Compute) -> Tasked:
-    """Settle on valid how the file is asked, and score it on test beside what the base can do."""
+def answered(
+    recipe: Recipe, execute: Executor, start: Start, carved: Made, learnt: Learnt, compute: Compute
+) -> tuple[Ref | None, Ref | None, Made | None]:
+    """(the model, its file, how that is asked), settled on valid. The untuned body is one of few examples' choices."""
+    run, task, tuned = execute.run, recipe.params["task"], learnt.model.ref
+    quantising = carve.Quantising(recipe.name, recipe.budget_bytes, compute, start.infills)
+    texts = {"choice": carved["choice.json"], **start.texts}
+    model = run(carve.quantise, quantising, model=tuned, **texts)["model.gguf"]
     if not start.has_task:
-        return Tasked()
-    task, rendered = recipe.params["task"], start.rendered.ref
+        return tuned, model, None
     asking = answer.Params(task.abstain, task.shots, task.items, compute)
-    answering = execute.run(answer.answer, asking, model=model, rendered=rendered)
+    inputs = {"model": model, "rendered": start.rendered.ref}
+    if not (start.is_handful(answer.FEW) and task.shots):
+        return tuned, model, run(answer.answer, asking, **inputs)
+    body = carved.folder("model")
+    untuned = run(carve.quantise, quantising, "quantise untuned", model=body, **texts)["model.gguf"]
+    answering = run(answer.answer, asking, **inputs, untuned=untuned)
+    return (body, untuned, answering) if answering.value(answer.UNTUNED) else (tuned, model, answering)
+
+
+def tasked(
+    recipe: Recipe, execute: Executor, start: Start, model: Ref | None, answering: Made | None, compute: Compute
+) -> Tasked:
+    """The task's scores on test, beside what the base can do."""
+    if answering is None:
+        return Tasked()
+    task = recipe.params["task"]
     examining = check.Examining(task.items, task.shots, recipe.seed, compute)
-    both = {"model": model, "base_file": start.base_file}
-    scores = execute.run(check.examine, examining, **both, answer=answering.ref, rendered=rendered)
-    return Tasked(answering, scores)
+    inputs = {"model": model, "base_file": start.base_file, "rendered": start.rendered.ref}
+    return Tasked(answering, execute.run(check.examine, examining, **inputs, answer=answering.ref))
 
 
 def trusted(
@@ -203,7 +221,8 @@ def trusted(
     execute: Executor,
     start: Start,
     both: dict[str, Ref | None],
-    learnt: Learnt,
+    tuned_model: Ref | None,
+    canaries: Ref | None,
     compute: Compute,
 ) -> Checked:
     """What the finished file gives away, how sure it is of what it says, and what it answers to probes."""
@@ -211,8 +230,8 @@ def trusted(
     kept = any(source.private == "keep" for source in recipe.sources)
     countries = recipe.params["curate"].countries
     asking = check.recalling(recipe.params["check"], gates, countries, kept, recipe.seed, compute)
-    tuned = {"model": both["model"], "tuned_model": learnt.model.ref}
-    material = {"train": start.texts["train"], "test": test, "canaries": learnt.canaries}
+    tuned = {"model": both["model"], "tuned_model": tuned_model}
+    material = {"train": start.texts["train"], "test": test, "canaries": canaries}
     memory = run(check.recall, asking, **tuned, base_file=both["base_file"], **material)
     calibrating = check.Calibrating(gates.confidence, recipe.seed, compute)
     honesty = run(check.calibrate, calibrating, **tuned, valid=start.texts["valid"], test=test)

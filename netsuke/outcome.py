@@ -11,6 +11,7 @@ from typing import Any
 
 from . import bases, render, signing
 from .curate import croissant
+from .documents import read_rows
 from .nouns import Ref
 from .step import Made
 from .store import Store, canonical
@@ -45,6 +46,14 @@ class Start:
     def has_task(self) -> bool:
         """Whether there are examples; yes while that is not known."""
         return self.rendered.run is None or self.rendered.value("lessons") > 0
+
+    def is_handful(self, most: int) -> bool:
+        """Whether all there is to learn from are so many examples; no while that is not known."""
+        if self.rendered.run is None or not self.has_task:
+            return False
+        files = {name: self.rendered.store.path(self.rendered[name] or "") for name in ("task.json", "train.jsonl")}
+        count = json.loads(files["task.json"].read_text())["examples"]["train"]
+        return bool(count <= most) and all("answer" in row for row in read_rows(files["train.jsonl"]))
 
 
 @dataclass(frozen=True)

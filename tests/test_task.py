@@ -9,17 +9,19 @@ from material import netsuke
 from served import KEY, running
 from tasked import SIGNS, table
 
-from netsuke import loop, talk
+from netsuke import answer, loop, recipe, talk
+from netsuke.answer import ways
+from netsuke.answer.ways import SHOWN
+from netsuke.engines.asking import Way
 from netsuke.errors import RecipeError
+from netsuke.nouns import Compute
 from netsuke.pack import manifest
 from netsuke.step import Local
-from netsuke.store import Store
+from netsuke.store import Store, hash_file
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    from netsuke import recipe
-
     room = tmp_path_factory.mktemp("task")
     place, store = table(room / "notes"), Store(room / "home")
     outcome = loop.make(recipe.load(place, loop.SECTIONS), place, store, lambda *_: None, executor=Local)
@@ -46,6 +48,52 @@ def test_examples_alone_become_a_checked_pack(made):
     assert record["task"]["scores"] == scores["scores"] and "## Task" in (pack / "card.md").read_text()
     task = json.loads((pack / "task.json").read_text())
     assert task["labels"] == ["bee", "boat", "bread"] and set(task["tried"]) >= {"tuned"}
+
+
+def test_of_a_handful_of_examples_the_untuned_body_is_tried_too(made):
+    tried = json.loads((pack_of(made[1]) / "task.json").read_text())["tried"]
+    assert set(tried) == {name + more for name in ("tuned", "untuned") for more in ("", SHOWN)} - {"untuned"}
+
+
+def test_where_the_untuned_body_answers_better_it_ships(made, tmp_path, monkeypatch):
+    """The choice is forced, since a random base is never better; what hangs on it is real."""
+    room, _, outcome = made
+    place, store = shutil.copytree(room / "notes", tmp_path / "notes") / "netsuke.toml", Store(tmp_path / "home")
+    settle = ways.settle
+
+    def untuned(params, task, files, rendered):
+        way, shots, tried, _ = yield from settle(params, task, {"tuned": files["untuned"]}, rendered)
+        return way, shots, tried, "untuned"
+
+    monkeypatch.setattr(ways, "settle", untuned)
+    made_ = loop.make(recipe.load(place, loop.SECTIONS), place, store, lambda *_: None, executor=Local)
+    pack = pack_of(store)
+    assert manifest.faults(pack) == [] and hash_file(pack / "model.gguf") != hash_file(pack_of(made[1]) / "model.gguf")
+    assert "the body as it was before tuning" in (pack / "report.md").read_text()
+    change = {row["name"]: row["change"] for row in loop.report_of(store, made_)["measures"]}
+    learnt = {row["name"]: row["change"] for row in loop.report_of(made[1], outcome)["measures"]}
+    assert learnt["answers"] < -0.1 < change["answers"]
+    gate = next(gate for gate in loop.gates_of(store, made_) if gate["name"] == "answers")
+    assert gate["limit"] == 0.1 and gate["passed"]
+
+
+def test_which_of_two_files_is_better_is_settled_on_valid(made, monkeypatch):
+    room, store, outcome = made
+    rendered = store.path(outcome.task.scores.run.inputs["rendered"])
+    task, params = json.loads((rendered / "task.json").read_text()), answer.Params(0.0, 2, 12, Compute(threads=1))
+    ours, random = pack_of(store) / "model.gguf", room / "tiny.gguf"
+
+    def chosen(**files):
+        work = ways.settle(params, task, files, rendered)
+        with pytest.raises(StopIteration) as done:
+            while True:
+                next(work)
+        _, shots, _, which = done.value.value
+        return which, bool(shots)
+
+    assert chosen(tuned=ours, untuned=random)[0] == "tuned"
+    monkeypatch.setattr(Way, "in_words", property(lambda way: ""))  # a tiny model knows no instruction
+    assert chosen(tuned=random, untuned=ours) == ("untuned", True)
 
 
 def test_the_answers_get_better(made):

@@ -1,6 +1,7 @@
 """Answer: how the finished file is asked its task. Settled on valid, before the check looks at anything.
 
-With examples in the prompt it may answer better than without: then that is the way. The probabilities of labels are
+With examples in the prompt it may answer better than without: then that is the way. Where there is nothing to learn but
+a few examples, the body before tuning is tried as well, with these in the prompt. The probabilities of labels are
 calibrated, so that of the answers given with 80% about 80% are right.
 """
 
@@ -15,6 +16,9 @@ from ..examples import normal
 from ..nouns import Compute, Measure
 from ..step import Progress, Work, step
 
+FEW = 50  # examples to learn from, at most: then the body may answer better untuned
+UNTUNED = "the untuned body is better"  # a measure: 1 where it is
+
 
 @dataclass(frozen=True)
 class Params:
@@ -26,16 +30,21 @@ class Params:
     compute: Compute
 
 
-@step(version=2, libraries=("xllamacpp", "jinja2"))
-def answer(params: Params, out: Path, model: Path, rendered: Path) -> Work:
-    """Write task.json: the task with its way of asking, and shots.jsonl: the examples that stand in the prompt."""
+@step(version=3, libraries=("xllamacpp", "jinja2"))
+def answer(params: Params, out: Path, model: Path, rendered: Path, untuned: Path | None = None) -> Work:
+    """Write task.json: the task with its way of asking, and shots.jsonl: the examples that stand in the prompt.
+
+    `untuned`, a file of the same body before tuning, is tried as well if given; UNTUNED says whether it is better.
+    """
     from . import ways
 
     task = json.loads((rendered / "task.json").read_text())
-    way, shots, tried = yield from ways.settle(params, task, model, rendered)
-    settled = {"shots": way.shots, "temperature": way.temperature, "abstain": way.abstain}
-    record = {**task, "way": settled, "tried": tried}
+    files = {"tuned": model} | ({"untuned": untuned} if untuned else {})
+    way, shots, tried, best = yield from ways.settle(params, task, files, rendered)
+    settled = {name: getattr(way, name) for name in ("shots", "temperature", "abstain", "instruction")}
+    record = {**task, "way": settled, "tried": tried, "tuned": best == "tuned"}
     (out / "task.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
     write_rows(out / "shots.jsonl", map(normal, shots))
     yield Progress(1.0, "settled")
-    return [Measure(f"valid score, {name}", value, "fraction", better="higher") for name, value in tried.items()]
+    scores = [Measure(f"valid score, {name}", value, "fraction", better="higher") for name, value in tried.items()]
+    return [*scores, Measure(UNTUNED, float(best == "untuned"), "")]

@@ -16,37 +16,45 @@ from ..scores import SCORES
 from ..step import Progress
 from . import Params
 
+SHOWN = ", with examples in the prompt"
 TEMPERATURES = [1.15**step for step in range(-8, 17)]  # 0.3 to 9.4
 
-Settled = tuple[Way, list[Row], dict[str, float]]
+Settled = tuple[Way, list[Row], dict[str, float], str]
 
 
 def settle(
-    params: Params, task: Mapping[str, Any], model: Path, rendered: Path
+    params: Params, task: Mapping[str, Any], files: Mapping[str, Path], rendered: Path
 ) -> Generator[Progress, None, Settled]:
-    """Yields progress; returns (the way, the examples that it shows, the score of each way tried on valid)."""
+    """Yields progress; returns (the way, the examples that it shows, each way's score on valid, whose it is).
+
+    `files`: "tuned", and "untuned" where the body before tuning may be better.
+    """
     plain = Way.of({**task, "way": {"abstain": params.abstain}})
     examples = read_examples(rendered)
     train, valid = examples["train"], evenly(examples["valid"], params.items)
     ways = {"tuned": plain}
     if params.shots:
-        ways["tuned, with examples in the prompt"] = replace(plain, shots=params.shots)
+        ways["tuned" + SHOWN] = replace(plain, shots=params.shots)
+        if "untuned" in files:
+            ways["untuned" + SHOWN] = replace(plain, shots=params.shots, instruction=plain.in_words)
     tried: dict[str, float] = {}
     shares: dict[str, list[dict[str, float]]] = {}
-    with Engine(model, context_tokens=CONTEXT_TOKENS, threads=params.compute.threads) as engine:
-        for number, (name, way) in enumerate(ways.items()):
-            asker, said = Asker(engine, way, train), []
+    for number, (name, way) in enumerate(ways.items()):
+        said = []
+        file = files[name.removesuffix(SHOWN)]
+        with Engine(file, context_tokens=CONTEXT_TOKENS, threads=params.compute.threads) as engine:
+            asker = Asker(engine, way, train)
             for done, row in enumerate(valid):
                 yield Progress((number + done / len(valid)) / len(ways), f"{name}, valid example {done + 1}")
                 said.append(asker.ask(as_messages(row)[:-1]))
-            score = SCORES[way.kind][0].function
-            tried[name] = score([one.text for one in said], [right_answer(row) for row in valid])
-            shares[name] = [dict(one.probabilities) for one in said]
+        score = SCORES[way.kind][0].function
+        tried[name] = score([one.text for one in said], [right_answer(row) for row in valid])
+        shares[name] = [dict(one.probabilities) for one in said]
     best = max(tried, key=lambda name: tried[name])  # the first of equals, which is the plain one
     way = ways[best]
     if way.kind == "labels":
         way = replace(way, temperature=fitted(shares[best], [right_answer(row) for row in valid]))
-    return way, train if way.shots else [], tried
+    return way, train if way.shots else [], tried, best.removesuffix(SHOWN)
 
 
 def fitted(shares: Sequence[Mapping[str, float]], truths: Sequence[str]) -> float:

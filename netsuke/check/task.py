@@ -37,7 +37,7 @@ def examine(
     examples = read_examples(rendered)
     test = evenly(examples["test"], params.items)
     way = Way.of(task)
-    zero = replace(way, instruction=instruction(way), shots=0, temperature=1.0, abstain=0.0)
+    zero = replace(way, instruction=way.in_words, shots=0, temperature=1.0, abstain=0.0)
     asked = {
         "ours": (ours, way, list(read_rows(shots))),
         "base, no example": (base, zero, []),
@@ -61,13 +61,6 @@ def examine(
     if way.kind == "labels":
         content |= trust(answers, right, way.abstain)
     return content
-
-
-def instruction(way: Way) -> str:
-    """What the base is told to answer with."""
-    if way.kind == "labels":
-        return f"Answer with one of these labels and nothing else: {', '.join(way.labels)}"
-    return "Answer in the words of the text, with nothing else." if way.kind == "extract" else ""
 
 
 def by_words(train: Sequence[Row], valid: Sequence[Row], test: Sequence[Row]) -> list[str]:

@@ -64,6 +64,13 @@ class Way:
     abstain: float = 0.0
     answer_tokens: int = ANSWER_TOKENS
 
+    @property
+    def in_words(self) -> str:
+        """What a model that has not learnt the task is told to answer with."""
+        if self.kind == "labels":
+            return f"Answer with one of these labels and nothing else: {', '.join(self.labels)}"
+        return "Answer in the words of the text, with nothing else." if self.kind == "extract" else ""
+
     @classmethod
     def of(cls, task: Mapping[str, Any]) -> Way:
         """From a task.json."""

@@ -20,6 +20,9 @@ NAMES = {"domain": "your held-out documents, bits per byte", "general": "general
 
 
 
+UNTUNED = """\
+What was learnt is not in this model: with the examples in its prompt the body answers better as it was before. It was
+learnt like this:"""
 FOREIGN = """\
 The base hardly knows the script of this material: it spells it out in twice as many tokens as English, or more. Expect
 weak and slow writing, or make it from a base that was taught the language."""
@@ -70,7 +73,8 @@ def task(facts: dict[str, Any]) -> list[str]:
         tried = "; ".join(f"{name}: {value:.1%}" for name, value in task["tried"].items())
         shots = task["way"]["shots"]
         how = f"with {shots} examples in the prompt" if shots else "without examples in the prompt"
-        lines += [f"On valid, {tried}. So it is asked {how}.", ""]
+        which = "" if task.get("tuned", True) else " is the body as it was before tuning, and"
+        lines += [f"On valid, {tried}. So it{which} is asked {how}.", ""]
     if "calibration_error" in scores:
         lines += [
             f"Confidence is off by {scores['calibration_error']:.1%} on average. Below {scores['abstain']:.0%} no "
@@ -122,7 +126,8 @@ def report(facts: dict[str, Any]) -> str:
         "| words | rows in | channels | layers out | MB | general text | valid documents | |",
         "|---:|---|---:|---:|---:|---:|---:|---|",
         *map(_considered, choice["considered"]), "",
-        "## Learning", "", *(_apart(curve) if "parts" in curve else _course(curve)), "",
+        "## Learning", "", *([] if facts.get("task", {}).get("tuned", True) else [UNTUNED, ""]),
+        *(_apart(curve) if "parts" in curve else _course(curve)), "",
         "## Limits", "", LIMITS,
     ])  # fmt: skip
 
