@@ -160,8 +160,7 @@ def trained(place: Path, material: Material, arm: str, epochs: float) -> Row:
             pace.lock, unit_minutes=wanted.minutes, unit_epochs=round(epochs, 4), unit_valid_bytes=4_000
         )
         recipe.save_lock(pace.lock, place.with_suffix(".lock"))
-    gate = loop.general_gate_of(wanted)
-    carving = carve.sections(wanted.params["carve"], wanted.budget_bytes, gate, pace.compute)
+    carving = dataclasses.replace(loop.carving_of(wanted, wanted.budget_bytes, pace.compute), blind=apart)
     seen = dict.fromkeys(start.texts, start.texts["general"]) if apart else start.texts
     carved = local.run(carve.carve, carving, model=start.base_model, **seen)
     learn = loop.by_owner if wanted.params["tune"].units == "per-owner" else loop.jointly

@@ -53,8 +53,7 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
     start = begin(recipe, path, store, execute)
 
     # carve: the base, with fewer words, channels, layers
-    general_gate = general_gate_of(recipe)
-    carving = carve.sections(recipe.params["carve"], recipe.budget_bytes, general_gate, pace.compute)
+    carving = carving_of(recipe, recipe.budget_bytes, pace.compute)
     carved = execute.run(carve.carve, carving, model=start.base_model, **carved_by(recipe, start))
 
     # tune and combine: the body, and what was learnt: of all at once, or of each owner alone
@@ -159,10 +158,16 @@ def finish(
     return Outcome(made, report, trial, data, task, checked)
 
 
+def carving_of(recipe: Recipe, budget_bytes: int, compute: Compute) -> carve.Carving:
+    """How the base is carved: blind where each owner has an adapter, else who leaves would change all."""
+    blind = recipe.params["tune"].units == "per-owner"
+    return carve.sections(recipe.params["carve"], budget_bytes, general_gate_of(recipe), compute, blind)
+
+
 def carved_by(recipe: Recipe, start: Start) -> dict[str, Ref | None]:
-    """The texts that carving looks at: nobody's where each owner has an adapter, else who leaves would change all."""
-    apart = recipe.params["tune"].units == "per-owner"
-    return dict.fromkeys(start.texts, start.texts["general"]) if apart else start.texts
+    """The texts that carving looks at: nobody's where it is blind."""
+    blind = recipe.params["tune"].units == "per-owner"
+    return dict.fromkeys(start.texts, start.texts["general"]) if blind else start.texts
 
 
 def carved_from(start: Start, carved: Made) -> dict[str, Ref | None]:
@@ -274,9 +279,7 @@ def general_gate_of(recipe: Recipe) -> float:
 def untuned(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace) -> tuple[Made, Made]:
     """(what was carved, its file) without any training."""
     start = begin(recipe, path, store, execute)
-    wanted = carve.sections(
-        recipe.params["carve"], recipe.budget_bytes, general_gate_of(recipe), pace.compute
-    )
+    wanted = carving_of(recipe, recipe.budget_bytes, pace.compute)
     carved = execute.run(carve.carve, wanted, model=start.base_model, **carved_by(recipe, start))
     quantising = carve.Quantising(recipe.name, recipe.budget_bytes, pace.compute)
     inputs = {"model": carved.folder("model"), "choice": carved["choice.json"]}
@@ -286,7 +289,7 @@ def untuned(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: P
 def frontier(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace) -> Made:
     """What each size costs, measured: frontier.json and frontier.svg."""
     start = begin(recipe, path, store, execute)
-    wanted = carve.sections(recipe.params["carve"], 0, general_gate_of(recipe), pace.compute)
+    wanted = carving_of(recipe, 0, pace.compute)
     return execute.run(carve.frontier, wanted, model=start.base_model, **carved_by(recipe, start))
 
 

@@ -49,6 +49,7 @@ class Carving:
     budget_bytes: int
     general_gate: float
     compute: Compute
+    blind: bool = False  # general text stands for the domain's: it cannot tell what other texts need words for
 
     @property
     def weight(self) -> float:
@@ -69,7 +70,7 @@ class Quantising:
 FREE = 100.0  # a gate that nothing reaches
 
 
-@step(version=3, libraries=("torch", "transformers", "tokenizers", "libgguf"))
+@step(version=4, libraries=("torch", "transformers", "tokenizers", "libgguf"))
 def carve(params: Carving, out: Path, model: Path, train: Path, valid: Path, general: Path) -> Work:
     """Choose a shape by measurement; write the smaller model."""
     from ..engines import hf
@@ -144,11 +145,12 @@ def frontier(params: Carving, out: Path, model: Path, train: Path, valid: Path, 
     return [Measure("knee", knee["bytes"], "bytes", better="")]
 
 
-def sections(params: Params, budget_bytes: int, general_gate: float, compute: Compute) -> Carving:
+def sections(
+    params: Params, budget_bytes: int, general_gate: float, compute: Compute, blind: bool = False
+) -> Carving:
     """The carve step's params from the recipe's section and the rest of the recipe."""
-    return Carving(
-        **dataclasses.asdict(params), budget_bytes=budget_bytes, general_gate=general_gate, compute=compute
-    )
+    rest = {"budget_bytes": budget_bytes, "general_gate": general_gate, "compute": compute, "blind": blind}
+    return Carving(**dataclasses.asdict(params), **rest)
 
 
 def pruned(carved: Made) -> str:

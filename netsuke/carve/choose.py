@@ -30,11 +30,17 @@ class Wish:
     general_weight: float  # of a loss on the general text beside the same on the domain's
     knee: float  # where there is no budget: the most bits that a move may cost, fraction by fraction of bytes
     floors: tuple[int, ...]  # from the whole vocabulary (0) down
+    words_last: bool = False  # rows are rounded first, whatever words seem to cost
 
     def rate(self, before: Choice, after: Choice) -> float:
         """Fraction of bits lost for each fraction of bytes saved."""
         saved = math.log(before.bytes / after.bytes)
         return after.cost.over(before.cost).loss(self.general_weight) / saved if saved > 0 else math.inf
+
+    def order(self, before: Choice, after: Choice, structural: bool) -> tuple[bool, float]:
+        """What comes first is taken."""
+        late = self.words_last and not structural and after.shape.floor != before.shape.floor
+        return late, self.rate(before, after)
 
 
 def choose(prices: Prices, wish: Wish) -> Iterator[Progress | Choice]:
@@ -78,7 +84,7 @@ def descend(prices: Prices, wish: Wish, structural: bool) -> Iterator[Progress |
             yield from prices.price(shape)
             choice = prices.expected(shape)
             if choice.cost.within(wish.limit) and (
-                best is None or wish.rate(now, choice) < wish.rate(now, best)
+                best is None or wish.order(now, choice, structural) < wish.order(now, best, structural)
             ):
                 best = choice
         if best is None or not wish.budget_bytes and wish.rate(now, best) > wish.knee:
@@ -146,4 +152,5 @@ def wish(params: Carving, words: Words, base: Cost) -> Wish:
         general_weight=params.weight,
         knee=params.knee,
         floors=tuple(words.floors(params.words)),
+        words_last=params.blind,
     )

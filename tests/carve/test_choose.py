@@ -87,6 +87,15 @@ def test_the_cheapest_bytes_go_first():
     assert [choice.shape.embedding for choice in path] == ["Q8_0"] * len(path)
 
 
+def test_nobody_looks_at_the_words_so_they_go_last():
+    cheap = Prices(words=0.0001, rows=0.5)
+    path = taken(cheap, replace(wish(budget=58_000), words_last=True))[:-1]
+    first = next(n for n, choice in enumerate(path) if choice.shape.floor)
+    assert {choice.shape.embedding for choice in path[first:]} == {KINDS[0]}
+    costly = taken(Prices(words=0.0001, rows=0.5), replace(wish(budget=58_000, general=0.3), words_last=True))
+    assert costly[-1].shape.floor and costly[-1].shape.embedding != KINDS[0]  # beyond the limit words go all the same
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     prices=st.tuples(*[st.floats(0.0005, 0.2)] * 5), budget=st.integers(20_000, 90_000),
