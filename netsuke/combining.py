@@ -40,6 +40,7 @@ class Wanted:
     mb: float = 0.0  # 0: as large as the largest parent may be
     density: float = 0.5  # of each change that is kept (ties, dare)
     seed: int = 0
+    voices: bool = False  # an adapter of each parent beside the model
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,16 @@ def require_consent(parents: Sequence[Parent], store: Store) -> None:
             )
 
 
+def require_voices(parents: Sequence[Parent], store: Store) -> None:
+    """Raise RecipeError where no model learnt an adapter: then there is none that could be a voice."""
+    if not any("adapter_model.safetensors" in store.tree(parent.learnt) for parent in parents):
+        names = " and ".join(parent.name for parent in parents)
+        raise RecipeError(
+            f"{names} were changed as a whole (tune.method full, or combined before): none of them is an adapter",
+            hint="leave out --voices, or make one of them with tune.method lora",
+        )
+
+
 # -- and the way to a pack -------------------------------------------------------------------------------
 def joined_recipe(wanted: Wanted, parents: Sequence[Parent]) -> Recipe:
     """A recipe for what follows combining: the first one's, with all sources, and the stricter of each gate."""
@@ -232,6 +243,8 @@ def run(wanted: Wanted, store: Store, execute: Executor) -> tuple[Recipe, Outcom
     require_one_body(named)
     require_licences(named)
     require_consent(named, store)
+    if wanted.voices:
+        require_voices(named, store)
     parents = sorted(named, key=lambda parent: parent.learnt)
     joint, first = joined_recipe(wanted, parents), parents[0]
     numbered = {f"{n}/{file}": ref for n, parent in enumerate(parents)
@@ -248,7 +261,7 @@ def run(wanted: Wanted, store: Store, execute: Executor) -> tuple[Recipe, Outcom
         loop.general_gate_of(joint),
     )  # fmt: skip
     learnt = [(parent.name, parent.learnt) for parent in parents]
-    joined = loop.join(store, execute, how, start, carved, learnt, start.rendered["canaries.json"])
+    joined = loop.join(store, execute, how, start, carved, learnt, start.rendered["canaries.json"], wanted.voices)
     return joint, loop.finish(joint, store, execute, start, carved, joined, compute), parents
 
 

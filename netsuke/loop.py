@@ -43,12 +43,14 @@ from .watch.rule import Params as Watching
 
 SECTIONS = {
     "curate": curate.Params, "task": render.Params, "carve": carve.Params, "tune": tune.Params, "check": check.Params,
-    "watch": Watching,
+    "watch": Watching, "pack": pack.Choices,
 }  # fmt: skip
 
 
 def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace) -> Outcome:
     """Make a pack of a recipe that lies at `path`. `make` names it if the gates hold."""
+    pack.require_parts(recipe.params["pack"], recipe.params["tune"].units)
+
     # curate and render: files to documents and lessons, split before anything looks at them; and the base
     start = begin(recipe, path, store, execute)
 
@@ -98,7 +100,8 @@ def by_owner(recipe: Recipe, store: Store, execute: Executor, start: Start, carv
         adapters.append((unit.owner, execute.run(tune.tune, training, f"tune {unit.owner}", **inputs).ref))
     how = combine.How("task", pace.compute, search="scale", general_gate=general_gate_of(recipe))
     canaries = joined(store, [one["canaries.json"] for one in rendered])
-    return join(store, execute, how, start, carved, adapters, canaries)
+    voiced = recipe.params["pack"].voices == "on"
+    return join(store, execute, how, start, carved, adapters, canaries, voiced)
 
 
 def join(
@@ -109,14 +112,16 @@ def join(
     carved: Made,
     learnt: Sequence[tuple[str, Ref | None]],
     canaries: Ref | None,
+    voiced: bool,
 ) -> Learnt:
-    """Several changes of one body, by name, as one: weighed, and merged in."""
+    """Several changes of one body, by name, as one: weighed, and merged in; where `voiced`, each beside it too."""
     body, parents = carved.folder("model"), combine.gathered(store, learnt)
     texts = {"valid": start.texts["valid"], "general": start.texts["general"]}
     weighed = execute.run(combine.weigh, how, model=body, parents=parents, choice=carved["choice.json"], **texts)
     weights = weighed["weights.json"]
     model = execute.run(combine.join, combine.joining(how), model=body, parents=parents, weights=weights)
-    return Learnt(model, {"tune": weighed, "combine": model}, weighed["curve.json"], canaries)
+    voices = execute.run(combine.voice, None, model=body, parents=parents, weights=weights) if voiced else None
+    return Learnt(model, {"tune": weighed, "combine": model}, weighed["curve.json"], canaries, voices)
 
 
 def finish(
@@ -152,7 +157,7 @@ def finish(
     made = run(
         pack.pack, about, model=model, choice=choice, vocabulary=carved["vocabulary.json"],
         report=report["report.json"], documents=data["documents.jsonl"], summary=data["summary.json"],
-        curve=learnt.curve, search=indexed(execute, start), **task.files, **checked.files,
+        curve=learnt.curve, search=indexed(execute, start), **task.files, **checked.files, **learnt.files,
         lineage=lineage(store, data=data, carve=carved, **learnt.by, check=report),
     )  # fmt: skip
     return Outcome(made, report, trial, data, task, checked)

@@ -58,12 +58,18 @@ class Start:
 
 @dataclass(frozen=True)
 class Learnt:
-    """The tuned model, by which runs it came (for the lineage), how it learnt, and the codes that were planted."""
+    """The tuned model, by which runs it came (for the lineage), how it learnt, planted codes, each one's adapter."""
 
     model: Made
     by: dict[str, Made]
     curve: Ref | None
     canaries: Ref | None
+    voices: Made | None = None
+
+    @property
+    def files(self) -> dict[str, Ref | None]:
+        """What of it goes into the pack beside the model."""
+        return {"voices": self.voices.ref} if self.voices else {}
 
 
 @dataclass(frozen=True)

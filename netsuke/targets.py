@@ -100,7 +100,7 @@ def pack_folder(name: str, store: Store, accept: bool = False) -> Path:
             raise StoreError(
                 f"this pack is not whole: {faults[0]}", where=name, hint=f"netsuke verify {name}"
             )
-        outside.admit(Path(name) / "model.gguf", store, accept)
+        outside.admit_pack(Path(name), store, accept)
         return Path(name)
     known = store.names("packs")
     raise StoreError(
@@ -137,7 +137,7 @@ def pack_faults(
         told += "and it holds" if public else "which is not your key: --key PUB checks it"
     found += [] if found and signed else manifest.faults(folder)  # what is signed is told apart by the signature
     if not found and not named:
-        outside.admit(folder / "model.gguf", store, accept)
+        outside.admit_pack(folder, store, accept)
     return found, "does not hold" if found and signed else told
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from .. import chat_templates
+from .. import chat_templates, voices
 from ..errors import EngineError, RecipeError
 from ..nouns import Ref
 from ..store import Store, hash_file
@@ -34,6 +34,15 @@ def admit(path: Path, store: Store, accept: bool = False) -> None:
             hint="read it; --accept-template takes this one, from then on",
         )
     store.name("admitted", name, {"ref": name, "template": chat_templates.digest(template) if template else None})
+
+
+def admit_pack(folder: Path, store: Store, accept: bool = False) -> None:
+    """`admit` for the model of a whole pack, and a strict look at the adapters beside it. Raises StoreError besides."""
+    from ..engines import strict
+
+    admit(folder / "model.gguf", store, accept)
+    for voice in voices.read(folder):
+        strict.require_adapter(folder / voice.file, folder / "model.gguf")
 
 
 def add(path: Path, name: str, licence: str, store: Store, accept: bool = False) -> Ref:

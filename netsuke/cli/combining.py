@@ -26,6 +26,7 @@ METHODS = ("linear", "slerp", "ties", "dare", "task")
 @click.option("--mb", type=click.FloatRange(0), default=0.0, help="Size in megabytes [default: that of the largest].")
 @click.option("--density", type=float, default=0.5, show_default=True, help="Share of each that ties and dare keep.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what dare drops.")
+@click.option("--voices", is_flag=True, help="Also pack each model's adapter, for requests that move it.")
 @ON
 @AS_JSON
 def combine(
@@ -37,6 +38,7 @@ def combine(
     mb: float,
     density: float,
     seed: int,
+    voices: bool,
     on: str,
     as_json: bool,
 ) -> None:
@@ -46,7 +48,7 @@ def combine(
     """
     from .. import combining
 
-    wanted = combining.Wanted(name, models, method, numbers(weights), search, mb, density, seed)
+    wanted = combining.Wanted(name, models, method, numbers(weights), search, mb, density, seed, voices)
     combining.checked(wanted)
     again(wanted, open_store(), on, as_json)
 

@@ -3,6 +3,7 @@
     combine   one adapter, or one set of changed weights, merged into its body
     weigh     of several: what each counts, as given or as valid likes it best
     join      several merged into their body as one change
+    voice     each of several as an adapter for llama.cpp, beside what they were merged to
 
 Several come as a folder of `tune`'s outputs, each in a folder named by its Ref, with parents.json beside them:
 [{"name": an owner or a model, "ref"}]. A method is a plain function in methods.METHODS.
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from .. import voices
 from ..nouns import Compute, Measure, Ref
 from ..step import Progress, Work, step
 from ..store import Store, canonical
@@ -89,6 +91,29 @@ def join(params: Joining, out: Path, model: Path, parents: Path, weights: Path) 
     given = {row["ref"]: row["weight"] for row in rows}
     merge.write_mixed(model, folders, given, params.method, Dials(params.density, params.seed), out)
     return []
+
+
+@step(version=1, libraries=("torch", "safetensors", "gguf"))
+def voice(params: None, out: Path, model: Path, parents: Path, weights: Path) -> Work:
+    """Write voice-N.gguf of each parent that learnt an adapter, and voices.json: what each counts in the sum.
+
+    A parent that is a whole changed model has none: its change is not of low rank.
+    """
+    from ..engines import adapter
+    from .methods import counted
+
+    found = json.loads(weights.read_text())
+    counts = counted(found["method"], [row["weight"] for row in found["parents"]])
+    rows = {row["ref"]: (row["name"], count) for row, count in zip(found["parents"], counts, strict=True) if count}
+    made: list[voices.Voice] = []
+    for ref, (name, count) in rows.items():
+        if (parents / ref / "adapter_model.safetensors").exists():
+            yield Progress(len(made) / len(rows), name)
+            made.append(voices.Voice(name, voices.file_of(len(made) + 1), count))
+            adapter.to_gguf(parents / ref, model, out / made[-1].file)
+    voices.written(made, out / voices.FILE)
+    size = sum((out / one.file).stat().st_size for one in made)
+    return [Measure("voices", len(made), "adapters"), Measure("size", size, "bytes")]
 
 
 def gathered(store: Store, learnt: Sequence[tuple[str, Ref | None]]) -> Ref | None:

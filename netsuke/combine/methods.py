@@ -87,6 +87,11 @@ METHODS: dict[str, Method] = {
 }
 
 
+def counted(method: str, weights: Sequence[float]) -> list[float]:
+    """What each change counts in the sum, by a method that sums; of the others, about."""
+    return list(weights) if method == "task" else shares(weights)
+
+
 def shares(weights: Sequence[float]) -> list[float]:
     """The weights as shares of their sum."""
     total = sum(weights)

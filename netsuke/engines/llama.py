@@ -42,7 +42,8 @@ class Engine:
     """llama.cpp on one GGUF, supervised: `start`, ask, `stop`, or a `with` block.
 
     Each of `slots` requests at a time has `context_tokens` for prompt and answer together. `adapter` is a GGUF of
-    that type, applied in full. With `embedding` it gives vectors of texts and writes none.
+    that type, applied in full; `voices` are some that only a request applies, by `lora`: [{"id": place, "scale"}].
+    With `embedding` it gives vectors of texts and writes none.
     `threads` defaults to the cores that are free at each start.
     """
 
@@ -54,6 +55,7 @@ class Engine:
         threads: int | None = None,
         slots: int = 1,
         adapter: Path | None = None,
+        voices: Sequence[Path] = (),
         embedding: bool = False,
         prompt_cache_mib: int = PROMPT_CACHE_MIB,
     ) -> None:
@@ -61,6 +63,7 @@ class Engine:
         self.context_tokens = context_tokens
         self.slots = slots
         self.adapter = adapter
+        self.voices = [Path(voice) for voice in voices]
         self.embedding = embedding
         self.prompt_cache_mib = prompt_cache_mib
         self.threads = threads or free_threads()
@@ -134,6 +137,7 @@ class Engine:
         command += ["--threads", str(self.threads), "--slots", str(self.slots)]
         command += ["--prompt-cache", str(self.prompt_cache_mib)] + ["--embedding"] * self.embedding
         command += ["--adapter", str(self.adapter.resolve())] if self.adapter else []
+        command += [word for voice in self.voices for word in ("--voice", str(voice.resolve()))]
         with _log(self.socket).open("wb") as log:
             return subprocess.Popen(
                 command,

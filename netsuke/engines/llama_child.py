@@ -49,15 +49,22 @@ def _parameters(given: argparse.Namespace) -> Any:
         params.embedding = True
         params.n_batch = params.n_ubatch = given.context  # a text is looked at in one piece
         params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
-    if given.adapter:
-        lora = xllamacpp.CommonAdapterLoraInfo()
-        lora.path, lora.scale = given.adapter, 1.0
-        params.lora_adapters = [lora]
+    adapters = [*([(given.adapter, 1.0)] if given.adapter else []), *((path, 0.0) for path in given.voice)]
+    params.lora_adapters = [_adapter(path, scale) for path, scale in adapters]
     params.verbosity = 1  # errors only: the log neither grows nor holds what was asked
     for cpu in (params.cpuparams, params.cpuparams_batch):
         cpu.n_threads = given.threads
         cpu.poll = 0
     return params
+
+
+def _adapter(path: str, scale: float) -> Any:
+    """An adapter at the scale that it has where a request says nothing of it."""
+    import xllamacpp
+
+    lora = xllamacpp.CommonAdapterLoraInfo()
+    lora.path, lora.scale = path, scale
+    return lora
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -69,6 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--slots", type=int, default=1)
     parser.add_argument("--adapter", default="")
+    parser.add_argument("--voice", action="append", default=[])
     parser.add_argument("--embedding", action="store_true")
     parser.add_argument("--prompt-cache", type=int, default=0)
     given = parser.parse_args(arguments)

@@ -5,6 +5,7 @@ The layout is read by layout.py; here it is asked whether the tensors are those 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import mmap
 import re
@@ -41,10 +42,28 @@ def require_sound(path: Path) -> Facts:
     The layout is checked for every file, tensors and tokenizer too for the families that are known. The file must not
     change meanwhile.
     """
+    with _opened(path) as data:
+        return _facts(data)
+
+
+def require_adapter(path: Path, model: Path) -> None:
+    """Raise EngineError unless the GGUF at `path` is an adapter of low rank and fits the sound one at `model`."""
+    with _opened(model) as data:
+        body, matrices = layout.read(data)
+        family = layout.text(body, "general.architecture")
+    with _opened(path) as data:
+        fields, tensors = layout.read(data)
+        _require_adapter(fields, family)
+        _require_pairs({one.name: one.dims for one in tensors}, {one.name: one.dims for one in matrices})
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[mmap.mmap]:
+    """A file's bytes. Raises EngineError where it cannot be read, or for what is Unsound of it."""
     try:
         with path.open("rb") as file:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _facts(data)
+                yield data
     except Unsound as wrong:
         raise EngineError(str(wrong), where=path.name, hint="make the file again") from None
     except (OSError, ValueError) as error:  # ValueError: mmap's, of an empty file
@@ -111,6 +130,30 @@ def _head_size(fields: Fields, key: str, width: int, heads: int) -> int:
     if width % heads:
         raise Unsound(f"{key} is missing, and {heads} heads do not divide a width of {width}")
     return width // heads
+
+
+# -- an adapter ------------------------------------------------------------------------------------------
+def _require_adapter(fields: Fields, architecture: str) -> None:
+    wanted = {"general.type": "adapter", "adapter.type": "lora", "general.architecture": architecture}
+    for key, value in wanted.items():
+        if (found := layout.text(fields, key)) != value:
+            raise Unsound(f"{key} is {shown(found)}, not {value}")
+    if layout.needed(fields, "adapter.lora.alpha").kind != layout.FLOAT32:
+        raise Unsound("adapter.lora.alpha is not a float32")
+
+
+def _require_pairs(pairs: Shapes, matrices: Shapes) -> None:
+    """Of each matrix that is changed an A and a B, which together have its shape."""
+    for name, dims in pairs.items():
+        stem, _, side = name.rpartition(".lora_")
+        other = pairs.get(f"{stem}.lora_{'b' if side == 'a' else 'a'}")
+        if side not in ("a", "b") or other is None:
+            raise Unsound(f"tensor {shown(name)} is not one of a pair")
+        first, second = (dims, other) if side == "a" else (other, dims)
+        if [len(first), len(second)] != [2, 2] or first[1] != second[0]:
+            raise Unsound(f"tensor {shown(name)} and the other of its pair do not fit each other")
+        if matrices.get(stem) != (first[0], second[1]):
+            raise Unsound(f"tensor {shown(name)} changes no matrix of this model")
 
 
 # -- the tokenizer ---------------------------------------------------------------------------------------

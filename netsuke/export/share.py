@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..documents import read_rows, write_rows
@@ -51,13 +52,26 @@ def folder(pack: Pack, out: Path) -> list[str]:
 
 
 def _forget_owners(out: Path) -> None:
-    """Take the owners' names out of the ledger and of the reports."""
+    """Take the owners' names out of the ledger and of the reports; there, owners that learnt apart get numbers."""
     rows = [{k: v for k, v in row.items() if k != "owner"} for row in read_rows(out / "ledger.jsonl")]
     write_rows(out / "ledger.jsonl", rows)
-    if (words := out / "report.md").exists():
-        lines = words.read_text(encoding="utf-8").splitlines(keepends=True)
-        words.write_text("".join(line for line in lines if not line.startswith("- owners, ")), encoding="utf-8")
+    called: dict[str, str] = {}
     if (numbers := out / "report.json").exists():
         report = json.loads(numbers.read_text(encoding="utf-8"))
         report.get("went_in", {}).pop("owners", None)
+        learning = report.get("learning", {})
+        apart = [] if learning.get("models") else learning.get("parts", [])
+        called = {part["name"]: f"owner {number}" for number, part in enumerate(apart, 1)}
+        for row in [*apart, *report.get("voices", [])]:
+            row["name"] = called.get(row["name"], row["name"])
         write_json(numbers, report)
+    if (words := out / "report.md").exists():
+        lines = words.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [_renamed(line, called) for line in lines if not line.startswith("- owners, ")]
+        words.write_text("".join(kept), encoding="utf-8")
+
+
+def _renamed(line: str, called: Mapping[str, str]) -> str:
+    """A line of a table by its first cell."""
+    first = next((name for name in called if line.startswith(f"| {name} |")), None)
+    return line if first is None else f"| {called[first]} |{line.removeprefix(f'| {first} |')}"

@@ -17,8 +17,9 @@ from .copies import copies
 from .scope import Place, Wanted
 
 PARTS = {
-    "curate": "data set", "carve": "vocabulary and shape", "tune": "adapter", "quantise": "importance matrix and file",
-    "answer": "calibration", "check": "report", "recall": "quotes", "show": "samples", "index": "search index",
+    "curate": "data set", "carve": "vocabulary and shape", "tune": "adapter", "voice": "voices",
+    "quantise": "importance matrix and file", "answer": "calibration", "check": "report", "recall": "quotes",
+    "show": "samples", "index": "search index",
 }  # fmt: skip
 
 

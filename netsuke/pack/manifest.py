@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import signing
+from .. import signing, voices
 from ..documents import read_rows, write_rows
 from ..errors import StoreError
 from ..store import Store, hash_file
@@ -32,6 +32,7 @@ class Parts:
     choice: Path
     lineage: Path
     search: Path | None = None
+    voices: Path | None = None  # a folder that combine's `voice` wrote
 
 
 TASK_FILES = {"task": "task.json", "shots": "shots.jsonl", "scores": "scores.json"}
@@ -45,14 +46,9 @@ def write(params: Params, out: Path, parts: Parts, told: Mapping[str, Path]) -> 
         "curve": json.loads(parts.curve.read_text()), "choice": json.loads(parts.choice.read_text()),
         "rows": list(read_rows(parts.documents)),
         **{name: json.loads(path.read_text()) for name, path in told.items() if name != "shots"},
+        **_voices(parts),
     }  # fmt: skip
-    for name, path in told.items():
-        if name in TASK_FILES and path.stat().st_size:
-            shutil.copyfile(path, out / TASK_FILES[name])
-    shutil.copyfile(parts.model, out / "model.gguf")
-    shutil.copyfile(parts.vocabulary, out / "vocabulary.json")
-    if parts.search:
-        shutil.copyfile(parts.search, out / "search.db")
+    _copied(parts, told, out)
     write_rows(out / "ledger.jsonl", map(_ledger_row, facts["rows"]))
     (out / "card.md").write_text(words.card(facts), encoding="utf-8")
     (out / "report.md").write_text(words.report(facts), encoding="utf-8")
@@ -74,6 +70,33 @@ def write(params: Params, out: Path, parts: Parts, told: Mapping[str, Path]) -> 
     (out / "sbom.cdx.json").write_text(sbom.text(record, facts["rows"]), encoding="utf-8")
     record["files"] = _listed(out)
     (out / "netsuke.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+
+def _copied(parts: Parts, told: Mapping[str, Path], out: Path) -> None:
+    """Copy what a pack takes as it is."""
+    for name, path in told.items():
+        if name in TASK_FILES and path.stat().st_size:
+            shutil.copyfile(path, out / TASK_FILES[name])
+    shutil.copyfile(parts.model, out / "model.gguf")
+    shutil.copyfile(parts.vocabulary, out / "vocabulary.json")
+    if parts.search:
+        shutil.copyfile(parts.search, out / "search.db")
+    for path in sorted(parts.voices.iterdir()) if parts.voices else ():
+        shutil.copyfile(path, out / path.name)
+
+
+def _voices(parts: Parts) -> dict[str, Any]:
+    """The voices as a report has them. Raises EngineError for an adapter that does not fit the model."""
+    if parts.voices is None:
+        return {}
+    from ..engines import strict
+
+    rows = []
+    for one in voices.read(parts.voices):
+        strict.require_adapter(parts.voices / one.file, parts.model)
+        size = (parts.voices / one.file).stat().st_size
+        rows.append({"name": one.name, "weight": one.weight, "bytes": size})
+    return {"voices": rows}
 
 
 def _listed(out: Path) -> dict[str, Any]:

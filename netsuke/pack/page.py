@@ -28,7 +28,7 @@ def data(facts: Mapping[str, Any]) -> dict[str, Any]:
         **facts["report"], "gates": words.all_gates(facts),
         "went_in": {**{k: summary[k] for k in KEPT if k in summary}, "drops": drops},
         "carving": facts["choice"], "learning": facts["curve"],
-        **{name: facts[name] for name in ("task", "scores", "memory", "honesty") if name in facts},
+        **{name: facts[name] for name in ("task", "scores", "memory", "honesty", "voices") if name in facts},
         **({"safety": safety} if safety else {}),
     }  # fmt: skip
 
@@ -80,6 +80,8 @@ def _told(report: Mapping[str, Any]) -> dict[str, list[str]]:
     }
     if "membership" in report:
         told.setdefault("memory", []).extend(trust.membership(report["membership"]))
+    if "voices" in report:
+        told["voices"] = words.voices(report["voices"], report["learning"]["parts"])
     if "safety" in report:
         told["safety"] = [trust.safety(report["safety"])[-1]]
     return told

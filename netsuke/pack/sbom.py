@@ -44,15 +44,29 @@ def text(record: Mapping[str, Any], rows: list[dict[str, Any]]) -> str:
         properties=[Property(name=f"netsuke:documents:{part}", value=str(facts["documents"]))
                     for part, facts in sorted(record["documents"].items())],
     )  # fmt: skip
+    beside = _adapters(record)
     tool = Component(type=ComponentType.APPLICATION, name="netsuke", version=record["made_with"], bom_ref="netsuke")
-    bom = Bom(serial_number=uuid.uuid5(NAMESPACE, canonical(record).decode()), components=[data, origin])
+    bom = Bom(serial_number=uuid.uuid5(NAMESPACE, canonical(record).decode()), components=[data, origin, *beside])
     bom.metadata = BomMetaData(component=ours)
     bom.metadata.tools.components.add(tool)
-    bom.register_dependency(ours, [origin, data])
+    bom.register_dependency(ours, [origin, data, *beside])
     written = json.loads(JsonV1Dot6(bom).output_as_string())
     del written["metadata"]["timestamp"]  # when it was made is not part of what it is made of
     written["metadata"]["component"]["modelCard"] = _model_card(record)
     return json.dumps(written, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _adapters(record: Mapping[str, Any]) -> list[Any]:
+    """The adapters beside the model, by their files: they are models of their own."""
+    from cyclonedx.model.component import Component, ComponentType
+
+    return [
+        Component(
+            type=ComponentType.MACHINE_LEARNING_MODEL, name=name, bom_ref=f"adapter-{facts['sha256'][:12]}",
+            hashes=[_hash(facts["sha256"])], licenses=_licences([record["base"]["licence"]]),
+        )
+        for name, facts in sorted(record["files"].items()) if name.startswith("voice-")
+    ]  # fmt: skip
 
 
 def _model_card(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def report(facts: dict[str, Any]) -> str:
         *map(_considered, choice["considered"]), "",
         "## Learning", "", *([] if facts.get("task", {}).get("tuned", True) else [UNTUNED, ""]),
         *(_apart(curve) if "parts" in curve else _course(curve)), "",
-        "## Limits", "", LIMITS,
+        *_voices(facts), "## Limits", "", LIMITS,
     ])  # fmt: skip
 
 
@@ -170,6 +170,29 @@ def _apart(curve: dict[str, Any]) -> list[str]:
     ]
     return [f"{told} {counts}".strip(), "", "| of | steps | epochs | adapter scale | weight |",
             "|---|---:|---:|---:|---:|", *rows]  # fmt: skip
+
+
+def voices(rows: Sequence[Mapping[str, Any]], parts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the voices are and what they add to the pack, a sentence each."""
+    count, size = len(rows), sum(row["bytes"] for row in rows) / 1e6
+    told = [
+        f"Beside the model {'lies 1 adapter' if count == 1 else f'lie {count} adapters'}, {size:.1f} MB together, "
+        "which no size dial counts. A request may make each louder or softer (`voices`, 0 to 2). What was "
+        "measured holds for all at 1, which is the model alone."
+    ]
+    named = {row["name"] for row in rows}
+    if without := [part["name"] for part in parts if part["weight"] and part["name"] not in named]:
+        told.append(f"Changed as a whole, and so without a voice: {', '.join(without)}.")
+    return told
+
+
+def _voices(facts: Mapping[str, Any]) -> list[str]:
+    """The voices in Markdown; nothing for a pack without."""
+    if "voices" not in facts:
+        return []
+    rows = [f"| {row['name']} | {row['weight']:g} | {row['bytes'] / 1e6:.1f} |" for row in facts["voices"]]
+    told = " ".join(voices(facts["voices"], facts["curve"]["parts"]))
+    return ["## Voices", "", told, "", "| of | counts in the model | MB |", "|---|---:|---:|", *rows, ""]
 
 
 def _learning(curve: dict[str, Any]) -> str:

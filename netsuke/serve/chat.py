@@ -30,6 +30,9 @@ class Chat(Relay):
     async def answer(self, send: Send) -> Response | None:
         taught = self.seat.task
         if taught.takes(self.body):
+            if self.turn.voices:
+                what = "answers this with a label, whose confidence was measured with all voices at 1."
+                raise Refused(400, f"The model {self.asked.model!r} {what}", code="no_voices", param="voices")
             return await self._labelled(send)
         self.body = taught.prepared(self.body)
         if self.body.get("tools") and not await self._knows_tools():

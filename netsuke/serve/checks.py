@@ -38,6 +38,24 @@ def number(low: float, high: float) -> Check:
     return Check(check, {"type": "number", "minimum": low, "maximum": high})
 
 
+def numbers(low: float, high: float, most: int) -> Check:
+    """An object of at most so many such numbers, by name."""
+    one = number(low, high)
+
+    def check(value: Any) -> dict[str, float]:
+        if len(mapping(value)) > most:
+            raise ValueError(f"must have at most {most} names")
+        found = {}
+        for name, item in value.items():
+            try:
+                found[name] = one(item)
+            except ValueError as error:
+                raise ValueError(f"of {name[:64]!r} {error}") from None
+        return found
+
+    return Check(check, {"type": "object", "additionalProperties": one.schema, "maxProperties": most})
+
+
 def text(most: int, least: int = 0) -> Check:
     def check(value: Any) -> str:
         if not isinstance(value, str) or not least <= len(value) <= most:

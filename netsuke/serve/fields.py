@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..voices import LOUDEST
 from .checks import (
     Check,
     Schema,
@@ -14,6 +15,7 @@ from .checks import (
     integer,
     mapping,
     number,
+    numbers,
     one_of,
     record,
     schema,
@@ -135,8 +137,12 @@ _response_format = record(
     required=("type",),
 )
 
+voices = numbers(0, LOUDEST, 256)
+"""How loud each voice of the model is to be, by its name; those that are not named are at 1."""
+
 _COMMON: dict[str, Check] = {
     "model": text(256),
+    "voices": voices,
     "max_tokens": integer(1, MOST_TOKENS),
     "temperature": number(0, 2),
     "top_p": number(0, 1),
@@ -180,6 +186,7 @@ INFILL: dict[str, Check] = {  # llama.cpp's own route, as llama.vim and llama.vs
     "input_extra": each(_extra, 256),
     "prompt": text(1_000_000),
     "model": text(256),
+    "voices": voices,
     "n_predict": integer(0, MOST_TOKENS),
     "n_indent": integer(0, 1000),
     "temperature": number(0, 2),
@@ -202,7 +209,7 @@ EMBEDDING: dict[str, Check] = {
     "encoding_format": one_of("float", "base64"),
     "user": text(256),
 }
-_OURS = ("model", "n", "user", "echo", "best_of", "max_completion_tokens", "max_tokens")  # not for the engine
+_OURS = ("model", "voices", "n", "user", "echo", "best_of", "max_completion_tokens", "max_tokens")  # not for the engine
 
 
 def checked(body: Mapping[str, Any], checks: Mapping[str, Check], *required: str) -> dict[str, Any]:

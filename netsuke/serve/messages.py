@@ -30,6 +30,7 @@ def unable(what: str, shape: Schema) -> Check:
 
 MESSAGES: dict[str, Check] = {
     "model": text(256),
+    "voices": fields.voices,
     "messages": each(
         record({"role": one_of("user", "assistant"), "content": _content}, ("role", "content")), 1024, 1
     ),

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from .. import voices
 from ..errors import StoreError
+from ..nouns import Ref
 from ..store import Store, hash_file
 
 FILE = "model.gguf"
@@ -24,6 +26,7 @@ class Facts:
     modified: float  # seconds since 1970
     base: str = ""
     licence: str = ""
+    voices: tuple[str, ...] = ()
 
     @property
     def when(self) -> str:
@@ -70,7 +73,8 @@ class Folders:
             folder = self._folders[name]
             file = folder / FILE
             told = _told((folder / "netsuke.json").read_bytes()) if (folder / "netsuke.json").exists() else ("", "")
-            self._facts[name] = Facts(file.stat().st_size, hash_file(file), file.stat().st_mtime, *told)
+            sung = tuple(one.name for one in voices.read(folder))
+            self._facts[name] = Facts(file.stat().st_size, hash_file(file), file.stat().st_mtime, *told, sung)
         return self._facts.get(name)
 
 
@@ -100,10 +104,17 @@ class Shipped:
             files = self.store.tree(stamp)
             told = _told(self.store.path(files["netsuke.json"]).read_bytes()) if "netsuke.json" in files else ("", "")
             made = self.store.made("packs", name)
-            found = self._facts[stamp] = Facts(self.store.size(files[FILE]), files[FILE], made, *told)
+            found = self._facts[stamp] = Facts(
+                self.store.size(files[FILE]), files[FILE], made, *told, self._voices(files)
+            )
             return found
         except (StoreError, KeyError):
             return None
+
+
+    def _voices(self, files: Mapping[str, Ref]) -> tuple[str, ...]:
+        listed = files.get(voices.FILE)
+        return tuple(one.name for one in voices.parsed(self.store.path(listed).read_bytes())) if listed else ()
 
 
 class Several:

@@ -47,6 +47,7 @@ _options = record(
         "presence_penalty": number(-2, 2),
         "frequency_penalty": number(-2, 2),
         "stop": fields.stop,
+        "voices": fields.voices,
         **_ignored,
     }
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,7 @@ class Asked:
     body: dict[str, Any]  # the engine's
     dialect: Dialect
     kind: Kind = "text"
+    voices: Mapping[str, float] = field(default_factory=dict)  # by name, how loud; those that are not named: 1
     stream: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,7 +71,8 @@ class Relay:
         try:
             async with asked.shelf.lent(asked.model, asked.kind) as self.seat:
                 asked.record.pack = self.seat.folder
-                async with self.seat.supervisor.turn(self.record.who) as self.turn:
+                voices = self.seat.added(asked.voices)
+                async with self.seat.supervisor.turn(self.record.who, voices) as self.turn:
                     answer = await self.answer(send)
         except Refused as refused:
             answer = refused.response(scope["path"])

@@ -35,6 +35,7 @@ _format = record(
 )
 RESPONSES: dict[str, Check] = {
     "model": text(256),
+    "voices": fields.voices,
     "input": either(text(1_000_000), each(_item, 1024, 1)),
     "instructions": text(1_000_000),
     "max_output_tokens": integer(1, fields.MOST_TOKENS),

@@ -87,7 +87,8 @@ class Routes:
         name, record = self.model(request, wanted), request.scope["record"]
         if kind == "text":
             record.prompts = prompts_of(sent)
-        return Asked(self.shelf, record, name, sent, speak(name), kind)
+        voices = given.get("voices") or given.get("options", {}).get("voices", {})
+        return Asked(self.shelf, record, name, sent, speak(name), kind, voices)
 
     # -- OpenAI --------------------------------------------------------------------------------------------
     async def chat(self, request: Request) -> Chat:
@@ -113,7 +114,7 @@ class Routes:
 
     async def infill(self, request: Request) -> Infilling:
         given = fields.infilling(await body.read(request))
-        sent = {name: value for name, value in given.items() if name != "model"}
+        sent = {name: value for name, value in given.items() if name not in ("model", "voices")}
         return Infilling(self._asked(request, given, sent), "/infill")
 
     async def models(self, request: Request) -> Response:
@@ -121,7 +122,8 @@ class Routes:
         for name in self.known(request):
             facts = self.shelf.models.facts(name)
             card = {"id": name, "object": "model", "created": int(facts.modified) if facts else 0}
-            cards.append({**card, "owned_by": "netsuke", "context_length": self.shelf.context_tokens})
+            voices = {"voices": list(facts.voices)} if facts and facts.voices else {}
+            cards.append({**card, "owned_by": "netsuke", "context_length": self.shelf.context_tokens, **voices})
         return JSONResponse({"object": "list", "data": cards})
 
     # -- ours ----------------------------------------------------------------------------------------------

@@ -7,10 +7,11 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
+from .. import voices
 from ..engines.llama import Engine
 from ..errors import EngineError, NetsukeError
 from ..machine import peak_memory_bytes
@@ -18,6 +19,7 @@ from .models import FILE, Models
 from .refused import Refused
 from .supervisor import Supervisor
 from .task import Task
+from .turns import Voices
 
 LOOK_SECONDS = 1.0  # how often the shelf looks for new packs
 OVERHEAD_BYTES = 120_000_000  # of an engine beside its file, until it has run: then it is measured
@@ -40,6 +42,7 @@ class Seat:
         self.name, self.kind, self.stamp, self.supervisor = name, kind, stamp, supervisor
         self.task = Task(supervisor, supervisor.engine.model.parent)
         self.tools: bool | None = None  # whether its chat template has them; None until it was looked at
+        self.voices = voices.read(self.folder) if supervisor.engine.voices else ()
         self.users = 0
         self.used = 0.0
         self.unused = asyncio.Event()
@@ -54,7 +57,18 @@ class Seat:
     def bytes(self) -> int:
         """The most memory that its engine has held; a guess where the system does not tell."""
         engine = self.supervisor.engine
-        return (engine.pid and peak_memory_bytes(engine.pid)) or expected_bytes(engine.model)
+        return (engine.pid and peak_memory_bytes(engine.pid)) or expected_bytes(engine)
+
+    def added(self, wanted: Mapping[str, float]) -> Voices:
+        """How much of each adapter these voices add. Raises Refused (400) for one that the model does not have."""
+        names = [one.name for one in self.voices]
+        if wanted and not names:
+            message = f"The model {self.name!r} has no voices: there are no adapters beside it in its pack."
+            raise Refused(400, message, code="no_voices", param="voices")
+        if unknown := next((name for name in wanted if name not in names), None):
+            message = f"The model {self.name!r} has no voice {unknown[:64]!r}; it has {', '.join(map(repr, names))}."
+            raise Refused(400, message, code="unknown_voice", param="voices")
+        return voices.added(self.voices, wanted)
 
     @contextlib.contextmanager
     def using(self) -> Iterator[Self]:
@@ -69,9 +83,9 @@ class Seat:
                 self.unused.set()
 
 
-def expected_bytes(model: Path) -> int:
-    """What an engine on this file will need, about."""
-    return model.stat().st_size + OVERHEAD_BYTES
+def expected_bytes(engine: Engine) -> int:
+    """What an engine on its files will need, about."""
+    return sum(file.stat().st_size for file in (engine.model, *engine.voices)) + OVERHEAD_BYTES
 
 
 class Shelf:
@@ -105,8 +119,8 @@ class Shelf:
         if stamp is None:
             raise EngineError("there is no model to serve", hint="make one: netsuke make ~/notes")
         engine = self._engine(self.models.folder(names[0], stamp), "text")
-        if expected_bytes(engine.model) > self.memory_bytes:
-            what = f"{names[0]} needs about {expected_bytes(engine.model) / 1e6:.0f} MB"
+        if expected_bytes(engine) > self.memory_bytes:
+            what = f"{names[0]} needs about {expected_bytes(engine) / 1e6:.0f} MB"
             raise EngineError(what, hint=f"--memory-mb allows {self.memory_bytes / 1e6:.0f}")
         self._first = (names[0], stamp, engine.start())
 
@@ -181,7 +195,7 @@ class Shelf:
                 raise Refused(404, f"There is no model {name!r} here.", code="model_not_found", param="model")
             folder = await asyncio.to_thread(self.models.folder, name, stamp)
             engine = self._engine(folder, kind)
-            await self._make_room(expected_bytes(engine.model))
+            await self._make_room(expected_bytes(engine))
             seat = await self._seated(name, kind, stamp, engine)
         except (NetsukeError, OSError) as error:
             _log.error("%s does not start: %s", name, error)
@@ -191,8 +205,10 @@ class Shelf:
         return seat
 
     def _engine(self, place: Path, kind: Kind) -> Engine:
+        sung = voices.read(place) if kind == "text" else ()
         return Engine(
             place if place.is_file() else place / FILE,
+            voices=[place / one.file for one in sung],
             context_tokens=self.context_tokens,
             threads=self.threads,
             slots=1 if kind == "vectors" else self.slots,

@@ -12,7 +12,7 @@ import httpx
 from ..engines.llama import Engine
 from ..errors import EngineError
 from .refused import Refused
-from .turns import Turn, Turns
+from .turns import Turn, Turns, Voices
 
 WATCH_SECONDS = 0.5
 READY_SECONDS = 10.0
@@ -82,9 +82,9 @@ class Supervisor:
         self._down()
         self._look.set()
 
-    def turn(self, who: str) -> contextlib.AbstractAsyncContextManager[Turn]:
+    def turn(self, who: str, voices: Voices = ()) -> contextlib.AbstractAsyncContextManager[Turn]:
         """Waits for a turn and holds it. Raises Refused (429) when too many wait already."""
-        return self.turns.turn(who)
+        return self.turns.turn(who, voices)
 
     def _down(self) -> None:
         if self.up:

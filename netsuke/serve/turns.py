@@ -1,4 +1,4 @@
-"""Whose turn it is: callers one after the other, and no prompt of one in the cache of another."""
+"""Whose turn it is: callers one after the other, and no prompt of one in the cache of another, or of other voices."""
 
 from __future__ import annotations
 
@@ -11,20 +11,28 @@ from typing import Any
 
 from .refused import Refused
 
+Voices = tuple[float, ...]
+Filled = tuple[str, Voices]
 MOST_SECONDS = 30  # that a refused caller is asked to wait
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A slot of the engine, held for one request; `kept` where what lies in its cache is this caller's own."""
+    """A slot of the engine, held for one request; `kept` where what lies in its cache is this caller's own.
+
+    `voices` is how much of each adapter the request adds, by its place; () for the model as it is.
+    """
 
     slot: int
     kept: bool
+    voices: Voices = ()
 
     def fields(self, body: dict[str, Any]) -> dict[str, Any]:
         """The request's body for this slot."""
         wanted = body.get("cache_prompt", True)
-        return {**body, "id_slot": self.slot, "cache_prompt": self.kept and wanted}
+        adapters = [{"id": place, "scale": scale} for place, scale in enumerate(self.voices)]
+        sung = {"lora": adapters} if adapters else {}  # without it the engine applies none
+        return {**body, "id_slot": self.slot, "cache_prompt": self.kept and wanted, **sung}
 
 
 class Turns:
@@ -39,7 +47,7 @@ class Turns:
         self.waiting = waiting
         self._free = list(range(slots))
         self._slots = slots
-        self._last: list[str | None] = [None] * slots  # whose prompt lies in a slot's cache
+        self._last: list[Filled | None] = [None] * slots  # whose prompt lies in a slot's cache, in which voices
         self._queues: OrderedDict[str, deque[asyncio.Future[int]]] = OrderedDict()
         self._refused: deque[float] = deque()  # when, within the last second
 
@@ -57,18 +65,23 @@ class Turns:
         return self.running + self.queued
 
     @contextlib.asynccontextmanager
-    async def turn(self, who: str) -> AsyncIterator[Turn]:
-        """Waits for a slot and holds it. Raises Refused (429) at once, or when pushed out."""
-        slot = self._chosen(who) if self._free else await self._waited(who)
-        kept, self._last[slot] = self._last[slot] == who, who
+    async def turn(self, who: str, voices: Voices = ()) -> AsyncIterator[Turn]:
+        """Waits for a slot and holds it. Raises Refused (429) at once, or when pushed out.
+
+        Fairness is by caller; a cache is a caller's own in the voices that filled it alone, since llama.cpp would
+        take what it computed with other adapters (ggml-org/llama.cpp#26207).
+        """
+        wanted = (who, voices)
+        slot = self._chosen(wanted) if self._free else await self._waited(who)
+        kept, self._last[slot] = self._last[slot] == wanted, wanted
         try:
-            yield Turn(slot, kept)
+            yield Turn(slot, kept, voices)
         finally:
             self._release(slot)
 
-    def _chosen(self, who: str) -> int:
-        """A free slot, taken: the one with this caller's prompts, else the one that is free the longest."""
-        slot = next((slot for slot in self._free if self._last[slot] == who), self._free[0])
+    def _chosen(self, wanted: Filled) -> int:
+        """A free slot, taken: the one with this caller's prompts in these voices, else the one free the longest."""
+        slot = next((slot for slot in self._free if self._last[slot] == wanted), self._free[0])
         self._free.remove(slot)
         return slot
 

@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 
+from ..serve import fields
+from ..serve.checks import Check
 from ..serve.refused import Refused
 
 MOST_BYTES = 2_000_000
@@ -49,6 +51,14 @@ async def record(request: Request, **kinds: type | tuple[type, ...]) -> dict[str
         if not isinstance(value[name], kind) or isinstance(value[name], bool) and kind is not bool:
             raise Refused(400, f"{name!r} is not of the right type.", code="invalid_value", param=name)
     return value
+
+
+def checked(name: str, check: Check, value: Any) -> Any:
+    """A value as the API takes it. Raises Refused that names the field."""
+    try:
+        return check(value)
+    except ValueError as error:
+        raise fields.wrong(name, str(error)) from None
 
 
 def number(given: str, least: float, most: float, name: str) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..serve.refused import Refused
 from ..serve.relay import Asked
 from ..serve.shelf import Seat, Shelf
 from ..serve.supervisor import Supervisor, unavailable
+from ..serve.turns import Voices
 from ..store import Store
 from . import shelf
 
@@ -70,14 +72,16 @@ class Lending:
         """As Bases.name."""
         return self.bases.name(model)
 
-    def asked(self, request: Request, name: str, body: dict[str, Any]) -> Asked:
+    def asked(
+        self, request: Request, name: str, body: dict[str, Any], voices: Mapping[str, float] | None = None
+    ) -> Asked:
         """A request to an engine, for serve's Relay to answer; it counts as the owner's."""
-        return Asked(self.shelf, request.scope["record"], name, body, Dialect(name))
+        return Asked(self.shelf, request.scope["record"], name, body, Dialect(name), voices=voices or {})
 
 
-async def ask(supervisor: Supervisor, path: str, body: dict[str, Any]) -> dict[str, Any]:
+async def ask(supervisor: Supervisor, path: str, body: dict[str, Any], voices: Voices = ()) -> dict[str, Any]:
     """The engine's answer to one request of the owner, in its turn. Raises Refused."""
-    async with supervisor.turn(OWNER) as turn:
+    async with supervisor.turn(OWNER, voices) as turn:
         for _ in range(2):
             client = await supervisor.client()
             try:

@@ -15,6 +15,8 @@ from ..errors import NetsukeError, StoreError
 from ..nouns import Ref
 from ..pack import manifest
 from ..store import Store
+from ..voices import FILE as VOICES
+from ..voices import Voice, parsed
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,12 @@ class Model:
     @property
     def has_task(self) -> bool:
         return "task.json" in self.content["files"]
+
+    @property
+    def voices(self) -> tuple[Voice, ...]:
+        """What each of its parents learnt, where the pack has that beside the model."""
+        files = self.store.tree(self.ref)
+        return parsed(self.store.path(files[VOICES]).read_bytes()) if VOICES in files else ()
 
     def part(self, name: str) -> dict[str, Any]:
         """A JSON file of the pack; empty for a pack without it."""

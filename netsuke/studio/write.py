@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ..serve import fields
 from ..serve.infill import Infilling
+from ..serve.keys import OWNER
 from ..serve.refused import Refused
 from ..serve.relay import Relay
 from . import forms, shelf, voice
@@ -35,7 +38,8 @@ async def ghost(house: House, request: Request) -> Relay:
 
     When the page asks anew, the engine of this answer is freed.
     """
-    given = await forms.record(request, before=str, after=str)
+    given = await forms.record(request, before=str, after=str, voices=dict)
+    loud = forms.checked("voices", fields.voices, given["voices"])
     model = shelf.find(request.path_params["name"], house.store)
     before, after = given["before"][-BEFORE_CHARS:].rstrip(" "), given["after"][:AFTER_CHARS]
     if not before.strip():  # a token begins with its space
@@ -44,39 +48,48 @@ async def ghost(house: House, request: Request) -> Relay:
             "response_fields": ["content", "timings"]}  # fmt: skip
     if after.partition("\n")[0].strip():
         told = {"input_prefix": before, "input_suffix": after, "prompt": ""}
-        return Infilling(house.engines.asked(request, model.name, body | told), "/infill")
-    return Relay(house.engines.asked(request, model.name, body | {"prompt": before}), "/completion")
+        return Infilling(house.engines.asked(request, model.name, body | told, loud), "/infill")
+    return Relay(house.engines.asked(request, model.name, body | {"prompt": before}, loud), "/completion")
 
 
 # -- rewriting -----------------------------------------------------------------------------------------------
 async def rewrite(house: House, request: Request) -> Response:
-    """Up to three other ways to say a passage, the most like the owner's first: {"choices": [{"text"}]}.
+    """Up to three other ways to say a passage, the most like the owner's first: {"choices": [{"text", "id"}]}, and
+    "asked", what the model was asked. By its id a thumb or a correction speaks of a choice.
 
     A small model strays, so what shares too little with the passage is left out; what stays is ranked by the
     difference of ours and the base, as the off-voice marks are.
     """
-    given = await forms.record(request, text=str)
+    given = await forms.record(request, text=str, voices=dict)
+    loud = forms.checked("voices", fields.voices, given["voices"])
     passage = given["text"].strip()
     if not 0 < len(passage) <= REWRITE_CHARS:
         raise Refused(400, f"Select between one word and {REWRITE_CHARS} characters.", code="invalid_value")
     model = shelf.find(request.path_params["name"], house.store)
-    said = await asyncio.gather(*(_said_anew(house, model, passage, seed) for seed in range(CANDIDATES)))
-    close = [text for text in dict.fromkeys(said) if is_close(passage, text)]
+    asked = f"Rewrite this in other words and keep its meaning. Answer with the text alone.\n\n{passage}"
+    tries = (_said_anew(house, model, asked, len(passage), seed, loud) for seed in range(CANDIDATES))
+    said = dict(await asyncio.gather(*tries))
+    close = [text for text in said if is_close(passage, text)]
     one = house.desk.voice(model)
     ranked = []
     for text in close:
         found = await one.differences("", text) if model.base_file else []
         ranked.append((sum(d for *_, d in found) / len(found) if found else 0.0, text))
-    return JSONResponse({"choices": [{"text": text} for _, text in sorted(ranked)[:3]]})
+    choices = [{"text": text, "id": said[text]} for _, text in sorted(ranked)[:3]]
+    for choice in choices:
+        request.app.state.answers.add(OWNER, choice["id"], model.name)
+    return JSONResponse({"asked": asked, "choices": choices})
 
 
-async def _said_anew(house: House, model: shelf.Model, passage: str, seed: int) -> str:
+async def _said_anew(
+    house: House, model: shelf.Model, asked: str, chars: int, seed: int, loud: Mapping[str, float]
+) -> tuple[str, str]:
+    """(what was written, the answer's id)."""
     async with house.engines.own(model) as seat:
-        asked = f"Rewrite this in other words and keep its meaning. Answer with the text alone.\n\n{passage}"
         body = {"messages": [{"role": "user", "content": asked}], "temperature": 0.2 + 0.2 * seed, "seed": seed,
-                "max_tokens": 40 + len(passage) // 2, "cache_prompt": True}  # fmt: skip
-        answer = await ask(seat.supervisor, "/v1/chat/completions", body)
-    return str(answer["choices"][0]["message"]["content"] or "").strip().strip('"')
+                "max_tokens": 40 + chars // 2, "cache_prompt": True}  # fmt: skip
+        answer = await ask(seat.supervisor, "/v1/chat/completions", body, seat.added(loud))
+    return str(answer["choices"][0]["message"]["content"] or "").strip().strip('"'), str(answer["id"])
 
 
 def is_close(passage: str, text: str) -> bool:

@@ -14,6 +14,7 @@ import pytest
 from packed import small_pack
 from served import BODY, CHAT, FOREVER, Running, error_of, running, until
 
+from netsuke.engines.llama import Engine
 from netsuke.errors import EngineError
 from netsuke.serve import Folders, Several, Shelf, Shipped
 from netsuke.serve.refused import Refused
@@ -71,7 +72,7 @@ def test_a_start_is_one_however_many_ask(server: Running) -> None:
 
 
 def test_the_least_recently_used_leaves_where_memory_is_short(shipped: Store) -> None:
-    need = expected_bytes(shipped.path(shipped.named("packs", "one")["ref"]) / "model.gguf")
+    need = expected_bytes(Engine(shipped.path(shipped.named("packs", "one")["ref"]) / "model.gguf"))
     room = need + 20_000_000
     with running(Shipped(shipped), home=shipped.root, memory_bytes=room) as server, server.client() as client:
         for name in ("two", "one", "two"):

@@ -31,9 +31,9 @@ class _Asking:
         self.running: list[asyncio.Event] = []
         self.tasks: list[asyncio.Task[None]] = []
 
-    def ask(self, who: str) -> asyncio.Task[None]:
+    def ask(self, who: str, voices: tuple[float, ...] = ()) -> asyncio.Task[None]:
         async def one() -> None:
-            async with self.turns.turn(who):
+            async with self.turns.turn(who, voices):
                 self.served.append(who)
                 self.running.append(gate := asyncio.Event())
                 await gate.wait()
@@ -91,6 +91,30 @@ def test_a_slot_keeps_prompts_for_their_own_caller_alone() -> None:
         assert kept == [(0, False), (0, True), (0, False), (0, False), (0, False), (0, True)]
         assert turn.fields({"prompt": "x"}) == {"prompt": "x", "id_slot": 0, "cache_prompt": True}
         assert not turn.fields({"cache_prompt": False})["cache_prompt"]
+
+    _run(story)
+
+
+def test_a_slot_keeps_prompts_for_the_voices_that_filled_it() -> None:
+    async def story() -> None:
+        turns, kept = Turns(2, 4), []
+        for who, voices in (("a", ()), ("a", (0.5,)), ("a", ()), ("b", (0.5,)), ("a", (0.5,)), ("a", (0.5,))):
+            async with turns.turn(who, voices) as turn:
+                kept.append((turn.slot, turn.kept))
+        assert kept == [(0, False), (1, False), (0, True), (1, False), (0, False), (0, True)]
+        assert turn.fields({"prompt": "x"})["lora"] == [{"id": 0, "scale": 0.5}]
+
+    _run(story)
+
+
+def test_other_voices_make_nobody_another_caller() -> None:
+    async def story() -> None:
+        asking = _Asking(Turns(1, 16))
+        for who, voices in (("a", ()), ("a", (0.1,)), ("a", (0.2,)), ("a", (0.3,)), ("b", ()), ("b", (0.1,))):
+            asking.ask(who, voices)
+            await _settled()
+        await asking.finish()
+        assert asking.served == ["a", "a", "b", "a", "b", "a"]
 
     _run(story)
 

@@ -3,6 +3,7 @@ import {
   Decoration, EditorState, EditorView, HighlightStyle, Prec, StateEffect, StateField, WidgetType, defaultKeymap,
   drawSelection, history, historyKeymap, keymap, markdown, placeholder, syntaxHighlighting, tags,
 } from "./vendor/codemirror.js"
+import { feedback } from "./feedback.js"
 import { counted, send } from "./studio.js"
 
 const $ = (id) => document.getElementById(id)
@@ -10,6 +11,44 @@ const model = $("desk").dataset.model
 const place = (what) => `/m/${encodeURIComponent(model)}/${what}`
 const draft = `draft: ${model}`
 const PAUSE_MS = 60, MARK_PAUSE_MS = 1500, SETTLING_MS = 1200
+
+// -- voices ---------------------------------------------------------------------------------------------
+// how loud each parent of the model is: what is remembered and sent is what differs from 1
+const loud = `voices: ${model}`
+const sliders = [...document.querySelectorAll("[data-voice]")]
+const voices = () => Object.fromEntries(sliders.map((one) => [one.dataset.voice, +one.value]).filter(([, scale]) => scale !== 1))
+
+function remembered() {
+  try { return JSON.parse(localStorage.getItem(loud)) ?? {} } catch { return {} }
+}
+
+function showVoices() {
+  for (const one of sliders) one.parentElement.querySelector("output").value = (+one.value).toFixed(1)
+  $("voices-reset").disabled = !Object.keys(voices()).length
+}
+
+function listenToVoices(view) {
+  if (!sliders.length) return
+  const before = remembered()
+  for (const one of sliders) {
+    one.value = Number.isFinite(before[one.dataset.voice]) ? before[one.dataset.voice] : 1
+    one.addEventListener("input", showVoices)
+    one.addEventListener("change", () => moved(view))
+  }
+  $("voices-reset").addEventListener("click", () => {
+    for (const one of sliders) one.value = 1
+    showVoices()
+    moved(view)
+    sliders[0].focus() // the button has just been disabled
+  })
+  showVoices()
+}
+
+function moved(view) {
+  localStorage.setItem(loud, JSON.stringify(voices()))
+  drop(view) // what is suggested was said in the other voices
+  suggest(view)
+}
 
 // -- ghost text -----------------------------------------------------------------------------------------
 const setGhost = StateEffect.define() // {at, text}, or null
@@ -86,7 +125,7 @@ async function fetchGhost(view, request) {
   if (!before.trim()) return
   const mine = (flight = new AbortController())
   try {
-    const { content } = await (await send(place("ghost"), { before, after }, { signal: mine.signal })).json()
+    const { content } = await (await send(place("ghost"), { before, after, voices: voices() }, { signal: mine.signal })).json()
     const now = view.state
     if (request !== asked || now.doc !== doc || now.selection.main.head !== at) return // the answer is stale
     const text = /\s$/.test(before) ? content.trimStart() : content
@@ -177,10 +216,10 @@ async function rewrite(view) {
   $("rewrite").disabled = true
   $("choices").replaceChildren(element("p", { className: "soft", textContent: "It tries a few ways to say it …" }))
   try {
-    const { choices } = await (await send(place("rewrite"), { text })).json()
+    const { choices, asked: prompt } = await (await send(place("rewrite"), { text, voices: voices() })).json()
     const told = choices.length ? "Read it before you take it: a small model may change what is said."
       : "Nothing that it wrote stayed close enough to what you said. Select one sentence, not several."
-    $("choices").replaceChildren(element("p", { className: "soft small", textContent: told }), ...choices.map((choice) => {
+    $("choices").replaceChildren(element("p", { className: "soft small", textContent: told }), ...choices.flatMap((choice) => {
       const button = element("button", { type: "button", className: "choice", textContent: choice.text })
       button.addEventListener("click", () => {
         if (view.state.sliceDoc(from, to) !== text) return telling("The text has changed meanwhile; select it again.")
@@ -188,7 +227,7 @@ async function rewrite(view) {
         $("choices").replaceChildren()
         view.focus()
       })
-      return button
+      return [button, feedback({ id: choice.id, prompt, answer: choice.text })]
     }))
   } catch (error) {
     $("choices").replaceChildren(element("p", { className: "bad", textContent: `${error.message} ${error.hint ?? ""}` }))
@@ -259,5 +298,6 @@ $("save").addEventListener("click", () => {
   link.click()
   setTimeout(() => URL.revokeObjectURL(link.href), 1000)
 })
+listenToVoices(view)
 view.focus()
 if (view.state.doc.length) markSoon(view)
