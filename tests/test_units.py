@@ -8,8 +8,10 @@ import pytest
 from material import SECTIONS, document
 from tiny import tiny_gguf
 
-from netsuke import foretold, loop, recipe
+from netsuke import foretold, loop, recipe, voices
+from netsuke.engines.llama import Engine
 from netsuke.errors import RecipeError
+from netsuke.pack import manifest
 from netsuke.step import Local
 from netsuke.store import Store
 
@@ -34,7 +36,7 @@ def write_recipe(folder, owners, base):
         f'[[sources]]\npath = "{owner}"\nowner = "{owner}"\nlicence = "CC0-1.0"\nconsent = "in"' for owner in owners
     ]
     top = f'name = "notes"\nbase = "{base}"\nminutes = 0.05\n'
-    settings = SECTIONS.replace('[[sources]]\npath = "."\n', "") + 'units = "per-owner"\n'
+    settings = SECTIONS.replace('[[sources]]\npath = "."\n', "") + 'units = "per-owner"\n[pack]\nvoices = "on"\n'
     (folder / "netsuke.toml").write_text(top + "\n".join(rows) + settings)
     return folder / "netsuke.toml"
 
@@ -85,6 +87,39 @@ def test_each_owner_is_learnt_apart_and_the_report_says_so(first):
     assert rows["domain"]["change"] < -0.02
 
 
+def test_each_owners_adapter_lies_in_the_pack_and_changes_its_model(first):
+    room, outcome, ran = first
+    folder = Store(room / "home").path(outcome.pack.ref)
+    assert ran.count("voice") == 1 and manifest.faults(folder) == []
+    found = voices.read(folder)
+    assert sorted(one.name for one in found) == ["Bea", "Carlo", "me"]
+    listed, report = manifest.read(folder)["files"], json.loads((folder / "report.json").read_text())
+    assert {voices.FILE, *(one.file for one in found)} <= set(listed)
+    parts = {part["name"]: part["weight"] for part in report["learning"]["parts"]}
+    assert [(one.name, one.weight) for one in found] == [(row["name"], row["weight"]) for row in report["voices"]]
+    assert {one.name: one.weight for one in found} == parts
+    assert all(row["bytes"] == listed[one.file]["bytes"] for one, row in zip(found, report["voices"], strict=True))
+    assert "lie 3 adapters" in (folder / "report.md").read_text()
+    assert "lie 3 adapters" in (folder / "report.html").read_text()
+    with Engine(folder / "model.gguf", threads=1, voices=[folder / one.file for one in found]) as engine:
+        asked = {"n_predict": 1, "n_probs": 20, "temperature": 0.0, "cache_prompt": False}
+        for place, _ in enumerate(found):
+            plain, loud = (
+                engine.complete("The old river", **asked, lora=[{"id": place, "scale": scale}])["completion_probabilities"]
+                for scale in (0.0, 0.5)
+            )
+            assert plain != loud
+
+
+def test_what_is_learnt_at_once_has_one_voice(first, tmp_path):
+    place = first[0] / "notes" / "netsuke.toml"
+    wanted = recipe.with_settings(recipe.load(place, loop.SECTIONS), {"tune.units": "joint"}, loop.SECTIONS)
+    with pytest.raises(RecipeError, match=r"pack\.voices is on, and all text is learnt at once") as caught:
+        loop.make(wanted, place, Store(tmp_path / "home"), lambda title, progress: None)
+    assert "tune.units=per-owner" in caught.value.hint
+    assert list(Store(tmp_path / "home").runs()) == []
+
+
 def test_a_second_make_runs_nothing_and_a_plan_says_so(again):
     place, store = again
     assert make(place, store)[1] == []
@@ -112,6 +147,7 @@ def test_who_leaves_costs_no_training_and_leaves_the_bytes_of_a_build_that_never
     never, ran = make(fresh / "netsuke.toml", Store(fresh.parent / "home"))
     assert [title for title in ran if title.startswith("tune")] == ["tune Carlo", "tune me"]
     assert never.pack.ref == outcome.pack.ref
+    assert [one.name for one in voices.read(store.path(outcome.pack.ref))].count("Bea") == 0
     keys = [{run.key for run in s.runs() if run.step == "tune"} for s in (Store(fresh.parent / "home"), store)]
     assert keys[0] < keys[1]
 

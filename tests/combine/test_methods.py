@@ -4,15 +4,14 @@ import json
 
 import pytest
 import torch
+from drawn import drawn_adapter, tiny_body
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import tiny_gguf
 
 from netsuke.combine import merge
 from netsuke.combine.methods import METHODS, Dials, largest
-from netsuke.engines import gguf, hf
+from netsuke.engines import hf
 from netsuke.errors import RecipeError
-from netsuke.tune import lora
 
 SEEDS = st.integers(0, 10_000)
 WEIGHTS = st.lists(st.floats(0.05, 2), min_size=2, max_size=4)
@@ -134,25 +133,11 @@ def test_weights_that_say_nothing_and_other_bodies_are_named():
 # -- adapters of a model ---------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def body(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("combine") / "model"
-    folder.mkdir()
-    gguf.unpack(tiny_gguf(folder.parent / "tiny.gguf"), folder)
-    (folder / "about.json").write_text('{"name": "tiny", "licence": "MIT"}')
-    return folder
-
-
-def adapter(body, folder, seed, rank=4):
-    """An adapter of a tiny body that was drawn, not trained."""
-    folder.mkdir()
-    live = lora.attach_lora(hf.load_model(body), rank, seed)
-    generator = torch.Generator().manual_seed(seed)
-    drawn = {name: torch.randn(p.shape, generator=generator) * 0.02 for name, p in live.items()}
-    lora.write_adapter(drawn, rank, 1.0, folder)
-    return folder
+    return tiny_body(tmp_path_factory.mktemp("combine") / "model")
 
 
 def test_one_adapter_and_a_mean_of_one_are_the_same_model(body, tmp_path):
-    one = adapter(body, tmp_path / "one", 1)
+    one = drawn_adapter(body, tmp_path / "one", 1)
     for out in ("a", "b"):
         (tmp_path / out).mkdir()
     merge.write(body, one, tmp_path / "a")
@@ -164,7 +149,7 @@ def test_one_adapter_and_a_mean_of_one_are_the_same_model(body, tmp_path):
 def test_whole_models_of_one_body_are_taken_as_differences(body, tmp_path):
     for number in (1, 2):
         (tmp_path / f"whole-{number}").mkdir()
-        merge.write(body, adapter(body, tmp_path / f"adapter-{number}", number), tmp_path / f"whole-{number}")
+        merge.write(body, drawn_adapter(body, tmp_path / f"adapter-{number}", number), tmp_path / f"whole-{number}")
     base = hf.load_weights(body / "model.safetensors")
     ways = []
     for kind in ("whole", "adapter"):
@@ -185,7 +170,7 @@ def test_peft_adds_adapters_to_the_same_change(body, tmp_path):
     import peft
     from peft.utils import merge_utils
 
-    folders = {name: adapter(body, tmp_path / name, seed) for seed, name in enumerate(("one", "two"))}
+    folders = {name: drawn_adapter(body, tmp_path / name, seed) for seed, name in enumerate(("one", "two"))}
     wanted = {"one": 0.7, "two": 0.3}
     theirs = peft.PeftModel.from_pretrained(hf.load_model(body, torch.float32), folders["one"], adapter_name="one")
     theirs.load_adapter(folders["two"], adapter_name="two")
