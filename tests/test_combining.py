@@ -3,15 +3,17 @@
 import dataclasses
 import json
 import shutil
+from dataclasses import asdict
 
 import pytest
 from material import document, netsuke
 from test_units import write_owners
 from tiny import tiny_gguf
 
-from netsuke import combining, loop, recipe, targets
+from netsuke import combining, loop, recipe, targets, voices
 from netsuke.errors import ConsentError, NetsukeError, RecipeError, StoreError
 from netsuke.ledger import Ledger
+from netsuke.pack import manifest
 from netsuke.reachability import downstream, gc
 from netsuke.step import Local
 from netsuke.store import Store, hash_file
@@ -211,10 +213,16 @@ def test_a_combination_can_be_combined_again_and_so_can_models_of_several_owners
     place.write_text(text)
     make(place, store)
     make(write_one(room / "two", "two", 40, room / "tiny.gguf"), store)
-    outcome, _ = combined(store, parents=("notes", "two"), method=method, weights=(0.5, 0.5))
-    assert outcome.pack.ref
+    outcome, _ = combined(store, parents=("notes", "two"), method=method, weights=(0.5, 0.5), voices=True)
+    folder = store.path(outcome.pack.ref)
+    assert [(one.name, one.weight) for one in voices.read(folder)] == [("two", 0.5)]
+    assert "without a voice: notes" in (folder / "report.md").read_text() and manifest.faults(folder) == []
+    assert combining.known("both", store).voices and combined(store, **asdict(combining.known("both", store)))[1] == []
     make(write_one(room / "three", "three", 160, room / "tiny.gguf"), store)
+    with pytest.raises(RecipeError, match="both and notes were changed as a whole"):
+        combined(store, name="all", parents=("both", "notes"), voices=True)
     whole, _ = combined(store, name="all", parents=("both", "three"))
+    assert voices.read(store.path(whole.pack.ref)) == ()
     rows = store.path(store.tree(whole.pack.ref)["ledger.jsonl"]).read_text().splitlines()
     assert len(rows) == 18 + 12 + 12
     assert {row.get("of") for row in combining.parent_of("all", store).rows} == {"notes", "two", "three"}

@@ -103,12 +103,9 @@ def test_each_owners_adapter_lies_in_the_pack_and_changes_its_model(first):
     assert "lie 3 adapters" in (folder / "report.html").read_text()
     with Engine(folder / "model.gguf", threads=1, voices=[folder / one.file for one in found]) as engine:
         asked = {"n_predict": 1, "n_probs": 20, "temperature": 0.0, "cache_prompt": False}
-        for place, _ in enumerate(found):
-            plain, loud = (
-                engine.complete("The old river", **asked, lora=[{"id": place, "scale": scale}])["completion_probabilities"]
-                for scale in (0.0, 0.5)
-            )
-            assert plain != loud
+        moved = [[{"id": place, "scale": scale}] for place, scale in ((0, 0.0), (0, 0.5), (1, 0.5), (2, 0.5))]
+        said = [engine.complete("The old river", **asked, lora=one)["completion_probabilities"] for one in moved]
+        assert len({json.dumps(one) for one in said}) == 4
 
 
 def test_what_is_learnt_at_once_has_one_voice(first, tmp_path):

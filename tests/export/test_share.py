@@ -3,6 +3,7 @@
 import json
 
 from packed import small_pack
+from sung import voiced_pack
 
 from netsuke import export, signing
 from netsuke.pack import compare, manifest
@@ -41,6 +42,34 @@ def test_reports_are_shared_without_the_names_of_owners(tmp_path):
     assert manifest.faults(out) == []
     assert (out / "report.md").read_text() == "# mine\n\n- licences, by files: MIT (2)\n"
     assert json.loads((out / "report.json").read_text())["went_in"] == {"licences": {"MIT": {"files": 2}}}
+
+
+def test_owners_that_learnt_apart_are_shared_by_numbers_and_their_voices_stay_at_home(tmp_path):
+    folder = voiced_pack(tmp_path / "pack", {"Ada": 0.5, "Bo": 0.5}, rows=ROWS)
+    parts = [{"name": "Ada", "weight": 0.5}, {"name": "Bo", "weight": 0.5}]
+    told = [{"name": "Ada", "weight": 0.5, "bytes": 1}, {"name": "Bo", "weight": 0.5, "bytes": 1}]
+    (folder / "report.json").write_text(json.dumps({"learning": {"parts": parts}, "voices": told, "went_in": {}}))
+    (folder / "report.md").write_text("| of | steps |\n|---|---|\n| Ada | 7 |\n| Bo | 9 |\n")
+    record = json.loads((folder / "netsuke.json").read_text())
+    record["files"] |= {name: {"sha256": "0" * 64, "bytes": 1} for name in ("report.md", "report.json")}
+    out, told = shared(export.Pack(folder, record), tmp_path / "out")
+    assert manifest.faults(out) == []
+    everything = b"".join(path.read_bytes() for path in out.iterdir())
+    assert b"Ada" not in everything and b"| owner 1 | 7 |\n| owner 2 | 9 |" in everything
+    assert manifest.read(out)["left_out"] == ["shots.jsonl", "voice-1.gguf", "voice-2.gguf", "voices.json"]
+    assert "voices.json" in told[0]
+    apart = json.loads((out / "report.json").read_text())
+    assert [row["name"] for row in apart["learning"]["parts"] + apart["voices"]] == ["owner 1", "owner 2"] * 2
+
+
+def test_models_that_were_combined_keep_their_names(tmp_path):
+    folder = voiced_pack(tmp_path / "pack", {"shop": 0.5}, rows=ROWS)
+    learning = {"models": True, "parts": [{"name": "shop", "weight": 0.5}]}
+    (folder / "report.json").write_text(json.dumps({"learning": learning}))
+    record = json.loads((folder / "netsuke.json").read_text())
+    record["files"]["report.json"] = {"sha256": "0" * 64, "bytes": 1}
+    out, _ = shared(export.Pack(folder, record), tmp_path / "out")
+    assert json.loads((out / "report.json").read_text())["learning"] == learning
 
 
 def test_a_file_that_is_not_known_stays_at_home(tmp_path):

@@ -10,8 +10,10 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from huggingface_hub import ModelCard
+from sung import tiny_adapter
 
-from netsuke.errors import StoreError
+from netsuke import pack, voices
+from netsuke.errors import EngineError, StoreError
 from netsuke.pack import manifest
 
 
@@ -97,3 +99,67 @@ def test_a_manifest_cannot_reach_outside(made):
     record["files"]["../parts/model.gguf"] = {"sha256": "0" * 64, "bytes": 1}
     (made / "netsuke.json").write_text(json.dumps(record))
     assert "not a plain file of this folder" in manifest.faults(made)[0]
+
+
+# -- voices ----------------------------------------------------------------------------------------------
+@pytest.fixture
+def voiced(made, tmp_path):
+    """The pack with two voices, and the folder that they came from."""
+    parts, out = tmp_path / "parts", tmp_path / "voiced"
+    found = [voices.Voice("Bea", "voice-1.gguf", 0.5), voices.Voice("me", "voice-2.gguf", 0.25)]
+    (parts / "voices").mkdir()
+    for seed, one in enumerate(found):
+        tiny_adapter(parts / "voices" / one.file, seed)
+    voices.written(found, parts / "voices" / voices.FILE)
+    row = {"steps": 2, "epochs": 1.0, "scale": 1.0, "weight": 0.5}
+    curve = json.loads((parts / "curve.json").read_text())
+    named = [row | {"name": name} for name in ("Bea", "me", "whole")]
+    (parts / "curve.json").write_text(json.dumps(curve | {"parts": named, "tried": [], "method": "task"}))
+    out.mkdir()
+    return out, parts
+
+
+def together(out, parts):
+    params = pack.Params("mine", "tiny", "Tiny", "MIT", "f" * 64, "0.1.0")
+    names = ("model.gguf", "vocabulary.json", "report.json", "documents.jsonl", "summary.json", "curve.json",
+             "choice.json", "lineage.json")  # fmt: skip
+    list(pack.pack.function(params, out, *(parts / n for n in names), voices=parts / "voices"))
+    return out
+
+
+def test_voices_lie_in_the_pack_are_listed_and_told(made, voiced):
+    out = together(*voiced)
+    assert manifest.faults(out) == [] and [one.name for one in voices.read(out)] == ["Bea", "me"]
+    files = manifest.read(out)["files"]
+    size = (files["voice-1.gguf"]["bytes"] + files["voice-2.gguf"]["bytes"]) / 1e6
+    report = (out / "report.md").read_text()
+    assert f"lie 2 adapters, {size:.1f} MB together" in report and "without a voice: whole." in report
+    assert "| Bea | 0.5 |" in report and "lie 2 adapters" in (out / "report.html").read_text()
+    assert "Voices" not in (made / "report.md").read_text() + (made / "report.html").read_text()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        text = (out / "sbom.cdx.json").read_text()
+        assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    told = {part["name"]: part for part in json.loads(text)["components"]}
+    assert told["voice-2.gguf"]["hashes"][0]["content"] == files["voice-2.gguf"]["sha256"]
+
+
+@pytest.mark.parametrize("name", ["voice-1.gguf", "voice-2.gguf", "voices.json"])
+def test_every_damage_to_a_voice_is_named(voiced, name):
+    out = together(*voiced)
+    data = bytearray((out / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (out / name).write_bytes(data)
+    assert manifest.faults(out) == [f"{name}: its bytes changed"]
+    (out / name).unlink()
+    assert manifest.faults(out) == [f"{name}: missing"]
+
+
+def test_a_voice_that_does_not_fit_makes_no_pack(voiced):
+    out, parts = voiced
+    path = parts / "voices" / "voice-2.gguf"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(EngineError, match="the file ends") as caught:
+        together(out, parts)
+    assert caught.value.where == "voice-2.gguf"
+    assert not (out / "netsuke.json").exists()

@@ -1,0 +1,31 @@
+"""Who is forgotten has no voice any more: not in the pack, and not in a file of the home."""
+
+import pytest
+from forgetting import forget
+from test_units import make, write_owners, write_recipe
+
+from netsuke import voices
+from netsuke.pack import manifest
+from netsuke.store import Store
+
+
+@pytest.mark.slow
+def test_a_forgotten_owners_adapter_is_in_no_pack_and_in_no_file(tmp_path):
+    place, store = write_owners(tmp_path), Store(tmp_path / "home")
+    make(place, store)
+    before = store.named("packs", "notes")["ref"]
+    listed = manifest.read(store.path(before))["files"]
+    hers = next(one for one in voices.read(store.path(before)) if one.name == "Bea")
+    adapter = listed[hers.file]["sha256"]
+    assert store.has(adapter)
+    receipt = forget(store, "owner", "Bea")
+    after = store.named("packs", "notes")["ref"]
+    folder = store.path(after)
+    assert sorted(one.name for one in voices.read(folder)) == ["Carlo", "me"]
+    assert manifest.faults(folder) == [] and not store.has(before) and not store.has(adapter)
+    assert adapter not in {facts["sha256"] for facts in manifest.read(folder)["files"].values()}
+    assert not [path for path in store.root.rglob(f"*{adapter}*")]
+    assert receipt["searched"]["found"] == []
+    write_recipe(place.parent, ("me", "Carlo"), tmp_path / "tiny.gguf")
+    never, _ = make(place, Store(tmp_path / "never"))
+    assert never.pack.ref == after
