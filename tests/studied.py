@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 from packed import small_pack
+from sung import voiced_pack
 from tiny import tiny_gguf
 
 from netsuke import studio
@@ -51,10 +52,10 @@ def with_base(store, folder):
     return ref
 
 
-def with_pack(store, folder, name="mine", **pack):
+def with_pack(store, folder, name="mine", voiced=False, **pack):
     """Give a home a pack that an older netsuke may have made: no report, no list of its documents."""
-    made = small_pack(folder / name, name=name, **pack)
-    ref = store.add_folder(made.folder)
+    (voiced_pack if voiced else small_pack)(folder / name, name=name, **pack)
+    ref = store.add_folder(folder / name)
     store.name("packs", name, {"ref": ref, "also": [], "runs": [], "trial": [], "recipe": str(folder / "gone.toml")})
     return ref
 

@@ -25,7 +25,7 @@ def test_the_api_and_the_pages_have_one_engine(opened, client):
     assert httpx.get(f"{opened.url}/v1/models", trust_env=False).status_code == 401
     told = httpx.get(f"{opened.url}/v1/models", headers=KEYED, trust_env=False).json()
     assert [one["id"] for one in told["data"]] == ["mine"] and seated(opened) == []
-    assert client.post("/m/mine/ghost", json={"before": "the", "after": ""}).status_code == 200
+    assert client.post("/m/mine/ghost", json={"before": "the", "after": "", "voices": {}}).status_code == 200
     (seat,) = opened.shelf.seats
     pid = seat.supervisor.engine.pid
     asked = httpx.post(f"{opened.url}{CHAT}", json=BODY, headers=KEYED, trust_env=False, timeout=60)
@@ -34,7 +34,7 @@ def test_the_api_and_the_pages_have_one_engine(opened, client):
 
 
 def test_what_pages_ask_of_a_model_counts_as_the_owners(opened, client):
-    assert client.post("/m/mine/ghost", json={"before": "the other", "after": ""}).json()["content"]
+    assert client.post("/m/mine/ghost", json={"before": "the other", "after": "", "voices": {}}).json()["content"]
     until(lambda: usage.rows(opened.store.root))
     (row,) = usage.rows(opened.store.root)
     assert (row["key"], row["model"], row["requests"]) == ("owner", "mine", 1) and row["completion_tokens"] > 0

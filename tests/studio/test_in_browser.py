@@ -15,6 +15,7 @@ from netsuke import corrections
 from netsuke.ledger import Ledger
 from netsuke.serve import events, usage
 from netsuke.store import Store
+from netsuke.studio import write
 
 pytestmark = [browser.needed, pytest.mark.timeout(240)]
 AXE = (Path(__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -57,6 +58,7 @@ def made(shown):
     shown.wait_for_selector(".done-box, .trouble", timeout=200_000)
     assert "is made" in shown.inner_text(".done-box"), shown.inner_text("main")
     with_pack(shown.one.store, shown.room, "ascii", spoken=True, context_tokens=4096)
+    with_pack(shown.one.store, shown.room, "choir", voiced=True, spoken=True, context_tokens=4096)
     shown.made_at = address
     return shown
 
@@ -137,6 +139,68 @@ def test_of_a_long_text_the_same_beginning_is_read_again_and_again(made):
             made.keyboard.type(word)
         asked.append(request.value.post_data_json["before"])
     assert asked[1].startswith(asked[0]) and 1200 <= len(asked[0]) <= 2400
+
+
+def test_each_voice_is_a_slider_that_ghost_text_follows(made):
+    before = writing(made, "choir")
+    assert made.locator("#voices input").count() == 2 and "checked" in made.inner_text("#voices")
+    bea = made.get_by_label("Bea")
+    assert (bea.input_value(), bea.get_attribute("min"), bea.get_attribute("max")) == ("1", "0", "2")
+    assert made.is_disabled("#voices-reset")
+    with made.expect_request("**/ghost") as request:
+        bea.press("End")
+    assert request.value.post_data_json["voices"] == {"Bea": 2} and made.inner_text("#voices output >> nth=0") == "2.0"
+    made.wait_for_selector(".cm-ghost", timeout=30_000)
+    assert made.inner_text(".cm-ghost") != before and text_of(made) == "the other"
+    made.get_by_label("owner 3").press("ArrowLeft")
+    made.reload()  # they are remembered, by model
+    assert [one.input_value() for one in made.locator("#voices input").all()] == ["2", "0.9"]
+    with made.expect_request("**/ghost") as request:
+        made.click("#voices-reset")
+        made.keyboard.press("Tab")
+        made.click(".cm-content")
+        made.keyboard.press("End")
+        made.keyboard.type(" ")
+    assert request.value.post_data_json["voices"] == {}
+    assert [one.input_value() for one in made.locator("#voices input").all()] == ["1", "1"]
+    assert made.evaluate("localStorage.getItem('voices: choir')") == "{}"
+    at(made, "/m/ascii/write")
+    assert made.locator("#voices").count() == 0
+
+
+def test_voices_that_are_remembered_wrong_are_as_they_were(made):
+    for kept in ("nonsense", "[]", "null", "3", '{"Bea": "loud", "Zoe": 2}'):
+        at(made, "/m/choir/write").evaluate("(kept) => localStorage.setItem('voices: choir', kept)", kept)
+        made.reload()
+        assert [one.input_value() for one in made.locator("#voices input").all()] == ["1", "1"]
+
+
+def test_a_rewriting_follows_the_voices_is_judged_corrected_and_taken(made, monkeypatch):
+    monkeypatch.setattr(write, "is_close", lambda passage, text: bool(text))  # a drawn model stays close to nothing
+    writing(made, "choir")
+    made.get_by_label("Bea").press("Home")
+    made.click(".cm-content")
+    made.keyboard.press("Control+a")
+    with made.expect_request("**/rewrite") as request:
+        made.click("#rewrite")
+    assert request.value.post_data_json == {"text": "the other", "voices": {"Bea": 0}}
+    made.wait_for_selector("#choices .choice", timeout=60_000)
+    made.click("#choices [aria-label='Good answer'] >> nth=0")
+    made.wait_for_selector("#choices [aria-label='Good answer'][aria-pressed=true]")
+    (thumb,) = events.thumbs(made.one.store.root, "choir", 0)
+    assert thumb.thumb == "up"
+    made.click("#choices summary >> nth=0")
+    made.fill("#choices textarea >> nth=0", "That other one.")
+    made.click("#choices .correcting .button >> nth=0")
+    assert corrections.every(made.one.store.root, "choir") == []  # without the tick nothing is sent
+    made.check("#choices .correcting input >> nth=0")
+    made.click("#choices .correcting .button >> nth=0")
+    made.wait_for_selector("#choices >> text=Kept")
+    (kept,) = corrections.every(made.one.store.root, "choir")
+    assert kept.answer == "That other one." and kept.prompt.endswith("\n\nthe other")
+    choice = made.inner_text("#choices .choice >> nth=0")
+    made.click("#choices .choice >> nth=0")
+    assert text_of(made) == choice and made.locator("#choices .choice").count() == 0
 
 
 def with_answer(route):
@@ -283,7 +347,7 @@ def test_watch_shows_what_was_asked(made):
 
 PLACES = ["/", "/m/notes", "/m/notes/compare", "/m/notes/material", "/m/notes/material/3", "/m/notes/write",
           "/m/notes/ask", "/m/notes/search", "/m/notes/search?q=lantern", "/m/ascii/search", "/m/notes/watch",
-          "/m/ascii/watch", "/keys", "/audit", "/m/nobody", "a make"]  # fmt: skip
+          "/m/ascii/watch", "/m/choir/write", "/keys", "/audit", "/m/nobody", "a make"]  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme, width", [("light", 1180), ("dark", 360)])

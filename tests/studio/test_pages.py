@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from studied import with_pack
 
 from netsuke.serve.refused import Refused
 from netsuke.store import Store
@@ -48,21 +49,51 @@ def test_an_estimate_of_nothing_and_of_no_folder(client):
 
 
 def test_scripts_get_json(client):
-    answer = client.post("/m/nobody/ghost", json={"before": "a", "after": ""})
+    answer = client.post("/m/nobody/ghost", json={"before": "a", "after": "", "voices": {}})
     assert answer.status_code == 404 and "no model" in answer.json()["error"]["message"]
-    for body in ({}, {"before": 1, "after": ""}, {"before": "a", "after": "", "more": 1}, [1]):
+    for body in ({}, {"before": 1, "after": "", "voices": {}}, {"before": "a", "after": ""}, [1]):
         assert client.post("/m/mine/ghost", json=body).status_code == 400
     assert client.post("/m/mine/ghost", content="{", headers={"Content-Type": "text/plain"}).status_code == 415
-    big = json.dumps({"before": "a" * 2_100_000, "after": ""})
+    big = json.dumps({"before": "a" * 2_100_000, "after": "", "voices": {}})
     assert client.post("/m/mine/ghost", content=big, headers={"Content-Type": "application/json"}).status_code == 413
 
 
 def test_ghost_text_comes_from_the_model(client):
-    answer = client.post("/m/mine/ghost", json={"before": "the other", "after": ""})
+    answer = client.post("/m/mine/ghost", json={"before": "the other", "after": "", "voices": {}})
     assert answer.status_code == 200 and {"content"} <= set(answer.json()) <= {"content", "model", "timings"}
-    assert client.post("/m/mine/ghost", json={"before": " ", "after": ""}).status_code == 400
-    inside = client.post("/m/mine/ghost", json={"before": "the other", "after": " day\n"})
+    assert client.post("/m/mine/ghost", json={"before": " ", "after": "", "voices": {}}).status_code == 400
+    inside = client.post("/m/mine/ghost", json={"before": "the other", "after": " day\n", "voices": {}})
     assert inside.status_code == 200 and "content" in inside.json()
+
+
+def test_write_has_the_voices_of_a_model_that_has_some(client, home, tmp_path):
+    with_pack(home, tmp_path, "choir", voiced=True)
+    page = client.get("/m/choir/write").text
+    assert page.count('type="range"') == 2 and 'data-voice="owner 3"' in page
+    assert 'type="range"' not in client.get("/m/mine/write").text
+    asked = {"before": "the other", "after": ""}
+    plain, loud = (
+        client.post("/m/choir/ghost", json={**asked, "voices": voices}).json()["content"]
+        for voices in ({}, {"Bea": 2, "owner 3": 0})
+    )
+    assert plain != loud
+    inside = client.post("/m/choir/ghost", json={"before": "a", "after": " day\n", "voices": {"Bea": 2}})
+    assert inside.status_code == 200
+    for wrong, told in (({"Zoe": 1}, "owner 3"), ({"Bea": 3}, "from 0 to 2"), ({"Bea": "x"}, "from 0 to 2")):
+        for place, sent in (("ghost", asked), ("rewrite", {"text": "the other"})):
+            answer = client.post(f"/m/choir/{place}", json={**sent, "voices": wrong})
+            assert answer.status_code == 400 and told in answer.json()["error"]["message"]
+    assert client.post("/m/mine/ghost", json={**asked, "voices": {"Bea": 2}}).status_code == 400
+
+
+def test_a_rewriting_can_be_spoken_of_by_its_id(client, home, monkeypatch):
+    monkeypatch.setattr(write, "is_close", lambda passage, text: bool(text))
+    answer = client.post("/m/mine/rewrite", json={"text": "the other one", "voices": {}}).json()
+    assert answer["choices"] and answer["asked"].endswith("\n\nthe other one")
+    for choice in answer["choices"]:
+        assert client.post("/v1/feedback", json={"id": choice["id"], "thumb": "down"}).status_code == 200
+    assert len({choice["id"] for choice in answer["choices"]}) == len(answer["choices"])
+    assert client.post("/v1/feedback", json={"id": "chatcmpl-none", "thumb": "down"}).status_code == 404
 
 
 def test_two_models_write_with_probabilities(client):
