@@ -157,8 +157,8 @@ def finish(
     made = run(
         pack.pack, about, model=model, choice=choice, vocabulary=carved["vocabulary.json"],
         report=report["report.json"], documents=data["documents.jsonl"], summary=data["summary.json"],
-        curve=learnt.curve, search=indexed(execute, start), **task.files, **checked.files, **learnt.files,
-        lineage=lineage(store, data=data, carve=carved, **learnt.by, check=report),
+        curve=learnt.curve, search=indexed(execute, start), **task.files, **checked.files,
+        lineage=lineage(store, data=data, carve=carved, **learnt.by, check=report), **learnt.beside(tuned),
     )  # fmt: skip
     return Outcome(made, report, trial, data, task, checked)
 

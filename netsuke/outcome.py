@@ -66,10 +66,9 @@ class Learnt:
     canaries: Ref | None
     voices: Made | None = None
 
-    @property
-    def files(self) -> dict[str, Ref | None]:
-        """What of it goes into the pack beside the model."""
-        return {"voices": self.voices.ref} if self.voices else {}
+    def beside(self, model: Ref | None) -> dict[str, Ref | None]:
+        """What of it goes into the pack beside the model that ships: no voices where that is the untuned body."""
+        return {"voices": self.voices.ref} if self.voices and model == self.model.ref else {}
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from tiny import tiny_gguf
 from netsuke import foretold, loop, recipe, voices
 from netsuke.engines.llama import Engine
 from netsuke.errors import RecipeError
+from netsuke.outcome import Learnt
 from netsuke.pack import manifest
-from netsuke.step import Local
+from netsuke.step import Local, Made
 from netsuke.store import Store
 
 OWNERS = ("me", "Bea", "Carlo")
@@ -106,6 +107,18 @@ def test_each_owners_adapter_lies_in_the_pack_and_changes_its_model(first):
         moved = [[{"id": place, "scale": scale}] for place, scale in ((0, 0.0), (0, 0.5), (1, 0.5), (2, 0.5))]
         said = [engine.complete("The old river", **asked, lora=one)["completion_probabilities"] for one in moved]
         assert len({json.dumps(one) for one in said}) == 4
+
+
+def test_an_untuned_body_that_ships_instead_has_no_voices(first):
+    room, _, _ = first
+    store = Store(room / "home")
+    runs = {run.step: Made(store, run) for run in store.runs()}
+    learnt = Learnt(runs["join"], {}, None, None, runs["voice"])
+    assert learnt.beside(runs["join"].ref) == {"voices": runs["voice"].ref}
+    assert learnt.beside(runs["carve"].folder("model")) == {}
+    assert dataclasses.replace(learnt, voices=None).beside(runs["join"].ref) == {}
+    planned = Learnt(Made(store, None), {}, None, None, Made(store, None))
+    assert planned.beside(None) == {"voices": None}  # not known yet
 
 
 def test_what_is_learnt_at_once_has_one_voice(first, tmp_path):
