@@ -1,11 +1,13 @@
 """A model from outside is looked at before anything opens it: its bytes strictly, its chat template by a person."""
 
+import hashlib
 import json
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packed import small_pack
+from sung import voiced_pack
 from tiny import tiny_gguf
 
 from netsuke import bases, chat_templates, recipe, targets
@@ -189,3 +191,19 @@ def test_a_pack_of_another_place_is_looked_at(pack, backdoored, store, tmp_path)
     assert targets.pack_folder(str(theirs.folder), store)
     with pytest.raises(StoreError, match="no model"):
         targets.pack_folder(str(tmp_path / "nothing"), store)
+
+
+def test_the_voices_of_a_pack_from_outside_are_read_strictly(store, tmp_path):
+    pack = voiced_pack(tmp_path / "pack")
+    assert targets.pack_folder(str(pack), store) == pack and targets.pack_faults(str(pack), store)[0] == []
+    record = json.loads((pack / "netsuke.json").read_text())
+    hurt = (pack / "voice-2.gguf").read_bytes().replace(b"blk.1.attn_q", b"blk.7.attn_q")
+    for name, content, told in (
+        ("voice-2.gguf", hurt, "changes no matrix of this model"), ("voices.json", b"[3]", "voices.json is damaged"),
+    ):  # fmt: skip
+        (pack / name).write_bytes(content)
+        record["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        (pack / "netsuke.json").write_text(json.dumps(record))
+        for look in (targets.pack_folder, targets.pack_faults):
+            with pytest.raises(NetsukeError, match=told):
+                look(str(pack), store)
