@@ -149,8 +149,8 @@ def sections(
     params: Params, budget_bytes: int, general_gate: float, compute: Compute, blind: bool = False
 ) -> Carving:
     """The carve step's params from the recipe's section and the rest of the recipe."""
-    rest = {"budget_bytes": budget_bytes, "general_gate": general_gate, "compute": compute, "blind": blind}
-    return Carving(**dataclasses.asdict(params), **rest)
+    wanted = dataclasses.asdict(params)
+    return Carving(**wanted, budget_bytes=budget_bytes, general_gate=general_gate, compute=compute, blind=blind)
 
 
 def pruned(carved: Made) -> str:
