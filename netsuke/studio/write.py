@@ -37,6 +37,7 @@ async def ghost(house: House, request: Request) -> Relay:
     """
     given = await forms.record(request, before=str, after=str)
     model = shelf.find(request.path_params["name"], house.store)
+    house.engines.suggesting(request, model.name)
     before, after = given["before"][-BEFORE_CHARS:].rstrip(" "), given["after"][:AFTER_CHARS]
     if not before.strip():  # a token begins with its space
         raise Refused(400, "There is nothing to go on from.", code="empty")
@@ -60,6 +61,7 @@ async def rewrite(house: House, request: Request) -> Response:
     if not 0 < len(passage) <= REWRITE_CHARS:
         raise Refused(400, f"Select between one word and {REWRITE_CHARS} characters.", code="invalid_value")
     model = shelf.find(request.path_params["name"], house.store)
+    house.engines.suggesting(request, model.name)
     said = await asyncio.gather(*(_said_anew(house, model, passage, seed) for seed in range(CANDIDATES)))
     close = [text for text in dict.fromkeys(said) if is_close(passage, text)]
     one = house.desk.voice(model)
@@ -98,6 +100,7 @@ async def marks(house: House, request: Request) -> Response:
     given = await forms.record(request, text=str)
     text = given["text"][:MOST_MARKED]
     model = shelf.find(request.path_params["name"], house.store)
+    house.engines.suggesting(request, model.name)
     place = utf16(text)
     same = [
         {"start": place[run.start], "end": place[run.end], "words": run.words, "path": run.path}

@@ -11,7 +11,7 @@ from material import SECTIONS, document
 from served import until
 from studied import BASE, running, with_base, with_pack
 
-from netsuke import corrections
+from netsuke import corrections, watching
 from netsuke.ledger import Ledger
 from netsuke.serve import events, usage
 from netsuke.store import Store
@@ -279,6 +279,24 @@ def test_watch_shows_what_was_asked(made):
     told = made.inner_text("main")
     assert "last hour" in told and "Not enough yet" in told and "Train it again" in told
     assert "no prompts yet" in told or "of a prompt" in told
+
+
+def test_a_rule_is_set_by_the_keyboard_alone(made):
+    at(made, "/m/notes/watch").wait_for_load_state("networkidle")
+    made.focus("#rule")
+    made.keyboard.type("corrections >> 3")
+    made.keyboard.press("Enter")
+    made.wait_for_selector("#rule-told [role=alert]")
+    assert made.evaluate("document.activeElement.id") == "rule" and made.input_value("#rule") == "corrections >> 3"
+    for _ in range(4):
+        made.keyboard.press("Backspace")
+    made.keyboard.type(">= 3")
+    made.keyboard.press("Tab")
+    made.keyboard.press("Space")
+    made.wait_for_selector("#rule-told [role=status] >> text=Kept in its recipe")
+    assert made.evaluate("document.activeElement.id") == "keep-rule"
+    place = Path(made.one.store.named("packs", "notes")["recipe"])
+    assert watching.rule_of(place) == "corrections >= 3" and SECTIONS.strip() in place.read_text()
 
 
 PLACES = ["/", "/m/notes", "/m/notes/compare", "/m/notes/material", "/m/notes/material/3", "/m/notes/write",
