@@ -35,8 +35,8 @@ FEWEST_THUMBS = 10  # before their share says anything
 FEWEST_EXAMPLES = 10  # that a task is learnt from (render/task.py)
 PIECES = 200  # of the documents, that prompts are held against
 DAYS_SHOWN = 30
-GOING_ON = "going on at the cursor"  # ghost text here, and what other editors ask of /infill
-SUGGESTED = {"rewrite": "rewriting a passage", "marks": "marks in the text"}  # by what a route ends in
+GOING_ON = "going on"  # ghost text here, and what other editors ask of /infill
+SUGGESTED = {"rewrite": "rewriting", "marks": "marks"}  # by what a route ends in
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,11 @@ class State:
         return "search.db" in self.store.tree(self.record["ref"])
 
     def unlike(self) -> watch.Unlike | None:
-        """The last prompts against pieces of the documents; None where there are none. Takes a second."""
-        asked = events.prompts(self.store.root, self.name, 0.0, PIECES)
+        """The last prompts since it was made against pieces of its documents; None where there are none.
+
+        Takes a second. Prompts of before met other documents.
+        """
+        asked = events.prompts(self.store.root, self.name, self.since, PIECES)
         if not asked or not self.has_documents:
             return None
         with contextlib.suppress(sqlite3.Error, ValueError):

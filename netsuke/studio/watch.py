@@ -72,7 +72,10 @@ def pictures(state: State) -> list[tuple[str, str]]:
     slow = [drawing.Line("median", points("median")), drawing.Line("p95", points("p95"), "soft")]
     return [
         ("Requests a day", drawing.chart("requests of each day", "days from today (UTC)", "requests", [asked])),
-        ("Seconds an answer", drawing.chart("seconds of each day", "days from today (UTC)", "seconds", slow)),
+        (
+            "Seconds an answer: median, and p95 in grey",
+            drawing.chart("seconds of each day, median and p95", "days from today (UTC)", "seconds", slow),
+        ),
     ]
 
 

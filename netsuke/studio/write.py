@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -13,6 +12,7 @@ from ..serve.infill import Infilling
 from ..serve.refused import Refused
 from ..serve.relay import Relay
 from . import forms, shelf, voice
+from .close import bare, is_close
 from .lending import ask
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 GHOST_TOKENS = 12
 BEFORE_CHARS, AFTER_CHARS = 2400, 400
 MOST_MARKED = 12_000  # characters of a draft that are looked at at once
-CANDIDATES, REWRITE_CHARS = 4, 600
-KEEPS = 0.4  # share of the longer words of a text that its rewriting must hold
+CANDIDATES, REWRITE_CHARS = 6, 600
 
 
 async def page(house: House, request: Request) -> Response:
@@ -75,19 +74,10 @@ async def rewrite(house: House, request: Request) -> Response:
 async def _said_anew(house: House, model: shelf.Model, passage: str, seed: int) -> str:
     async with house.engines.own(model) as seat:
         asked = f"Rewrite this in other words and keep its meaning. Answer with the text alone.\n\n{passage}"
-        body = {"messages": [{"role": "user", "content": asked}], "temperature": 0.2 + 0.2 * seed, "seed": seed,
+        body = {"messages": [{"role": "user", "content": asked}], "temperature": 0.4 + 0.1 * seed, "seed": seed,
                 "max_tokens": 40 + len(passage) // 2, "cache_prompt": True}  # fmt: skip
         answer = await ask(seat.supervisor, "/v1/chat/completions", body)
-    return str(answer["choices"][0]["message"]["content"] or "").strip().strip('"')
-
-
-def is_close(passage: str, text: str) -> bool:
-    """Whether a text may stand for a passage: another text, of its length, with enough of its longer words."""
-    if not text or text == passage or not 0.4 * len(passage) <= len(text) <= 1.8 * len(passage) + 20:
-        return False
-    wanted = {word.casefold() for word in re.findall(r"\w{4,}", passage)}
-    there = {word.casefold() for word in re.findall(r"\w{4,}", text)}
-    return not wanted or len(wanted & there) >= KEEPS * len(wanted)
+    return bare(passage, str(answer["choices"][0]["message"]["content"] or ""))
 
 
 # -- marks ---------------------------------------------------------------------------------------------------

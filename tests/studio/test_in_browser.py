@@ -18,6 +18,8 @@ from netsuke.store import Store
 
 pytestmark = [browser.needed, pytest.mark.timeout(240)]
 AXE = (Path(__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+CURRENT = """Math.max(0, ...[...document.querySelectorAll(".tabs [aria-current]")]
+    .map((one) => one.getBoundingClientRect().right))"""
 DROP = """(files) => {
     const data = new DataTransfer()
     for (const [name, text] of files) data.items.add(new File([text], name))
@@ -313,6 +315,7 @@ def test_every_page_is_for_everybody(made, path, scheme, width):
         made.goto(made.made_at if path == "a make" else made.one.url + quote(path, safe="/?="))
         made.wait_for_load_state("networkidle")
         assert made.evaluate("document.documentElement.scrollWidth") <= width
+        assert made.evaluate(CURRENT) <= width
         made.evaluate(AXE)
         found = made.evaluate("axe.run().then((all) => all.violations)")
         bad = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
