@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 GHOST_TOKENS = 12
 BEFORE_CHARS, AFTER_CHARS = 2400, 400
 MOST_MARKED = 12_000  # characters of a draft that are looked at at once
-CANDIDATES, REWRITE_CHARS = 6, 600
+CANDIDATES, REWRITE_CHARS = 4, 600
 
 
 async def page(house: House, request: Request) -> Response:
@@ -74,7 +74,7 @@ async def rewrite(house: House, request: Request) -> Response:
 async def _said_anew(house: House, model: shelf.Model, passage: str, seed: int) -> str:
     async with house.engines.own(model) as seat:
         asked = f"Rewrite this in other words and keep its meaning. Answer with the text alone.\n\n{passage}"
-        body = {"messages": [{"role": "user", "content": asked}], "temperature": 0.4 + 0.1 * seed, "seed": seed,
+        body = {"messages": [{"role": "user", "content": asked}], "temperature": 0.2 + 0.2 * seed, "seed": seed,
                 "max_tokens": 40 + len(passage) // 2, "cache_prompt": True}  # fmt: skip
         answer = await ask(seat.supervisor, "/v1/chat/completions", body)
     return bare(passage, str(answer["choices"][0]["message"]["content"] or ""))
