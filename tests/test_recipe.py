@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netsuke.errors import RecipeError, StoreError
+from netsuke.errors import BudgetError, RecipeError, StoreError
 from netsuke.nouns import Gates, Recipe, Source
-from netsuke.recipe import Lock, change, fresh, load, load_lock, save, save_lock, with_settings
+from netsuke.recipe import Lock, change, fresh, load, load_lock, save, save_lock, with_settings, written
 
 
 @dataclass(frozen=True)
@@ -281,6 +281,14 @@ def test_lines_are_those_of_an_editor(tmp_path):
     assert line_of(refused(tmp_path, three)) == 17
 
 
+def test_a_size_that_cannot_be_reached_takes_no_edit_back(tmp_path):
+    path = write(tmp_path, WHOLE)
+    with pytest.raises(BudgetError), written(replace(load(path, SECTIONS), mb=1.0), path):
+        path.write_text("# edited while it was made\n" + WHOLE)
+        raise BudgetError("1 MB cannot be reached")
+    assert path.read_text() == "# edited while it was made\n" + WHOLE
+
+
 @given(st.sampled_from(["\n", "\r\n"]), st.sampled_from(["", "\ufeff"]), st.text(st.characters(exclude_categories="C")))
 def test_one_key_is_changed_and_nothing_else_moves(ends, mark, words):
     with tempfile.TemporaryDirectory() as folder:
@@ -519,9 +527,6 @@ def test_a_value_out_of_range_is_named_with_its_line(tmp_path, line):
     "before", [None, '# by hand\nname = "x"\nbase = "b"\nmb = 80\n\n[[sources]]\npath = "."\n']
 )
 def test_a_size_that_cannot_be_reached_is_taken_back(tmp_path, before):
-    from netsuke.errors import BudgetError
-    from netsuke.recipe import written
-
     path = tmp_path / "netsuke.toml"
     if before is not None:
         path.write_text(before)
