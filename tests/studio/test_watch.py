@@ -77,7 +77,7 @@ def test_drift_is_told_with_its_p(client, home, tmp_path):
     assert "no prompts yet" in client.get("/m/told/watch/unlike").text
     filled(home, "told")
     text = client.get("/m/told/watch").text
-    assert "p = 0.0002" in text and "says nothing of how good" in text
+    assert "p&nbsp;=&nbsp;0.0002" in text and "says nothing of how good" in text
     text = client.get("/m/told/watch/unlike").text
     assert "pieces of the documents" in text and "%" in text
 
