@@ -134,8 +134,11 @@ _PLAIN |= {tuple[str, ...]: "a list of texts", dict[str, Any]: "a table"}
 
 def load(path: Path, sections: Mapping[str, type]) -> Recipe:
     """The recipe in a file. Raises RecipeError that names the key, the line and the nearest right key."""
-    reader, given = _opened(path)
-    known = [*_TOP, "sources", "gates", *sections]
+    return _recipe(*_opened(path), sections)
+
+
+def _recipe(reader: _Reader, given: Mapping[str, Any], sections: Mapping[str, type]) -> Recipe:
+    path, known = reader.path, [*_TOP, "sources", "gates", *sections]
     for key in given:
         if key not in known:
             raise reader.unknown("", key, known)
@@ -239,6 +242,28 @@ def save(recipe: Recipe, path: Path) -> None:
         _write(path, text, "write the recipe")
 
 
+def change(path: Path, section: str, key: str, value: Any, sections: Mapping[str, type]) -> Recipe:
+    """The recipe with one key set, in its file too, where nothing else moves.
+
+    Raises RecipeError as `load` does, and leaves the file alone where the recipe would be none.
+    """
+    _opened(path)
+    with path.open(encoding="utf-8", newline="") as file:  # its ends of lines are its own
+        old = file.read()
+    mark = "\ufeff" * old.startswith("\ufeff")
+    document = tomlkit.parse(old.removeprefix(mark))
+    table = document.get(section, {})
+    if not isinstance(table, dict):
+        raise _Reader(path, old).error("", section, f"{section!r} must be a table", f"write it as [{section}]")
+    if table.get(key, _default(sections[section], key)) != value:
+        document.setdefault(section, tomlkit.table())[key] = value
+    text = tomlkit.dumps(document)
+    changed = _recipe(_Reader(path, text), tomllib.loads(text), sections)
+    if mark + text != old:
+        _write(path, mark + text, "write the recipe")
+    return changed
+
+
 def _source(row: Mapping[str, Any]) -> Source:
     return Source(**{**row, "columns": tuple(row.get("columns", ()))})
 
@@ -265,12 +290,15 @@ def _write(path: Path, text: str, doing: str) -> None:
 
 @contextlib.contextmanager
 def written(recipe: Recipe, path: Path) -> Iterator[None]:
-    """Save a recipe for the length of a make; a size that cannot be reached is taken back."""
+    """Save a recipe for the length of a make; a size that cannot be reached is taken back, edits since then are not."""
     before = path.read_bytes() if path.exists() else None
     save(recipe, path)
+    ours = path.read_bytes()
     try:
         yield
     except BudgetError:
+        if not path.exists() or path.read_bytes() != ours:
+            raise
         if before is None:
             path.unlink(missing_ok=True)
         else:

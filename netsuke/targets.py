@@ -31,17 +31,26 @@ def find_recipe(target: str, store: Store) -> tuple[Recipe, Path, bool]:
     if path.exists():
         return _recipe_of(path.resolve(), store)
     if record := named_pack(target, store):
-        place = Path(record["recipe"])
-        if "combined" in record:
-            parents = " and ".join(row["name"] for row in record["combined"]["parents"])
-            hint = f"netsuke make {target} combines them again"
-            raise RecipeError(f"{target} was combined from {parents}", hint=hint)
+        place = recipe_file(target, record)
         return recipe.load(place, loop.SECTIONS), place, False
     known = store.names("packs")
     raise RecipeError(
         f"no folder, recipe or model {target!r}",
         hint=f"models: {', '.join(known)}" if known else "give a folder: netsuke make ~/notes",
     )
+
+
+def recipe_file(name: str, record: Mapping[str, Any]) -> Path:
+    """Where the recipe of a named model lies. Raises RecipeError where it was combined from others, or it is gone."""
+    if "combined" in record:
+        parents = " and ".join(row["name"] for row in record["combined"]["parents"])
+        hint = f"netsuke make {name} combines them again"
+        raise RecipeError(f"{name} was combined from {parents}", hint=hint)
+    place = Path(record["recipe"])
+    if not place.is_file():
+        hint = "put it back, or make the model again from its folder: netsuke make FOLDER"
+        raise RecipeError(f"the recipe of {name} is gone", where=str(place), hint=hint)
+    return place
 
 
 def applied(

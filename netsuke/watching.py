@@ -35,6 +35,8 @@ FEWEST_THUMBS = 10  # before their share says anything
 FEWEST_EXAMPLES = 10  # that a task is learnt from (render/task.py)
 PIECES = 200  # of the documents, that prompts are held against
 DAYS_SHOWN = 30
+GOING_ON = "going on"  # ghost text here, and what other editors ask of /infill
+SUGGESTED = {"rewrite": "rewriting", "marks": "marks"}  # by what a route ends in
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,16 @@ class State:
         return by_day(self.requests, self._over, usage.day)
 
     @cached_property
+    def suggestions(self) -> list[tuple[str, Numbers, Numbers]]:
+        """(what it is, of the last hour, of the last day) of each kind that an editor asked for by itself."""
+        found: dict[str, list[events.Event]] = {what: [] for what in (GOING_ON, *SUGGESTED.values())}
+        for one in events.suggestions(self.store.root, self.name, self.now - DAY):
+            found[SUGGESTED.get(one.route.rpartition("/")[2], GOING_ON)].append(one)
+        hour = self.now - HOUR
+        return [(what, numbers(one for one in some if one.time >= hour), numbers(some))
+                for what, some in found.items() if some]  # fmt: skip
+
+    @cached_property
     def drift(self) -> watch.Drift:
         return watch.drift([share for share, _ in events.prompts(self.store.root, self.name, self.since)])
 
@@ -85,8 +97,11 @@ class State:
         return "search.db" in self.store.tree(self.record["ref"])
 
     def unlike(self) -> watch.Unlike | None:
-        """The last prompts against pieces of the documents; None where there are none. Takes a second."""
-        asked = events.prompts(self.store.root, self.name, 0.0, PIECES)
+        """The last prompts since it was made against pieces of its documents; None where there are none.
+
+        Takes a second. Prompts of before met other documents.
+        """
+        asked = events.prompts(self.store.root, self.name, self.since, PIECES)
         if not asked or not self.has_documents:
             return None
         with contextlib.suppress(sqlite3.Error, ValueError):
@@ -121,6 +136,17 @@ class State:
     def rule(self) -> str:
         return rule_of(Path(self.record["recipe"]))
 
+    @cached_property
+    def fixed(self) -> RecipeError | None:
+        """Why its recipe takes no rule, where that is so."""
+        from . import targets
+
+        try:
+            targets.recipe_file(self.name, self.record)
+        except RecipeError as error:
+            return error
+        return None
+
     def value(self, name: str) -> float | None:
         """What a name of a rule stands for just now; None where it is not known yet."""
         if name == "corrections":
@@ -152,6 +178,17 @@ def rule_of(recipe_path: Path) -> str:
         return found if isinstance(found, str) else ""
     except (OSError, ValueError, AttributeError, RecursionError):
         return ""
+
+
+def set_rule(name: str, store: Store, rule: str) -> None:
+    """Writes retrain_when into the recipe of a model, all else in it as it is; "" says never.
+
+    Raises RecipeError for a rule that is none, and where the model has no recipe that could have one; StoreError.
+    """
+    from . import loop, recipe, targets
+
+    place = targets.recipe_file(name, state(name, store).record)
+    recipe.change(place, "watch", "retrain_when", " ".join(rule.split()), loop.SECTIONS)
 
 
 # -- training again ------------------------------------------------------------------------------------------

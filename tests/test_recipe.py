@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netsuke.errors import RecipeError, StoreError
+from netsuke.errors import BudgetError, RecipeError, StoreError
 from netsuke.nouns import Gates, Recipe, Source
-from netsuke.recipe import Lock, fresh, load, load_lock, save, save_lock, with_settings
+from netsuke.recipe import Lock, change, fresh, load, load_lock, save, save_lock, with_settings, written
 
 
 @dataclass(frozen=True)
@@ -281,6 +281,71 @@ def test_lines_are_those_of_an_editor(tmp_path):
     assert line_of(refused(tmp_path, three)) == 17
 
 
+def test_a_size_that_cannot_be_reached_takes_no_edit_back(tmp_path):
+    path = write(tmp_path, WHOLE)
+    with pytest.raises(BudgetError), written(replace(load(path, SECTIONS), mb=1.0), path):
+        path.write_text("# edited while it was made\n" + WHOLE)
+        raise BudgetError("1 MB cannot be reached")
+    assert path.read_text() == "# edited while it was made\n" + WHOLE
+
+
+@given(st.sampled_from(["\n", "\r\n"]), st.sampled_from(["", "\ufeff"]), st.text(st.characters(exclude_categories="C")))
+def test_one_key_is_changed_and_nothing_else_moves(ends, mark, words):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "netsuke.toml"
+        old = (mark + WHOLE.replace("\n", ends) + f'{ends}[carve] # here{ends}words = "x"   # ours{ends}').encode()
+        path.write_bytes(old)
+        assert change(path, "carve", "words", words, SECTIONS) == load(path, SECTIONS)
+        assert load(path, SECTIONS).params["carve"] == Carve(words=words)
+        new = path.read_bytes()
+        assert new.splitlines()[:-1] == old.splitlines()[:-1] and new.endswith(b"   # ours" + ends.encode())
+        change(path, "carve", "words", words, SECTIONS)
+        assert path.read_bytes() == new
+        change(path, "carve", "words", "x", SECTIONS)
+        assert path.read_bytes() == old
+
+
+@pytest.mark.parametrize("more", ["", "\n[carve]\n", "\n[carve]\nmargin = 0.25 # a\n"])
+def test_a_key_that_was_not_there_comes_behind_what_was(tmp_path, more):
+    path = write(tmp_path, WHOLE + more)
+    change(path, "carve", "words", "auto", SECTIONS)
+    assert path.read_text() == WHOLE + more  # it is so anyway
+    change(path, "carve", "words", "all", SECTIONS)
+    assert path.read_text().startswith((WHOLE + more).rstrip())
+    assert load(path, SECTIONS).params["carve"].words == "all"
+
+
+@pytest.mark.parametrize("row", ["carve = {margin = 0.25}", "carve.margin = 0.25", '"carve" . margin = 0.25'])
+def test_a_section_may_be_written_in_one_line(tmp_path, row):
+    path = write(tmp_path, WHOLE.replace("minutes = 10     # of tuning", f"{row}  # of carving"))
+    assert change(path, "carve", "words", "all", SECTIONS).params["carve"] == Carve(0.25, "all")
+    assert "# of carving" in path.read_text() and load(path, SECTIONS).params["carve"] == Carve(0.25, "all")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value", "message"),
+    [
+        ("[tune]", "[tune]", 3, "'method' must be"), ("[tune]", "[tun]", "full", "unknown key 'tun'"),
+        ("rank = 16", "rank = true", "full", "'rank' must be"), ("[tune]", "[tune", "full", "not TOML"),
+        ('name = "notes"', 'name = "notes"\ntune = 3', "full", "not TOML"),
+        ('path = "."', 'path = 3', "full", "'path' must be"),
+    ],
+)  # fmt: skip
+def test_a_change_that_would_make_it_no_recipe_leaves_it_alone(tmp_path, old, new, value, message):
+    path = write(tmp_path, WHOLE.replace(old, new))
+    before = path.read_bytes()
+    with pytest.raises(RecipeError) as caught:
+        change(path, "tune", "method", value, SECTIONS)
+    assert message in caught.value.what and str(path) in caught.value.where and path.read_bytes() == before
+
+
+def test_a_section_that_is_no_table_is_said(tmp_path):
+    path = write(tmp_path, "tune = 3\n")
+    with pytest.raises(RecipeError, match="'tune' must be a table") as caught:
+        change(path, "tune", "method", "full", SECTIONS)
+    assert line_of(caught.value) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -462,9 +527,6 @@ def test_a_value_out_of_range_is_named_with_its_line(tmp_path, line):
     "before", [None, '# by hand\nname = "x"\nbase = "b"\nmb = 80\n\n[[sources]]\npath = "."\n']
 )
 def test_a_size_that_cannot_be_reached_is_taken_back(tmp_path, before):
-    from netsuke.errors import BudgetError
-    from netsuke.recipe import written
-
     path = tmp_path / "netsuke.toml"
     if before is not None:
         path.write_text(before)

@@ -112,7 +112,7 @@ def test_thumbs_and_prompts_of_before_the_training_do_not_count(store, tmp_path)
     assert state.drift.prompts == 2 * watch.BLOCK and state.down == 1
     watching.mark("notes", store)
     state = watching.state("notes", store)
-    assert state.drift.prompts == 0 and state.thumbs == [] and len(state.requests) == 1
+    assert state.drift.prompts == 0 and state.thumbs == [] and len(state.requests) == 1 and state.unlike() is None
 
 
 def test_prompts_are_held_against_the_documents(store, tmp_path):
@@ -153,6 +153,66 @@ def test_nobody_is_told_by_the_names_there_are(store, tmp_path):
         with pytest.raises(StoreError) as caught:
             watching.state(name, store)
         assert "notes" in caught.value.hint
+
+
+# -- the rule, set ---------------------------------------------------------------------------------------------
+def test_a_rule_is_set_and_the_rest_of_the_recipe_stays(store, tmp_path):
+    place = named(store, tmp_path / "notes")
+    place.write_text("# ours\n" + place.read_text() + "# the end\n")
+    before = place.read_text()
+    watching.set_rule("notes", store, "  corrections >= 1\n or days >= 30 ")
+    assert place.read_text() == before.replace(RULE, "corrections >= 1 or days >= 30")
+    keep(store, 1)
+    assert watching.due(store) == [("notes", ["corrections >= 1"])]
+    watching.set_rule("notes", store, "")
+    assert place.read_text() == before.replace(RULE, "") and watching.due(store) == []
+
+
+def test_a_wrong_rule_in_a_recipe_can_be_set_right(store, tmp_path):
+    place = named(store, tmp_path / "notes", rule="corrections >> 3")
+    watching.set_rule("notes", store, "corrections >= 3")
+    assert watching.rule_of(place) == "corrections >= 3"
+
+
+@pytest.mark.parametrize("rule", ["corrections", "corrections >= three", "x > 1", "days >= 1 and", "\x00"])
+def test_what_is_no_rule_is_not_set(store, tmp_path, rule):
+    place = named(store, tmp_path / "notes")
+    before = place.read_bytes()
+    with pytest.raises(RecipeError, match="retrain_when"):
+        watching.set_rule("notes", store, rule)
+    assert place.read_bytes() == before and [file.name for file in tmp_path.rglob("*.part")] == []
+
+
+def test_a_model_without_a_recipe_of_its_own_takes_no_rule(store, tmp_path):
+    place = named(store, tmp_path / "notes")
+    assert watching.state("notes", store).fixed is None
+    record = store.named("packs", "notes")
+    store.name("packs", "notes", {**record, "combined": {"parents": [{"name": "a"}, {"name": "b"}]}})
+    with pytest.raises(RecipeError, match="notes was combined from a and b"):
+        watching.set_rule("notes", store, RULE)
+    for gone in (str(place), "", str(tmp_path)):
+        place.unlink(missing_ok=True)
+        store.name("packs", "notes", {**record, "recipe": gone})
+        with pytest.raises(RecipeError, match="the recipe of notes is gone") as caught:
+            watching.set_rule("notes", store, RULE)
+        assert f"{watching.state('notes', store).fixed}" == f"{caught.value}" and "put it back" in caught.value.hint
+    with pytest.raises(StoreError, match="nobody"):
+        watching.set_rule("nobody", store, RULE)
+
+
+# -- suggestions -----------------------------------------------------------------------------------------------
+def test_suggestions_are_told_by_what_they_are_and_are_no_requests(store, tmp_path):
+    named(store, tmp_path / "notes")
+    now = time.time()
+    for path, ago, broke in (("/infill", 10, False), ("/m/notes/ghost", 20, True), ("/m/notes/ghost", 7200, False),
+                             ("/m/notes/rewrite", 30, False), ("/m/notes/ghost", 2 * watching.DAY, False)):  # fmt: skip
+        one = Record("POST", path, now - ago, "owner", "notes", 200, seconds=0.5, broke=broke, suggests=True)
+        one.familiar = [(0.5, 4)]
+        write(store.root, [one])
+    state = watching.state("notes", store, now)
+    told = [(what, hour.requests, day.requests, day.failed, day.median) for what, hour, day in state.suggestions]
+    assert told == [("going on", 2, 3, 1, 0.5), ("rewriting", 1, 1, 0, 0.5)]
+    assert state.requests == [] and state.days == [] and state.drift.prompts == 0
 
 
 # -- the sources of a recipe ---------------------------------------------------------------------------------

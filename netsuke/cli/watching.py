@@ -50,6 +50,7 @@ def told(state: State) -> dict[str, Any]:
         "name": state.name, "since": _when(state.since),
         "hour": asdict(state.last(3600)), "day": asdict(state.last(86400)),
         "days": [{"day": day, **asdict(row)} for day, row in state.days],
+        "suggestions": {what: {"hour": asdict(hour), "day": asdict(day)} for what, hour, day in state.suggestions},
         "thumbs": {"up": len(state.thumbs) - state.down, "down": state.down},
         "corrections": {"there": len(state.corrections), "new": len(state.new)},
         "drift": asdict(state.drift) | {"documents": state.has_documents},
@@ -76,6 +77,11 @@ def sentences(state: State) -> list[str]:
     up, since = len(state.thumbs) - state.down, _when(state.since)[:10]
     drift = state.drift
     found = [
+        f"suggestions in the editor, last day: {day.requests:,} × {what},\n  median {_seconds(day.median)}"
+        f", p95 {_seconds(day.p95)}; {day.failed:,} given up"
+        for what, _, day in state.suggestions
+    ]
+    found += [
         f"thumbs since {since}: {up} up, {state.down} down",
         f"corrections: {len(state.corrections)}, {len(state.new)} of them new",
     ]
@@ -92,6 +98,10 @@ def sentences(state: State) -> list[str]:
     rule = state.rule or "never"
     why = state.reasons()
     return [*found, f"train again when: {rule}" + (f"; due: {'; '.join(why)}" if why else "; not due")]
+
+
+def _seconds(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2f} s"
 
 
 def _cells(row: Numbers) -> list[str]:

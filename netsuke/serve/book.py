@@ -11,7 +11,11 @@ from pathlib import Path
 from ..chain import log_ahead
 from ..errors import StoreError
 
-_SCHEMA = """
+_REQUEST = """
+    number INTEGER PRIMARY KEY, time REAL NOT NULL, model TEXT NOT NULL, key TEXT NOT NULL, route TEXT NOT NULL,
+    first_seconds REAL, seconds REAL NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
+    abstained INTEGER NOT NULL, failed INTEGER NOT NULL, answer TEXT NOT NULL"""
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS keys (
     name TEXT PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, rpm INTEGER, tokens_per_day INTEGER, models TEXT NOT NULL,
     made TEXT NOT NULL) STRICT;
@@ -28,10 +32,7 @@ CREATE TRIGGER IF NOT EXISTS audit_no_change BEFORE UPDATE ON audit
     BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
 CREATE TRIGGER IF NOT EXISTS audit_no_delete BEFORE DELETE ON audit
     BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
-CREATE TABLE IF NOT EXISTS events (
-    number INTEGER PRIMARY KEY, time REAL NOT NULL, model TEXT NOT NULL, key TEXT NOT NULL, route TEXT NOT NULL,
-    first_seconds REAL, seconds REAL NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
-    abstained INTEGER NOT NULL, failed INTEGER NOT NULL, answer TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS events ({_REQUEST}) STRICT;
 CREATE INDEX IF NOT EXISTS events_time ON events (model, time);
 CREATE INDEX IF NOT EXISTS events_answer ON events (answer) WHERE answer != '';
 CREATE TABLE IF NOT EXISTS days (
@@ -45,8 +46,21 @@ CREATE INDEX IF NOT EXISTS prompts_time ON prompts (model, time);
 CREATE TABLE IF NOT EXISTS thumbs (
     key TEXT NOT NULL, answer TEXT NOT NULL, model TEXT NOT NULL, time REAL NOT NULL, thumb TEXT NOT NULL,
     PRIMARY KEY (key, answer)) STRICT;
+CREATE TABLE IF NOT EXISTS suggestions ({_REQUEST}) STRICT;
+CREATE INDEX IF NOT EXISTS suggestions_time ON suggestions (model, time);
+CREATE INDEX IF NOT EXISTS suggestions_answer ON suggestions (answer) WHERE answer != '';
 """
-_LAST = "thumbs"  # what the schema makes last: a book of an older netsuke lacks it
+_LAST = "suggestions"  # what the schema makes last: a book of an older netsuke lacks it
+# There suggestions stand among the requests, and in the days that are over; those days are told anew by their requests,
+# but for the first, of which some may be gone.
+_SUGGESTED = "route = '/infill' OR route LIKE '/m/%/ghost'"
+_APART = f"""
+INSERT INTO suggestions SELECT NULL, time, model, key, route, first_seconds, seconds, prompt_tokens, completion_tokens,
+    abstained, failed, answer FROM events WHERE {_SUGGESTED} ORDER BY number;
+DELETE FROM days WHERE day > (SELECT date(min(time), 'unixepoch') FROM events)
+    AND model IN (SELECT model FROM events WHERE {_SUGGESTED});
+DELETE FROM events WHERE {_SUGGESTED};
+"""
 
 
 def place(home: Path) -> Path:
@@ -76,7 +90,7 @@ def connected(path: Path, wait_seconds: float) -> sqlite3.Connection:
         log_ahead(database, wait_seconds)
         database.execute("PRAGMA synchronous = NORMAL")
         if not database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_LAST,)).fetchone():
-            database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+            database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} {_APART} COMMIT;")
         return database
     except BaseException:
         database.close()

@@ -1,7 +1,8 @@
 """What Watch reads: each request that reached a model, in figures; nothing of what was asked or answered.
 
-Requests are kept for KEEP_DAYS (of more than MOST_EVENTS the newest), and of each day a row for DAYS_KEPT. Of prompts
-there are two figures, kept for PROMPT_DAYS; thumbs are kept as long.
+Requests are kept for KEEP_DAYS (of more than MOST_EVENTS the newest), and of each day a row for DAYS_KEPT. What an
+editor asks by itself, at each pause of typing, is no request but a suggestion: kept as long in a table of its own, and
+not by days. Of prompts there are two figures, kept for PROMPT_DAYS; thumbs are kept as long.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ DAY = 86_400.0
 
 _COLUMNS = "time, key, route, first_seconds, seconds, prompt_tokens, completion_tokens, abstained, failed"
 _NUMBERS = tuple(field.name for field in fields(Numbers))
-_EVENT = "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,16 @@ class Thumb:
 
 # -- writing ---------------------------------------------------------------------------------------------
 def add(database: sqlite3.Connection, records: Iterable[Record]) -> None:
-    """Keeps those requests that reached a model; to be called in a transaction."""
+    """Keeps those requests that reached a model, and suggestions apart; to be called in a transaction."""
     served = [one for one in records if one.served]
-    database.executemany(_EVENT, [
-        (one.time, one.model, one.who, one.path, one.first_seconds, one.seconds, one.prompt_tokens,
-         one.completion_tokens, one.abstained, one.failed, one.answer)
-        for one in served
-    ])  # fmt: skip
-    prompts = [(one.time, one.model, share, words) for one in served for share, words in one.familiar]
+    asked = [one for one in served if not one.suggests]
+    for table, some in (("events", asked), ("suggestions", [one for one in served if one.suggests])):
+        database.executemany(f"INSERT INTO {table} VALUES (NULL{', ?' * 11})", [
+            (one.time, one.model, one.who, one.path, one.first_seconds, one.seconds, one.prompt_tokens,
+             one.completion_tokens, one.abstained, one.failed, one.answer)
+            for one in some
+        ])  # fmt: skip
+    prompts = [(one.time, one.model, share, words) for one in asked for share, words in one.familiar]
     database.executemany("INSERT INTO prompts VALUES (NULL, ?, ?, ?, ?)", prompts)
 
 
@@ -82,8 +84,9 @@ def fold(database: sqlite3.Connection, now: float) -> None:
         there[usage.day(values[0]), model].append(Event.of(values))
     rows = [(*key, *astuple(numbers(some))) for key, some in there.items() if key not in done]
     database.executemany(f"INSERT INTO days VALUES (?, ?, {', '.join('?' * len(_NUMBERS))})", rows)
-    database.execute("DELETE FROM events WHERE time < ?", (midnight - KEEP_DAYS * DAY,))
-    for table, most in (("events", MOST_EVENTS), ("prompts", MOST_PROMPTS)):
+    for table in ("events", "suggestions"):
+        database.execute(f"DELETE FROM {table} WHERE time < ?", (midnight - KEEP_DAYS * DAY,))
+    for table, most in (("events", MOST_EVENTS), ("suggestions", MOST_EVENTS), ("prompts", MOST_PROMPTS)):
         database.execute(f"DELETE FROM {table} WHERE number <= (SELECT max(number) FROM {table}) - ?", (most,))
     for table in ("prompts", "thumbs"):
         database.execute(f"DELETE FROM {table} WHERE time < ?", (midnight - PROMPT_DAYS * DAY,))
@@ -103,7 +106,16 @@ def put_thumb(home: Path, who: str, answer: str, model: str, thumb: str) -> None
 # -- reading ---------------------------------------------------------------------------------------------
 def requests(home: Path, model: str, since: float) -> list[Event]:
     """The requests to a model from a moment on, oldest first. Raises StoreError."""
-    query = f"SELECT {_COLUMNS} FROM events WHERE model = ? AND time >= ? ORDER BY time, number"
+    return _events(home, "events", model, since)
+
+
+def suggestions(home: Path, model: str, since: float) -> list[Event]:
+    """What editors asked a model by themselves from a moment on, oldest first. Raises StoreError."""
+    return _events(home, "suggestions", model, since)
+
+
+def _events(home: Path, table: str, model: str, since: float) -> list[Event]:
+    query = f"SELECT {_COLUMNS} FROM {table} WHERE model = ? AND time >= ? ORDER BY time, number"
     return [Event.of(row) for row in _rows(home, query, model, since)]
 
 
@@ -130,9 +142,11 @@ def thumbs(home: Path, model: str, since: float) -> list[Thumb]:
 
 def model_of(home: Path, who: str, answer: str) -> str | None:
     """Whose answer this was, where this key got it and it is still known. Raises StoreError."""
-    query = "SELECT model FROM events WHERE answer = ? AND key = ? AND answer != '' LIMIT 1"
-    found = _rows(home, query, answer, who)
-    return str(found[0][0]) if found else None
+    for table in ("events", "suggestions"):
+        query = f"SELECT model FROM {table} WHERE answer = ? AND key = ? AND answer != '' LIMIT 1"
+        if found := _rows(home, query, answer, who):
+            return str(found[0][0])
+    return None
 
 
 def _rows(home: Path, query: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -22,6 +22,7 @@ class Record:
     abstained: bool = False
     broke: bool = False  # the answer did not come to its end
     times: int = 1
+    suggests: bool = False  # an editor asked by itself, for somebody who writes
     counted: int = 0  # tokens that were taken off the day's already
     answer: str = ""  # the id that the answer told, where it told one
     first_seconds: float | None = None  # until the first part of a stream

@@ -86,7 +86,7 @@ class Routes:
             wanted = wanted.removesuffix(":latest")
         name, record = self.model(request, wanted), request.scope["record"]
         if kind == "text":
-            record.prompts = prompts_of(sent)
+            record.prompts, record.suggests = prompts_of(sent), "input_prefix" in sent
         voices = given.get("voices") or given.get("options", {}).get("voices", {})
         return Asked(self.shelf, record, name, sent, speak(name), kind, voices)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..serve.prompts import prompts_of
 from ..serve.relay import Relay
 from . import forms, shelf
 
@@ -34,6 +35,7 @@ async def stream(house: House, request: Request) -> Relay:
     given = await forms.record(request, who=str, prompt=str, asked=bool, tokens=int, seed=int)
     model = shelf.find(given["who"].removeprefix(BASE), house.store)
     name = house.engines.base_name(model) if given["who"].startswith(BASE) else model.name
+    request.scope["record"].prompts = prompts_of({"prompt": given["prompt"]})
     common = {"stream": True, "temperature": 0.7, "seed": given["seed"] % 2**31, "cache_prompt": True}
     most = min(max(given["tokens"], 1), MOST_TOKENS)
     if given["asked"]:

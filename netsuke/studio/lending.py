@@ -78,6 +78,11 @@ class Lending:
         """A request to an engine, for serve's Relay to answer; it counts as the owner's."""
         return Asked(self.shelf, request.scope["record"], name, body, Dialect(name), voices=voices or {})
 
+    def suggesting(self, request: Request, name: str) -> None:
+        """Counts a request to a page among what the editor asks by itself."""
+        record = request.scope["record"]
+        record.model, record.suggests = name, True
+
 
 async def ask(supervisor: Supervisor, path: str, body: dict[str, Any], voices: Voices = ()) -> dict[str, Any]:
     """The engine's answer to one request of the owner, in its turn. Raises Refused."""

@@ -1,4 +1,4 @@
-"""What a model was asked and how it did; what people found of its answers; and training it again."""
+"""What a model was asked and how it did; what people found of its answers; and training it again, by a rule or now."""
 
 from __future__ import annotations
 
@@ -22,10 +22,18 @@ SHOWN = 100  # corrections on the page, the newest
 
 
 async def page(house: House, request: Request) -> Response:
+    return await _shown(house, request)
+
+
+async def _shown(house: House, request: Request, status: int = 200, **more: Any) -> Response:
+    """The whole page, or where htmx asks the part of it that a rule changes."""
     model = shelf.find(request.path_params["name"], house.store)
-    values = await asyncio.to_thread(told, watching.state(model.name, house.store))
+    values = await asyncio.to_thread(lambda: told(watching.state(model.name, house.store)))
     running = next((make for make in house.makes.every() if make.alive), None)
-    return house.pages.page(request, "watch.html", name=model.name, tab="watch", running=running, **values)
+    template = "watch_again.html" if "hx-request" in request.headers else "watch.html"
+    return house.pages.page(
+        request, template, status, name=model.name, tab="watch", running=running, **{**values, **more}
+    )
 
 
 def told(state: State) -> dict[str, Any]:
@@ -33,18 +41,20 @@ def told(state: State) -> dict[str, Any]:
     new = {one.id for one in state.new}
     listed = sorted(state.corrections, key=lambda one: (-one.time, one.id))[:SHOWN]
     try:
-        why, wrong = state.reasons(), ""
+        why, wrong = state.reasons(), None
     except RecipeError as error:
-        why, wrong = [], f"{error}"
+        why, wrong = [], error
     return {
         "numbers": [("last hour", state.last(HOUR)), ("last day", state.last(DAY)), *state.days[::-1]],
-        "pictures": pictures(state),
-        "quiet": not (state.days or state.corrections or state.thumbs),
+        "pictures": pictures(state), "days": len(state.days), "shown_days": watching.DAYS_SHOWN,
+        "suggestions": state.suggestions,
+        "quiet": not (state.days or state.suggestions or state.corrections or state.thumbs),
         "up": len(state.thumbs) - state.down, "down": state.down, "since": datetime.fromtimestamp(state.since, UTC),
         "corrections": [(one, one.id in new, datetime.fromtimestamp(one.time, UTC)) for one in listed],
         "count": len(state.corrections), "new": len(new), "drift": state.drift, "block": watch.BLOCK,
         "documents": state.has_documents, "rule": state.rule, "why": why, "wrong": wrong,
-        "recipe": state.record["recipe"],
+        "recipe": state.record["recipe"], "fixed": state.fixed, "given": state.rule, "kept": False,
+        "words": watch.NAMES,
     }  # fmt: skip
 
 
@@ -62,7 +72,10 @@ def pictures(state: State) -> list[tuple[str, str]]:
     slow = [drawing.Line("median", points("median")), drawing.Line("p95", points("p95"), "soft")]
     return [
         ("Requests a day", drawing.chart("requests of each day", "days from today (UTC)", "requests", [asked])),
-        ("Seconds an answer", drawing.chart("seconds of each day", "days from today (UTC)", "seconds", slow)),
+        (
+            "Seconds an answer: median, and p95 in grey",
+            drawing.chart("seconds of each day, median and p95", "days from today (UTC)", "seconds", slow),
+        ),
     ]
 
 
@@ -81,8 +94,23 @@ async def unlike(house: House, request: Request) -> Response:
 async def retrain(house: House, request: Request) -> Response:
     """Train it again, whatever the rule says, and go to that make's page."""
     model = shelf.find(request.path_params["name"], house.store)
+    if fixed := watching.state(model.name, house.store).fixed:
+        raise fixed
     make = await asyncio.to_thread(tending.begin, model.name, house.store)
     return RedirectResponse(f"/makes/{make.id}", 303)
+
+
+async def keep_rule(house: House, request: Request) -> Response:
+    """Write when it is trained again into its recipe; the form again with what is wrong where that cannot be."""
+    given = (await forms.form(request)).get("rule", "")
+    model = shelf.find(request.path_params["name"], house.store)
+    try:
+        await asyncio.to_thread(watching.set_rule, model.name, house.store, given)
+    except RecipeError as error:
+        return await _shown(house, request, 400, wrong=error, given=given)
+    if "hx-request" in request.headers:
+        return await _shown(house, request, kept=True)
+    return RedirectResponse(f"/m/{model.name}/watch#again", 303)
 
 
 async def forget(house: House, request: Request) -> Response:
@@ -97,5 +125,5 @@ async def forget(house: House, request: Request) -> Response:
 
 ROUTES = [
     ("GET", "/m/{name}/watch", page), ("GET", "/m/{name}/watch/unlike", unlike), ("POST", "/m/{name}/retrain", retrain),
-    ("POST", "/m/{name}/corrections/forget", forget),
+    ("POST", "/m/{name}/corrections/forget", forget), ("POST", "/m/{name}/watch/rule", keep_rule),
 ]  # fmt: skip

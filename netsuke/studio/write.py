@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from ..serve.keys import OWNER
 from ..serve.refused import Refused
 from ..serve.relay import Relay
 from . import forms, shelf, voice
+from .close import bare, is_close
 from .lending import ask
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ GHOST_TOKENS = 12
 BEFORE_CHARS, AFTER_CHARS = 2400, 400
 MOST_MARKED = 12_000  # characters of a draft that are looked at at once
 CANDIDATES, REWRITE_CHARS = 4, 600
-KEEPS = 0.4  # share of the longer words of a text that its rewriting must hold
 
 
 async def page(house: House, request: Request) -> Response:
@@ -41,6 +40,7 @@ async def ghost(house: House, request: Request) -> Relay:
     given = await forms.record(request, before=str, after=str, voices=dict)
     loud = forms.checked("voices", fields.voices, given["voices"])
     model = shelf.find(request.path_params["name"], house.store)
+    house.engines.suggesting(request, model.name)
     before, after = given["before"][-BEFORE_CHARS:].rstrip(" "), given["after"][:AFTER_CHARS]
     if not before.strip():  # a token begins with its space
         raise Refused(400, "There is nothing to go on from.", code="empty")
@@ -66,8 +66,9 @@ async def rewrite(house: House, request: Request) -> Response:
     if not 0 < len(passage) <= REWRITE_CHARS:
         raise Refused(400, f"Select between one word and {REWRITE_CHARS} characters.", code="invalid_value")
     model = shelf.find(request.path_params["name"], house.store)
+    house.engines.suggesting(request, model.name)
     asked = f"Rewrite this in other words and keep its meaning. Answer with the text alone.\n\n{passage}"
-    tries = (_said_anew(house, model, asked, len(passage), seed, loud) for seed in range(CANDIDATES))
+    tries = (_said_anew(house, model, asked, passage, seed, loud) for seed in range(CANDIDATES))
     said = dict(await asyncio.gather(*tries))
     close = [text for text in said if is_close(passage, text)]
     one = house.desk.voice(model)
@@ -82,23 +83,14 @@ async def rewrite(house: House, request: Request) -> Response:
 
 
 async def _said_anew(
-    house: House, model: shelf.Model, asked: str, chars: int, seed: int, loud: Mapping[str, float]
+    house: House, model: shelf.Model, asked: str, passage: str, seed: int, loud: Mapping[str, float]
 ) -> tuple[str, str]:
     """(what was written, the answer's id)."""
     async with house.engines.own(model) as seat:
         body = {"messages": [{"role": "user", "content": asked}], "temperature": 0.2 + 0.2 * seed, "seed": seed,
-                "max_tokens": 40 + chars // 2, "cache_prompt": True}  # fmt: skip
+                "max_tokens": 40 + len(passage) // 2, "cache_prompt": True}  # fmt: skip
         answer = await ask(seat.supervisor, "/v1/chat/completions", body, seat.added(loud))
-    return str(answer["choices"][0]["message"]["content"] or "").strip().strip('"'), str(answer["id"])
-
-
-def is_close(passage: str, text: str) -> bool:
-    """Whether a text may stand for a passage: another text, of its length, with enough of its longer words."""
-    if not text or text == passage or not 0.4 * len(passage) <= len(text) <= 1.8 * len(passage) + 20:
-        return False
-    wanted = {word.casefold() for word in re.findall(r"\w{4,}", passage)}
-    there = {word.casefold() for word in re.findall(r"\w{4,}", text)}
-    return not wanted or len(wanted & there) >= KEEPS * len(wanted)
+    return bare(passage, str(answer["choices"][0]["message"]["content"] or "")), str(answer["id"])
 
 
 # -- marks ---------------------------------------------------------------------------------------------------
@@ -111,6 +103,7 @@ async def marks(house: House, request: Request) -> Response:
     given = await forms.record(request, text=str)
     text = given["text"][:MOST_MARKED]
     model = shelf.find(request.path_params["name"], house.store)
+    house.engines.suggesting(request, model.name)
     place = utf16(text)
     same = [
         {"start": place[run.start], "end": place[run.end], "words": run.words, "path": run.path}

@@ -5,6 +5,6 @@ It reads figures that it is handed: watching.py has them from the server's book.
 
 from ..corrections import drop
 from .drift import BLOCK, Drift, Unlike, drift, unlike
-from .rule import Params, Rule, parsed
+from .rule import NAMES, Params, Rule, parsed
 
-__all__ = ["BLOCK", "Drift", "Params", "Rule", "Unlike", "drift", "drop", "parsed", "unlike"]
+__all__ = ["BLOCK", "NAMES", "Drift", "Params", "Rule", "Unlike", "drift", "drop", "parsed", "unlike"]

@@ -18,9 +18,9 @@ from ..nouns import knob
 
 NAMES = {
     "corrections": "corrections given since the last training",
-    "down_share": "share of thumbs down since then, from ten thumbs on",
+    "down_share": "share of thumbs down since the last training, from ten on",
     "drift_p": "the p of the last block of prompts",
-    "days": "days since then",
+    "days": "days since the last training",
 }
 _COMPARED = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 _TERM = re.compile(rf"\s*({'|'.join(NAMES)})\s*(>=|>|<=|<)\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*")

@@ -92,10 +92,10 @@ def test_the_book_is_bounded(tmp_path, monkeypatch):
     some = [record(NOON + n) for n in range(30)]
     for one in some:
         one.familiar = [(0.5, 1)]
-    write(tmp_path, some)
+    write(tmp_path, [*some, *(record(NOON + n, suggests=True) for n in range(30))])
     folded(tmp_path, NOON + 60)
-    kept = events.requests(tmp_path, "tiny", 0)
-    assert [one.time for one in kept] == [NOON + n for n in range(20, 30)]
+    for read in (events.requests, events.suggestions):
+        assert [one.time for one in read(tmp_path, "tiny", 0)] == [NOON + n for n in range(20, 30)]
     assert len(events.prompts(tmp_path, "tiny", 0)) == 5
 
 
@@ -116,14 +116,59 @@ def test_the_last_thumb_counts(tmp_path):
     ]  # fmt: skip
 
 
+def older(home, *gone):
+    """The book as an older netsuke left it, without these tables."""
+    with contextlib.closing(sqlite3.connect(book.place(home))) as database:
+        for table in gone:
+            database.execute(f"DROP TABLE {table}")
+
+
 def test_a_book_of_an_older_netsuke_gets_the_new_tables(tmp_path):
     write(tmp_path, [record()])
-    with contextlib.closing(sqlite3.connect(book.place(tmp_path))) as database:
-        for table in ("events", "days", "prompts", "thumbs"):
-            database.execute(f"DROP TABLE {table}")
+    older(tmp_path, "events", "days", "prompts", "thumbs", "suggestions")
     write(tmp_path, [record()])
     assert len(events.requests(tmp_path, "tiny", 0)) == 1
     assert [row["requests"] for row in usage.rows(tmp_path)] == [2]
+
+
+def routed(path, time, **more):
+    one = record(time, **more)
+    one.path = path
+    return one
+
+
+def test_suggestions_are_no_requests(tmp_path):
+    one = routed("/infill", NOON + 1, suggests=True, answer="cmpl-2")
+    one.familiar = [(0.5, 4)]
+    write(tmp_path, [record(), one, record(NOON + 2, suggests=True, status=400)])
+    assert [row.route for row in events.requests(tmp_path, "tiny", 0)] == ["/v1/completions"]
+    assert [row.route for row in events.suggestions(tmp_path, "tiny", 0)] == ["/infill"]
+    assert events.prompts(tmp_path, "tiny", 0) == [] and events.model_of(tmp_path, "shop", "cmpl-2") == "tiny"
+    folded(tmp_path, NOON + DAY)
+    assert [day.requests for day in events.days(tmp_path, "tiny", "").values()] == [1]
+    folded(tmp_path, NOON + (events.KEEP_DAYS + 2) * DAY)
+    assert events.suggestions(tmp_path, "tiny", 0) == []
+
+
+def test_in_a_book_of_an_older_netsuke_suggestions_are_told_apart(tmp_path):
+    days = [NOON, NOON + DAY, NOON + 2 * DAY]
+    paths = ("/v1/completions", "/infill", "/m/tiny/ghost", "/m/tiny/marks")
+    write(tmp_path, [routed(path, day, seconds=n + 1.0) for day in days for n, path in enumerate(paths)])
+    write(tmp_path, [record(day, model="other") for day in days])
+    folded(tmp_path, NOON + 2 * DAY)  # the last day is not over
+    assert [day.requests for day in events.days(tmp_path, "tiny", "").values()] == [4, 4]
+    older(tmp_path, "suggestions")
+    for _ in range(2):  # and once more changes nothing
+        asked, suggested = (read(tmp_path, "tiny", 0) for read in (events.requests, events.suggestions))
+        assert [one.route for one in asked] == ["/v1/completions", "/m/tiny/marks"] * 3
+        assert [(one.route, one.time, one.seconds) for one in suggested] == [
+            (path, day, n) for day in days for n, path in ((2.0, "/infill"), (3.0, "/m/tiny/ghost"))
+        ]
+        # of the first day some requests may be gone, so what was told of it stays
+        assert [day.requests for day in events.days(tmp_path, "tiny", "").values()] == [4]
+    folded(tmp_path, NOON + 3 * DAY)
+    assert [day.requests for day in events.days(tmp_path, "tiny", "").values()] == [4, 2, 2]
+    assert [day.requests for day in events.days(tmp_path, "other", "").values()] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("broken", ["usage", "events", "audit"])

@@ -162,6 +162,21 @@ def test_of_a_prompt_two_figures_are_kept_and_no_word(pack: Running) -> None:
         assert not file.is_file() or b"zygomorphic" not in file.read_bytes()
 
 
+def test_what_an_editor_asks_by_itself_is_a_suggestion(pack: Running) -> None:
+    with keyed(pack, "vim") as client:
+        client.post("/infill", json={"input_prefix": "honey", "input_suffix": "bees", "n_predict": 2})
+        client.post("/api/generate", json={"model": "tiny", "prompt": "honey", "suffix": "bees", "stream": False})
+        given = asked(client)
+
+        def routes(read: Any) -> list[str]:
+            return [one.route for one in read(pack.home, "tiny", 0) if one.key == "vim"]
+
+        until(lambda: events.model_of(pack.home, "vim", given) == "tiny")
+    assert routes(events.requests) == [CHAT] and routes(events.suggestions) == ["/infill", "/api/generate"]
+    (row,) = usage.rows(pack.home, "vim")
+    assert row["requests"] == 3
+
+
 def test_a_pack_without_documents_keeps_no_figure_of_a_prompt(server: Running) -> None:
     with server.client() as client:
         given = asked(client)

@@ -11,7 +11,7 @@ from material import SECTIONS, document
 from served import until
 from studied import BASE, running, with_base, with_pack
 
-from netsuke import corrections
+from netsuke import corrections, watching
 from netsuke.ledger import Ledger
 from netsuke.serve import events, usage
 from netsuke.store import Store
@@ -19,6 +19,8 @@ from netsuke.studio import write
 
 pytestmark = [browser.needed, pytest.mark.timeout(240)]
 AXE = (Path(__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+CURRENT = """Math.max(0, ...[...document.querySelectorAll(".tabs [aria-current]")]
+    .map((one) => one.getBoundingClientRect().right))"""
 DROP = """(files) => {
     const data = new DataTransfer()
     for (const [name, text] of files) data.items.add(new File([text], name))
@@ -345,6 +347,24 @@ def test_watch_shows_what_was_asked(made):
     assert "no prompts yet" in told or "of a prompt" in told
 
 
+def test_a_rule_is_set_by_the_keyboard_alone(made):
+    at(made, "/m/notes/watch").wait_for_load_state("networkidle")
+    made.focus("#rule")
+    made.keyboard.type("corrections >> 3")
+    made.keyboard.press("Enter")
+    made.wait_for_selector("#rule-told [role=alert]")
+    assert made.evaluate("document.activeElement.id") == "rule" and made.input_value("#rule") == "corrections >> 3"
+    for _ in range(4):
+        made.keyboard.press("Backspace")
+    made.keyboard.type(">= 3")
+    made.keyboard.press("Tab")
+    made.keyboard.press("Space")
+    made.wait_for_selector("#rule-told [role=status] >> text=Kept in its recipe")
+    assert made.evaluate("document.activeElement.id") == "keep-rule"
+    place = Path(made.one.store.named("packs", "notes")["recipe"])
+    assert watching.rule_of(place) == "corrections >= 3" and SECTIONS.strip() in place.read_text()
+
+
 PLACES = ["/", "/m/notes", "/m/notes/compare", "/m/notes/material", "/m/notes/material/3", "/m/notes/write",
           "/m/notes/ask", "/m/notes/search", "/m/notes/search?q=lantern", "/m/ascii/search", "/m/notes/watch",
           "/m/ascii/watch", "/m/choir/write", "/keys", "/audit", "/m/nobody", "a make"]  # fmt: skip
@@ -359,6 +379,7 @@ def test_every_page_is_for_everybody(made, path, scheme, width):
         made.goto(made.made_at if path == "a make" else made.one.url + quote(path, safe="/?="))
         made.wait_for_load_state("networkidle")
         assert made.evaluate("document.documentElement.scrollWidth") <= width
+        assert made.evaluate(CURRENT) <= width
         made.evaluate(AXE)
         found = made.evaluate("axe.run().then((all) => all.violations)")
         bad = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
@@ -381,5 +402,6 @@ def test_the_keyboard_alone_reaches_the_page_and_leaves_the_editor(made):
 def test_nothing_left_the_machine_and_nothing_broke(made):
     assert {address.split("/")[2] for address in made.asked if address.startswith("http")} == {made.one.url[7:]}
     assert {address.split(":")[0] for address in made.asked} <= {"http", "blob", "data"}
-    wrong = [text for text in made.broken if "404 (Not Found)" not in text]  # the page of nobody is a 404
+    known = "404 (Not Found)", "400 (Bad Request)"  # the page of nobody, a rule that is none
+    wrong = [text for text in made.broken if not any(status in text for status in known)]
     assert wrong == []

@@ -9,7 +9,7 @@ from studied import with_pack
 
 from netsuke.serve.refused import Refused
 from netsuke.store import Store
-from netsuke.studio import ask, drawing, write
+from netsuke.studio import ask, close, drawing, write
 
 
 def test_the_first_page_shows_the_models_and_the_dials(client):
@@ -144,10 +144,50 @@ def test_rows_are_lines_or_a_column_of_a_table():
             ask.questions(wrong)
 
 
+PASSAGE = "Our two invoices of March are still unpaid, and we ask you to settle them by Friday."
+
+
 def test_a_rewriting_must_stay_close():
     passage = "The harbour lantern was mended before the winter market."
-    assert write.is_close(passage, "Before the winter market, the harbour lantern had been mended.")
-    assert not write.is_close(passage, passage)
-    assert not write.is_close(passage, "I am sorry, I cannot do that, for I am only a model.")
-    assert not write.is_close(passage, "The harbour lantern was mended before the winter market. " * 3)
-    assert not write.is_close(passage, "")
+    assert close.is_close(passage, "Before the winter market, the harbour lantern had been mended.")
+    assert not close.is_close(passage, passage)
+    assert not close.is_close(passage, "the harbour lantern was mended, before the winter market")
+    assert not close.is_close(passage, "I am sorry, I cannot do that, for I am only a model.")
+    assert not close.is_close(passage, "The harbour lantern was mended before the winter market. " * 3)
+    assert not close.is_close(passage, "The lantern was mended.")
+    assert not close.is_close(passage, "")
+    assert close.is_close(PASSAGE, "We ask you to settle our two invoices of March by Friday, which are still unpaid.")
+
+
+@pytest.mark.parametrize(
+    ("word", "other"),
+    [
+        ("still", "not"), ("unpaid", "paid"), ("two", "three"), ("two", ""), ("March", "May"), ("March", "last spring"),
+        ("ask you", "promise"), ("ask you", "ask her"), ("two", "2"), ("are still", "aren't"), ("Friday", "Friday 13"),
+    ],
+)  # fmt: skip
+def test_what_must_not_change_is_kept(word, other):
+    assert PASSAGE.count(word) == 1
+    assert close.is_close(PASSAGE, PASSAGE.replace(", and", ". So"))
+    assert not close.is_close(PASSAGE, PASSAGE.replace(", and", ". So").replace(word, other))
+    assert not close.is_close(PASSAGE.replace(word, other), PASSAGE.replace(", and", ". So"))
+
+
+@pytest.mark.parametrize("name", ["KeyError", "dict_keys", "__init__"])
+def test_names_of_code_are_kept(name):
+    passage = f"Where the dictionary is empty a call of this raises {name} at once."
+    assert close.is_close(passage, f"A call of this raises {name} at once, where the dictionary is empty.")
+    assert not close.is_close(passage, "A call of this raises an error at once, where the dictionary is empty.")
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_any_two_texts_are_held_against_each_other(passage, text):
+    assert close.is_close(passage, text) in (True, False)
+    assert not close.is_close(passage, passage) and not close.is_close(passage, f"{passage}.")
+
+
+def test_what_announces_a_rewriting_is_no_part_of_it():
+    assert close.bare("One here.", ' In other words: "Here is one." ') == "Here is one."
+    assert close.bare("Note well: one.", "Note this: one.") == "Note this: one."
+    assert close.bare('"One here."', '"Here is one."') == '"Here is one."'
+    assert close.bare("It is 3.", "At 10:30 it is 3.") == "At 10:30 it is 3."
