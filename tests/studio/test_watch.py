@@ -156,9 +156,9 @@ def test_a_model_without_a_recipe_of_its_own_says_why_it_takes_no_rule(client, h
 
 
 def test_what_the_editor_asks_is_told_apart(client, home):
-    assert client.post("/m/mine/ghost", json={"before": "the other", "after": ""}).status_code == 200
+    assert client.post("/m/mine/ghost", json={"before": "the other", "after": "", "voices": {}}).status_code == 200
     assert client.post("/m/mine/marks", json={"text": "The other one."}).status_code == 200
-    assert client.post("/m/mine/rewrite", json={"text": "The other one."}).status_code == 200
+    assert client.post("/m/mine/rewrite", json={"text": "The other one.", "voices": {}}).status_code == 200
     assert client.post("/m/mine/ghost", json={"before": " ", "after": ""}).status_code == 400
     until(lambda: len(events.suggestions(home.root, "mine", 0)) == 3)
     assert events.requests(home.root, "mine", 0) == []
