@@ -23,6 +23,7 @@ from .turns import Turn
 
 SEND_SECONDS = 30.0  # a client that does not read for so long loses its turn
 GATHER_SECONDS = 0.02  # tokens behind the first go out together: waking for each takes the cores from the engine
+UNREADABLE = "does not match the expected"  # llama.cpp of an answer that its reader of chats gives up on (#26381)
 AT_ONCE_SECONDS = 0.001  # what comes within it was there already
 
 
@@ -197,4 +198,7 @@ def refusal(status: int, body: bytes) -> Refused:
         message, kind = f"The engine answered with status {status}.", None
     if kind == "exceed_context_size_error":
         return Refused(400, message, code="context_length_exceeded")
+    if status == 500 and UNREADABLE in message:
+        what = "What the model wrote cannot be read as the format that was asked for; ask again with another seed."
+        return Refused(503, what, code="unreadable_answer")
     return Refused(status if status in (400, 501, 503) else 500, message, code=kind)

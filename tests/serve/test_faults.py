@@ -22,6 +22,7 @@ from served import BODY, CHAT, FOREVER, KEY, Running, error_of, free_port, until
 
 from netsuke.errors import EngineError
 from netsuke.serve import Address, Folders, Shelf, serve
+from netsuke.serve.relay import refusal
 
 ENDLESS: dict[str, Any] = {"prompt": "a", "max_tokens": 30000, "grammar": FOREVER}
 
@@ -130,6 +131,7 @@ SERVE = """
 import sys
 from pathlib import Path
 from netsuke.serve import Address, Folders, Shelf, serve
+from netsuke.serve.relay import refusal
 serve(Shelf(Folders({"tiny": Path(sys.argv[1])})), Address(port=int(sys.argv[2])), home=Path(sys.argv[4]),
       key=sys.argv[3], on_ready=lambda: print("ready", flush=True))
 print("stopped")
@@ -202,3 +204,11 @@ def test_open_addresses_are_refused(host: str) -> None:
 def test_no_such_port(port: int) -> None:
     with pytest.raises(EngineError, match="port"):
         Address(port=port).checked()
+
+
+def test_an_answer_that_the_engine_itself_cannot_read_is_no_500() -> None:
+    """llama.cpp #26381: it generates, and its own reader of chats gives up. Rare, and not to be had at will."""
+    told = {"message": "The model produced output that does not match the expected peg-native format"}
+    refused = refusal(500, json.dumps({"error": {**told, "code": 500, "type": "server_error"}}).encode())
+    assert (refused.status, refused.code) == (503, "unreadable_answer")
+    assert refusal(500, b'{"error": {"message": "no"}}').status == 500
