@@ -227,10 +227,10 @@ def knows(folder: Path, base: Path, hers: Sequence[Piece], train: str) -> dict[s
     learnt = [one for one in hers if one.codes[0][0] in train]  # the others are held out
     mine = [part for one in learnt for part in parts(one.learnt)]
     others = [part for one in learnt for part in parts(one.rest)]
-    known = bits(hf.load_model(base), base, [*mine, *others])
+    known = bits(hf.load_model(base, hf.EXACT), base, [*mine, *others])
     found = {}
     for precision, kind in PRECISIONS.items():
-        weights = hf.weights_of(hf.load_model(folder))
+        weights = hf.weights_of(hf.load_model(folder, hf.EXACT))
         if kind:
             weights = {n: gguf.rounded(w, kind) if w.ndim == 2 else w for n, w in weights.items()}
         model = hf.model_of(folder, weights)
