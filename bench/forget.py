@@ -91,6 +91,8 @@ def floors(rows: Sequence[Row]) -> dict[str, bool]:
         kind, seconds = row["units"], row["seconds"]
         found[f"{kind}: bytes equal to a build that never saw her"] = row["equal"]
         found[f"{kind}: codes and membership as in that build"] = row["after"] == row["never"]
+        known = {state: row[state]["fp32"]["auc"] for state in ("before", "never")}
+        found[f"{kind}: there was something to forget"] = known["before"] > known["never"]
         if kind == "per-owner":
             found[f"{kind}: one forgotten in {SECONDS:.0f} s"] = seconds["forget"] <= SECONDS
         else:
@@ -235,7 +237,7 @@ def knows(folder: Path, base: Path, hers: Sequence[Piece], train: str) -> dict[s
             weights = {n: gguf.rounded(w, kind) if w.ndim == 2 else w for n, w in weights.items()}
         model = hf.model_of(folder, weights)
         left = [one - was for one, was in zip(bits(model, folder, [*mine, *others]), known, strict=True)]
-        ranks = ranked(model, folder, [code for one in learnt for code in one.codes])
+        ranks = ranked(model, folder, [pair for one in learnt for pair in one.codes])
         found[precision] = {
             "exposure": statistics.mean(exposure(rank, ALTERNATIVES + 1) for rank in ranks),
             "first": ranks.count(1), "codes": len(ranks),

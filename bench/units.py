@@ -161,8 +161,7 @@ def trained(place: Path, material: Material, arm: str, epochs: float) -> Row:
         )
         recipe.save_lock(pace.lock, place.with_suffix(".lock"))
     carving = dataclasses.replace(loop.carving_of(wanted, wanted.budget_bytes, pace.compute), blind=apart)
-    seen = dict.fromkeys(start.texts, start.texts["general"]) if apart else start.texts
-    carved = local.run(carve.carve, carving, model=start.base_model, **seen)
+    carved = local.run(carve.carve, carving, model=start.base_model, **loop.seen_by(carving, start))
     learn = loop.by_owner if wanted.params["tune"].units == "per-owner" else loop.jointly
     learnt = learn(wanted, store, local, start, carved, pace)
     tuned = [run for run in [*local.ran, *local.reused] if run.step == "tune"]

@@ -56,7 +56,7 @@ def loop(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace
 
     # carve: the base, with fewer words, channels, layers
     carving = carving_of(recipe, recipe.budget_bytes, pace.compute)
-    carved = execute.run(carve.carve, carving, model=start.base_model, **carved_by(recipe, start))
+    carved = execute.run(carve.carve, carving, model=start.base_model, **seen_by(carving, start))
 
     # tune and combine: the body, and what was learnt: of all at once, or of each owner alone
     learn = jointly if recipe.params["tune"].units == "joint" else by_owner
@@ -141,8 +141,8 @@ def finish(
     tuned, model, answering = answered(recipe, execute, start, carved, learnt, compute)
     task = tasked(recipe, execute, start, model, answering, compute)
 
-    # check: beside the base, on text that nothing above has seen; then both in stock llama.cpp
-    # what ships untuned has learnt none of these answers; with its examples they have a gate of their own
+    # check: beside the base, on text that nothing above has seen; then both in stock llama.cpp. What ships untuned
+    # has learnt none of the answers: without its examples they may lose what general text may
     domain_gate = gates.domain if tuned == learnt.model.ref else max(gates.domain, gates.general)
     bounds = check.Bounds(domain_gate, general_gate_of(recipe), budget_bytes, recipe.seed, compute)
     both, general_test = {"model": model, "base_file": start.base_file}, general_text(store, "test")
@@ -169,10 +169,9 @@ def carving_of(recipe: Recipe, budget_bytes: int, compute: Compute) -> carve.Car
     return carve.sections(recipe.params["carve"], budget_bytes, general_gate_of(recipe), compute, blind)
 
 
-def carved_by(recipe: Recipe, start: Start) -> dict[str, Ref | None]:
+def seen_by(carving: carve.Carving, start: Start) -> dict[str, Ref | None]:
     """The texts that carving looks at: nobody's where it is blind."""
-    blind = recipe.params["tune"].units == "per-owner"
-    return dict.fromkeys(start.texts, start.texts["general"]) if blind else start.texts
+    return dict.fromkeys(start.texts, start.texts["general"]) if carving.blind else start.texts
 
 
 def carved_from(start: Start, carved: Made) -> dict[str, Ref | None]:
@@ -284,8 +283,8 @@ def general_gate_of(recipe: Recipe) -> float:
 def untuned(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace) -> tuple[Made, Made]:
     """(what was carved, its file) without any training."""
     start = begin(recipe, path, store, execute)
-    wanted = carving_of(recipe, recipe.budget_bytes, pace.compute)
-    carved = execute.run(carve.carve, wanted, model=start.base_model, **carved_by(recipe, start))
+    carving = carving_of(recipe, recipe.budget_bytes, pace.compute)
+    carved = execute.run(carve.carve, carving, model=start.base_model, **seen_by(carving, start))
     quantising = carve.Quantising(recipe.name, recipe.budget_bytes, pace.compute)
     inputs = {"model": carved.folder("model"), "choice": carved["choice.json"]}
     return carved, execute.run(carve.quantise, quantising, **inputs, **start.texts)
@@ -294,8 +293,8 @@ def untuned(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: P
 def frontier(recipe: Recipe, path: Path, store: Store, execute: Executor, pace: Pace) -> Made:
     """What each size costs, measured: frontier.json and frontier.svg."""
     start = begin(recipe, path, store, execute)
-    wanted = carving_of(recipe, 0, pace.compute)
-    return execute.run(carve.frontier, wanted, model=start.base_model, **carved_by(recipe, start))
+    carving = carving_of(recipe, 0, pace.compute)
+    return execute.run(carve.frontier, carving, model=start.base_model, **seen_by(carving, start))
 
 
 def documents(recipe: Recipe, path: Path, store: Store, execute: Executor) -> Made:

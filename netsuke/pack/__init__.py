@@ -75,5 +75,5 @@ def require_parts(choices: Choices, units: str) -> None:
     if choices.voices == "on" and units != "per-owner":
         raise RecipeError(
             f"pack.voices is on, and all text is learnt at once (tune.units is {units!r}): there is one voice",
-            hint='--set tune.units=per-owner, or --set pack.voices=off',
+            hint="--set tune.units=per-owner, or --set pack.voices=off",
         )

@@ -111,7 +111,6 @@ class Shipped:
         except (StoreError, KeyError):
             return None
 
-
     def _voices(self, files: Mapping[str, Ref]) -> tuple[str, ...]:
         listed = files.get(voices.FILE)
         return tuple(one.name for one in voices.parsed(self.store.path(listed).read_bytes())) if listed else ()
