@@ -230,7 +230,7 @@ def test_a_combination_can_be_combined_again_and_so_can_models_of_several_owners
 
 @pytest.mark.slow
 def test_what_a_parent_forgets_the_combination_forgets_too(first, again):
-    from netsuke.forget import journal, run
+    from netsuke.forget import journal, prove, run
     from netsuke.forget.scope import wanted
     from netsuke.studio import shelf
 
@@ -245,3 +245,5 @@ def test_what_a_parent_forgets_the_combination_forgets_too(first, again):
     assert row["file"] not in {row["file"] for row in shelf.find("both", store).rows("documents.jsonl")}
     assert {parent["ref"] for parent in store.named("packs", "both")["combined"]["parents"]} == {
         before["one"], store.named("packs", "two")["ref"]}  # fmt: skip
+    proof = prove.prove(content, store, lambda title, progress: None)["proof"]
+    assert [(row["name"], row["differs"], row["equal"]) for row in proof] == [("both", [], True), ("two", [], True)]

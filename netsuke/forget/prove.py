@@ -1,7 +1,8 @@
 """The proof: a build in a fresh home, from copies of the sources without the forgotten, gives the same bytes.
 
 Recipe, lock and base are the same; the other decisions of the ledger too, since they are part of what is gathered. The
-fresh home has never seen the forgotten, and neither had the folders that it reads: they are copied without it.
+fresh home has never seen the forgotten, and neither had the folders that it reads: they are copied without it. Of a
+combination its parents are made there first.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .. import loop, recipe
+from .. import combining, loop, recipe
 from ..bases import KNOWN, named
 from ..curate.find import all_names
 from ..curate.forgotten import Forgotten
 from ..errors import StoreError, explained
 from ..ledger import Ledger, Standing
 from ..nouns import Recipe, Source
-from ..step import Local, Watch
+from ..step import Watch
 from ..store import Store
 from . import receipt
 
@@ -33,53 +34,73 @@ def prove(content: dict[str, Any], store: Store, watch: Watch) -> dict[str, Any]
 
     Raises StoreError where there is nothing to prove any more, NetsukeError where the build cannot be made.
     """
-    proof = []
-    for pack in content["packs"]:
-        if "after" in pack:
-            record = store.named("packs", pack["name"])
-            if record is None or record["ref"] != pack["after"]:
-                hint = "only what is here as it was made can be proved"
-                raise StoreError(f"{pack['name']} has been made again or taken away since", hint=hint)
-            if "combined" in record:
-                continue  # of the models that it was combined from, each of which has its own proof
-            there = never_saw(Path(record["recipe"]), pack, store, watch)
-            proof.append({"name": pack["name"], "here": pack["after"], **there})
-    if not proof:
+    packs = [pack for pack in content["packs"] if "after" in pack]
+    for pack in packs:
+        record = store.named("packs", pack["name"])
+        if record is None or record["ref"] != pack["after"]:
+            hint = "only what is here as it was made can be proved"
+            raise StoreError(f"{pack['name']} has been made again or taken away since", hint=hint)
+    if not packs:
         hint = "netsuke forget --receipts"
-        raise StoreError("no pack was made again from a recipe: there is none to compare", hint=hint)
-    content = content | {"proof": proof}
+        raise StoreError("no pack was made again: there is none to compare", hint=hint)
+    with tempfile.TemporaryDirectory(prefix="netsuke-proof-") as room, explained("copy the sources", Path(room)):
+        elsewhere = Elsewhere(Path(room), store, watch)
+        content = content | {"proof": [compared(pack, elsewhere) for pack in packs]}
     receipt.write(store, content)
     return content
 
 
-def never_saw(place: Path, pack: dict[str, Any], store: Store, watch: Watch) -> dict[str, Any]:
-    """{"never_saw": Ref, "equal", "differs": names of files} of a pack made where the forgotten never was."""
-    wanted = replace(recipe.load(place, loop.SECTIONS), name=pack["name"])
-    standing = Ledger(store.root / "ledger.db").standing()
-    with tempfile.TemporaryDirectory(prefix="netsuke-proof-") as room, explained("copy the sources", Path(room)):
-        moved, where = copied(wanted, place, standing, Path(room), store)
-        fresh = Store(Path(room) / "home")
-        _fill(fresh, moved, standing, store, wanted)
-        outcome = loop.loop(moved, where, fresh, Local(fresh, watch), loop.pace_of(where, fresh, watch))
-        made = str(outcome.pack.ref)
-        here, there = store.tree(pack["after"]), fresh.tree(made)
+def compared(pack: dict[str, Any], elsewhere: Elsewhere) -> dict[str, Any]:
+    """{"name", "here", "never_saw": Refs, "equal", "differs": names of files} of a pack that was made again."""
+    made = elsewhere.made(pack["name"])
+    here, there = elsewhere.store.tree(pack["after"]), elsewhere.home.tree(made)
     differs = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
-    return {"never_saw": made, "equal": made == pack["after"], "differs": differs}
+    return {"name": pack["name"], "here": pack["after"], "never_saw": made, "equal": made == pack["after"],
+            "differs": differs}  # fmt: skip
 
 
 # -- the fresh home --------------------------------------------------------------------------------------
-def _fill(fresh: Store, wanted: Recipe, standing: Standing, store: Store, original: Recipe) -> None:
-    """What a make takes from a home: the base, the adapter that is gone on from, and what people decided besides."""
-    record = named(original.base, store) or (store.named("bases", original.base) if original.base in KNOWN else None)
-    if record:
-        _take(record["ref"], store, fresh)
-        fresh.name("bases", original.base, record)
-    if start := wanted.params["tune"].start:
-        _take(start, store, fresh)
-    ledger = Ledger(fresh.root / "ledger.db")
-    for row in standing.rows:
-        if row.scope and row.decision != "forgotten":
-            ledger.decide_standing(row.scope, row.about, row.decision, row.reason, row.decided_by)
+class Elsewhere:
+    """A fresh home in a room of its own, which has never seen the forgotten, and what is made there."""
+
+    def __init__(self, room: Path, store: Store, watch: Watch) -> None:
+        self.room, self.store, self.watch = room, store, watch
+        self.home = Store(room / "home")
+        self.standing = Ledger(store.root / "ledger.db").standing()
+        ledger = Ledger(self.home.root / "ledger.db")
+        for row in self.standing.rows:  # what people decided besides is part of what is gathered
+            if row.scope and row.decision != "forgotten":
+                ledger.decide_standing(row.scope, row.about, row.decision, row.reason, row.decided_by)
+
+    def made(self, name: str) -> str:
+        """Ref of the pack of this name, made here; of a combination, behind its parents. Raises NetsukeError."""
+        if here := self.home.named("packs", name):
+            return str(here["ref"])
+        record = self.store.named("packs", name)
+        if record is None:
+            raise StoreError(f"{name}, which a combination was made from, is not in this home any more")
+        if "combined" in record:
+            for parent in record["combined"]["order"]:
+                self.made(parent)
+            wanted = combining.of_file(Path(record["recipe"]))
+            return str(combining.make(wanted, self.home, self.watch).pack.ref)
+        place = Path(record["recipe"])
+        original = recipe.load(place, loop.SECTIONS)
+        room = self.room / "models" / name
+        moved, where = copied(replace(original, name=name), place, self.standing, room, self.store)
+        self._fill(original)
+        pace = loop.pace_of(where, self.home, self.watch)
+        return str(loop.make(moved, where, self.home, self.watch, pace=pace).pack.ref)
+
+    def _fill(self, wanted: Recipe) -> None:
+        """What a make takes from a home: the base, and the adapter that is gone on from."""
+        base, store = wanted.base, self.store
+        record = named(base, store) or (store.named("bases", base) if base in KNOWN else None)
+        if record:
+            _take(record["ref"], store, self.home)
+            self.home.name("bases", base, record)
+        if start := wanted.params["tune"].start:
+            _take(start, store, self.home)
 
 
 def _take(ref: str, store: Store, fresh: Store) -> None:

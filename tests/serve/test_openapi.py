@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from served import KEY, Running
 
-from netsuke.serve import openapi
+from netsuke.serve import fields, openapi
 
 CHECKS = [  # a 500 is not described
     status_code_conformance,
@@ -42,11 +42,14 @@ def shown(key: str) -> dict[str, str]:
 
 
 def small(body: object) -> object:
-    """The call with few tokens, so that the engine is soon done."""
+    """The call with few tokens, so that the engine is soon done; what is wrong stays wrong."""
     if isinstance(body, dict):
-        for name in ("max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict"):
-            if isinstance(body.get(name), int) and body[name] > 4:
+        for name in ("max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict", "num_predict"):
+            asked = body.get(name)
+            without_end = name == "num_predict" and asked in (-1, -2)
+            if isinstance(asked, int) and (without_end or 4 < asked <= fields.MOST_TOKENS):
                 body[name] = 4
+        small(body.get("options"))  # Ollama's
     return body
 
 
