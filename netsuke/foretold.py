@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from . import bases, loop
 from .nouns import Recipe
-from .step import Plan, Planned
+from .step import Local, Plan, Planned, Watch
 from .store import Store
 from .tune.pace import Pace
 
 REFERENCE_GFLOPS = 400.0  # of two cores with AVX-512 and bfloat16, which `typical` is for
 FIXED = 0.48  # of a step's time that does not depend on that: makes at 400 and at 117 GFLOP/s differ 2.25 times
+READING = {"read", "curate"}
 TABLES = {".csv", ".tsv", ".json", ".jsonl"}  # what examples may lie in
 
 
@@ -23,6 +24,27 @@ def plan(recipe: Recipe, recipe_path: Path, store: Store, relock: bool = False) 
     pace = Pace(recipe_path.with_suffix(".lock"), store, lambda text: None, relock, measures=False)
     loop.loop(recipe, recipe_path, store, planner, pace)
     return planner.lines
+
+
+def ready(
+    recipe: Recipe,
+    recipe_path: Path,
+    store: Store,
+    watch: Watch,
+    *,
+    relock: bool = False,
+    executor: Callable[[Store, Watch], Local] = Local,
+) -> list[Planned]:
+    """What a make would run once its documents are read, as they are here.
+
+    So what is wrong with them is said in a moment, and before anything is measured. Raises RecipeError for it.
+    """
+    lines = plan(recipe, recipe_path, store, relock)
+    if all(line.cached for line in lines if line.step in READING):
+        return lines
+    with store.lock("gc", exclusive=False):
+        loop.read(recipe, recipe_path, store, executor(store, watch))
+    return plan(recipe, recipe_path, store, relock)
 
 
 def estimate(lines: list[Planned], recipe: Recipe, folder: Path, store: Store, gflops: float) -> tuple[float, int]:

@@ -256,13 +256,19 @@ def trusted(
 
 def begin(recipe: Recipe, path: Path, store: Store, execute: Executor) -> Start:
     """Files to documents and lessons, split before anything looks at them; and the base, unpacked."""
-    data = documents(recipe, path, store, execute)
-    if data.run:
-        require_enough(summary_of(store, data), recipe.params["curate"].min_train_chars)
+    data = read(recipe, path, store, execute)
     tuning = recipe.params["tune"]
     canaries = recipe.params["check"].canaries if tuning.units == "joint" else 0  # else each owner's part has its own
     rendering = render.sections(recipe.params["task"], tuning.window_tokens, canaries, recipe.seed)
     return started(bases.resolve(recipe, store, path.parent), rendering, store, execute, data)
+
+
+def read(recipe: Recipe, path: Path, store: Store, execute: Executor) -> Made:
+    """The dataset of a recipe. Raises RecipeError where it is too little to learn from or to check on."""
+    data = documents(recipe, path, store, execute)
+    if data.run:
+        require_enough(summary_of(store, data), recipe.params["curate"].min_train_chars)
+    return data
 
 
 def started(base: bases.Opened, rendering: render.Rendering, store: Store, execute: Executor, data: Made) -> Start:

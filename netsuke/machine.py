@@ -29,6 +29,8 @@ def free_threads(look_seconds: float = 0.1) -> int:
 
     Looks at what the cores do for a moment; the load average would still count what has just ended.
     """
+    if cores() == 1:
+        return 1
     before = _busy_seconds()
     if before is None:
         return max(1, min(cores(), round(cores() - os.getloadavg()[0])))

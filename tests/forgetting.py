@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from pathlib import Path
 
@@ -34,17 +33,6 @@ def write(room: Path) -> Path:
 def make(place: Path, store: Store) -> str:
     """Ref of the pack."""
     return str(loop.make(recipe.load(place, loop.SECTIONS), place, store, silent).pack.ref)
-
-
-def copied(room: Path, target: Path) -> tuple[Path, Store]:
-    """(recipe, home) of a copy; its paths are those of the copy."""
-    shutil.copytree(room, target, symlinks=True, dirs_exist_ok=True)
-    place, store = target / "notes" / "netsuke.toml", Store(target / "home")
-    place.write_text(place.read_text().replace(str(room), str(target)))
-    for name in store.names("packs"):
-        record = store.named("packs", name)
-        store.name("packs", name, record | {"recipe": record["recipe"].replace(str(room), str(target))})
-    return place, store
 
 
 def forget(store: Store, kind: str, value: str, **more):

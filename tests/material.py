@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from tiny import tiny_gguf
+
+from netsuke.store import Store
 
 WORDS = "river stone lantern harvest copper winter market garden letter bridge thunder silver meadow kettle".split()
 PLACES = (
@@ -78,3 +83,33 @@ def netsuke(
     env = {**os.environ, "NETSUKE_HOME": str(home), "NO_COLOR": "1", "OMP_NUM_THREADS": "1", **environment}
     return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=timeout,
                           env=env, stdin=subprocess.DEVNULL)  # fmt: skip
+
+
+def whole_make(factory) -> Path:
+    """A room of one's own with `notes`, its `home` and what `netsuke make` said of it (said.json).
+
+    It is made once for all files of tests, whichever process runs them; each has a copy.
+    """
+    base = factory.getbasetemp()
+    first = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "whole-make"
+    first.mkdir(exist_ok=True)
+    with (first / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (first / "said.json").exists():
+            done = netsuke(first / "home", "make", str(write_material(first / "notes").parent))
+            assert done.returncode == 0, done.stderr
+            (first / "said.json").write_text(json.dumps({"out": done.stdout, "err": done.stderr}))
+    room = factory.mktemp("made")
+    copied(first, room)
+    return room
+
+
+def copied(room: Path, target: Path) -> tuple[Path, Store]:
+    """(recipe, home) of a copy of a room with `notes` and `home`; its paths are those of the copy."""
+    shutil.copytree(room, target, symlinks=True, dirs_exist_ok=True)
+    place, store = target / "notes" / "netsuke.toml", Store(target / "home")
+    place.write_text(place.read_text().replace(str(room), str(target)))
+    for name in store.names("packs"):
+        record = store.named("packs", name)
+        store.name("packs", name, record | {"recipe": record["recipe"].replace(str(room), str(target))})
+    return place, store

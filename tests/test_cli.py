@@ -5,18 +5,16 @@ import subprocess
 import sys
 
 import pytest
-from material import document, netsuke, write_material
+from material import document, netsuke, whole_make, write_material
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """(folder, home) after one make."""
-    room = tmp_path_factory.mktemp("cli")
-    place = write_material(room / "notes")
-    done = netsuke(room / "home", "make", str(place.parent))
-    assert done.returncode == 0, done.stderr
-    assert "held-out documents" in done.stdout and "netsuke chat notes" in done.stderr
-    return place.parent, room / "home"
+    room = whole_make(tmp_path_factory)
+    said = json.loads((room / "said.json").read_text())
+    assert "held-out documents" in said["out"] and "netsuke chat notes" in said["err"]
+    return room / "notes", room / "home"
 
 
 def test_help_is_light():

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from material import document, netsuke, write_material
+from material import document, netsuke, whole_make, write_material
 
 from netsuke import foretold, loop, recipe, search, signing, targets
 from netsuke.errors import BudgetError, GateError, RecipeError
@@ -41,11 +41,10 @@ def make(place, store, **changes):
 @pytest.fixture(scope="module")
 def first(tmp_path_factory):
     """A folder with its recipe and lock, and a home in which it has been made once."""
-    room = tmp_path_factory.mktemp("loop")
-    place = write_material(room / "notes", documents=DOCUMENTS)
+    room = whole_make(tmp_path_factory)
     store = Store(room / "home")
-    outcome, ran = make(place, store)
-    return room, outcome, ran
+    outcome, _ = make(room / "notes" / "netsuke.toml", store)
+    return room, outcome, [run.step for run in store.runs()]
 
 
 @pytest.fixture

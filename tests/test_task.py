@@ -55,6 +55,7 @@ def test_of_a_handful_of_examples_the_untuned_body_is_tried_too(made):
     assert set(tried) == {name + more for name in ("tuned", "untuned") for more in ("", SHOWN)} - {"untuned"}
 
 
+@pytest.mark.slow
 def test_where_the_untuned_body_answers_better_it_ships(made, tmp_path, monkeypatch):
     """The choice is forced, since a random base is never better; what hangs on it is real."""
     room, _, outcome = made

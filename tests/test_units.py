@@ -74,6 +74,7 @@ def again(first, tmp_path):
     return tmp_path / "notes" / "netsuke.toml", Store(tmp_path / "home")
 
 
+@pytest.mark.slow
 def test_each_owner_is_learnt_apart_and_the_report_says_so(first):
     room, outcome, ran = first
     assert [title for title in ran if title.startswith("tune")] == ["tune Bea", "tune Carlo", "tune me"]
@@ -88,6 +89,7 @@ def test_each_owner_is_learnt_apart_and_the_report_says_so(first):
     assert rows["domain"]["change"] < -0.02
 
 
+@pytest.mark.slow
 def test_each_owners_adapter_lies_in_the_pack_and_changes_its_model(first):
     room, outcome, ran = first
     folder = Store(room / "home").path(outcome.pack.ref)
@@ -109,6 +111,7 @@ def test_each_owners_adapter_lies_in_the_pack_and_changes_its_model(first):
         assert len({json.dumps(one) for one in said}) == 4
 
 
+@pytest.mark.slow
 def test_an_untuned_body_that_ships_instead_has_no_voices(first):
     room, _, _ = first
     store = Store(room / "home")
@@ -121,6 +124,7 @@ def test_an_untuned_body_that_ships_instead_has_no_voices(first):
     assert planned.beside(None) == {"voices": None}  # not known yet
 
 
+@pytest.mark.slow
 def test_what_is_learnt_at_once_has_one_voice(first, tmp_path):
     place = first[0] / "notes" / "netsuke.toml"
     wanted = recipe.with_settings(recipe.load(place, loop.SECTIONS), {"tune.units": "joint"}, loop.SECTIONS)
@@ -130,6 +134,7 @@ def test_what_is_learnt_at_once_has_one_voice(first, tmp_path):
     assert list(Store(tmp_path / "home").runs()) == []
 
 
+@pytest.mark.slow
 def test_a_second_make_runs_nothing_and_a_plan_says_so(again):
     place, store = again
     assert make(place, store)[1] == []
@@ -177,6 +182,7 @@ def test_who_comes_is_learnt_beside_the_others(first, again):
     ("setting", "message"),
     [({"method": "full"}, "tune.method is 'full'"), ({"start": "ab" * 32}, "cannot go on from the one adapter")],
 )
+@pytest.mark.slow
 def test_what_cannot_be_had_an_owner_at_a_time_is_named(again, setting, message):
     place, store = again
     with pytest.raises(RecipeError, match=message):

@@ -91,7 +91,7 @@ def run(
     from .. import foretold, loop, recipe, show
 
     with recipe.written(wanted, path), show.Watcher() as watcher:
-        lines = foretold.plan(wanted, path, store, relock)
+        lines = foretold.ready(wanted, path, store, watcher, relock=relock, executor=executor(on))
         pace = loop.pace_of(path, store, watcher, relock)
         foretell(lines, pace.gflops, wanted, path, store)
 

@@ -12,7 +12,7 @@ _HINTS = {
     "unsupported type": "save them as text, Markdown, HTML, PDF or DOCX",
     "archive": "unpack the archives",
     "too large": "raise curate.max_mb, or split the files",
-    "empty": "scanned PDFs need a text layer: run OCR over them first",
+    "empty": "a document needs some sentences; scanned PDFs need a text layer: run OCR over them first",
     "exact duplicate": "these are copies of one text: add material that differs",
     "near duplicate": "these are versions of one text: add material that differs",
     "repeated paragraph": "the files repeat each other: add material that differs",

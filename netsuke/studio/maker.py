@@ -65,8 +65,8 @@ def make(job: dict[str, Any], told: Told) -> None:
 
 def _make(wanted: Recipe, path: Path, store: Store, told: Told) -> None:
     with recipe.written(wanted, path):
-        lines = foretold.plan(wanted, path, store)
-        told.plan(lines, 0)
+        told.plan(foretold.plan(wanted, path, store), 0)
+        lines = foretold.ready(wanted, path, store, told)
         pace = loop.pace_of(path, store, told)
         seconds, size = foretold.estimate(lines, wanted, path.parent, store, pace.gflops)
         told.plan(lines, seconds)

@@ -120,7 +120,9 @@ def state_of(make: Make, events: list[dict[str, Any]]) -> dict[str, Any]:
         state["seconds"] = event["at"]
         if event["kind"] == "plan":
             state["foretold"] = event["seconds"]
+            run = {name: row for name, row in steps.items() if row["state"] in ("runs", "done")}  # the documents' own
             steps = {row["step"]: {**row, "state": "there" if row["cached"] else "waits"} for row in event["steps"]}
+            steps |= run
         elif event["kind"] == "step":
             row = steps.setdefault(event["step"], {"step": event["step"], "cached": False, "state": "waits"})
             row |= {"state": "done" if event["fraction"] >= 1 else "runs", "text": event["text"],

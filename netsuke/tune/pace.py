@@ -18,7 +18,7 @@ LOOK_SECONDS = 1.5  # a lock lasts, so a passing moment must not decide it
 
 @dataclass
 class Pace:
-    """The lock of a recipe, read or to be measured. With `measures` False nothing is measured or written."""
+    """The lock of a recipe, read, or measured once it is asked for. With `measures` False nothing is, or written."""
 
     path: Path
     store: Store
@@ -28,18 +28,27 @@ class Pace:
 
     def __post_init__(self) -> None:
         self.lock: Lock | None = None if self.relock else load_lock(self.path)
-        if self.lock is None and self.measures:
-            self._fix_compute()
-        lock = self.lock
-        self.compute = Compute(lock.threads, lock.float_type, lock.device) if lock else Compute(cores())
+
+    @property
+    def compute(self) -> Compute:
+        """What this machine computes with."""
+        lock = self._fixed()
+        return Compute(lock.threads, lock.float_type, lock.device) if lock else Compute(cores())
 
     @property
     def gflops(self) -> float:
         """Of a matrix product; 0 where it was not measured."""
-        return self.lock.gflops if self.lock else 0.0
+        lock = self._fixed()
+        return lock.gflops if lock else 0.0
 
-    def _fix_compute(self) -> None:
-        """Write a lock that holds this alone, so that a killed make goes on with the same."""
+    def _fixed(self) -> Lock | None:
+        """The lock; one that holds this alone is written first, so that a killed make goes on with the same."""
+        if self.lock is None and self.measures:
+            self.lock = self._measured()
+            save_lock(self.lock, self.path)
+        return self.lock
+
+    def _measured(self) -> Lock:
         from ..engines import hf
 
         threads = free_threads(LOOK_SECONDS)
@@ -51,8 +60,7 @@ class Pace:
         device = hf.accelerator()
         if device != Compute.device:
             self.note(f"training on the {device} device")
-        self.lock = Lock("", threads, "", 0.0, 0.0, {}, float_type, device, gflops)
-        save_lock(self.lock, self.path)
+        return Lock("", threads, "", 0.0, 0.0, {}, float_type, device, gflops)
 
     def speed(self, params: Params, pruned: str, **inputs: Ref | None) -> Speed | None:
         """The speed in the lock; else measured on the carved body and written; None if a plan cannot know it.

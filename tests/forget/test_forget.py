@@ -8,8 +8,8 @@ import shutil
 import signal
 
 import pytest
-from forgetting import HERS, copied, files_with, forget, make, pieces_of, silent, write
-from material import document, netsuke
+from forgetting import HERS, files_with, forget, make, pieces_of, silent, write
+from material import copied, document, netsuke
 
 from netsuke import foretold, loop, recipe, targets
 from netsuke.errors import ConsentError, StoreError

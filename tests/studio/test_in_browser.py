@@ -7,7 +7,7 @@ from urllib.parse import quote
 import browser
 import httpx
 import pytest
-from material import SECTIONS, document
+from material import SECTIONS, document, whole_make
 from served import until
 from studied import BASE, running, with_base, with_pack
 
@@ -16,6 +16,7 @@ from netsuke.ledger import Ledger
 from netsuke.serve import events, usage
 from netsuke.store import Store
 from netsuke.studio import write
+from netsuke.studio.makes import Makes
 
 pytestmark = [browser.needed, pytest.mark.timeout(240)]
 AXE = (Path(__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -30,39 +31,21 @@ DROP = """(files) => {
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory):
-    """A page that came in by the link, on a home with a base and one pack whose words can be read."""
-    room = tmp_path_factory.mktemp("studio")
+def made(tmp_path_factory):
+    """A page that came in by the link: a model that was made, two whose words can be read, a make that failed."""
+    room = whole_make(tmp_path_factory)
     store = Store(room / "home")
     with_base(store, room)
+    with_pack(store, room, "ascii", spoken=True, context_tokens=4096)
+    with_pack(store, room, "choir", voiced=True, spoken=True, context_tokens=4096)
+    (room / "empty").mkdir()
+    job = {"target": str(room / "empty"), "shown": "empty", "name": None, "mb": 80.0, "minutes": 1.0}
+    failed = Makes(store.root).start(job)
+    until(lambda: not failed.alive)
     with running(store) as one, browser.opened(viewport={"width": 1180, "height": 820}) as page:
         page.goto(one.link)
-        page.one, page.room = one, room
+        page.one, page.made_at = one, f"{one.url}/makes/{failed.id}"
         yield page
-
-
-@pytest.fixture(scope="module")
-def made(shown):
-    """It, with a model `notes` that was made from files dropped on the first page."""
-    assert "yours" in shown.inner_text("h1")
-    files = [(f"note-{n:02}.md", document(n)) for n in range(14)]
-    shown.evaluate(DROP, [*files, ("netsuke.toml", f'name = "notes"\nbase = "{BASE}"\n{SECTIONS}')])
-    shown.wait_for_selector("text=15 files taken in")
-    shown.wait_for_selector("#estimate >> text=About")
-    shown.fill("#minutes", "1")
-    assert shown.inner_text("#minutes-told") == "1 min"
-    shown.click("text=Make it")
-    shown.wait_for_selector(".steps .runs, .done-box", timeout=60_000)
-    address = shown.url
-    shown.goto(shown.one.url)  # away, and back
-    shown.wait_for_selector(f"a[href='{address.removeprefix(shown.one.url)}']")
-    shown.goto(address)
-    shown.wait_for_selector(".done-box, .trouble", timeout=200_000)
-    assert "is made" in shown.inner_text(".done-box"), shown.inner_text("main")
-    with_pack(shown.one.store, shown.room, "ascii", spoken=True, context_tokens=4096)
-    with_pack(shown.one.store, shown.room, "choir", voiced=True, spoken=True, context_tokens=4096)
-    shown.made_at = address
-    return shown
 
 
 def at(page, path):
@@ -84,13 +67,33 @@ def writing(page, name="ascii", text="the other"):
     return page.inner_text(".cm-ghost")
 
 
-def test_a_model_of_dropped_files_is_made_and_shown(made):
-    made.click("text=See its report")
-    assert made.inner_text("h1") == "notes" and made.locator("svg.chart").count() >= 2
-    assert "14 documents" in made.inner_text(".lead")
-    at(made, "/m/notes/report")
-    assert "notes" in made.inner_text("h1")
-    assert made.broken == []
+@pytest.mark.slow
+def test_a_model_of_dropped_files_is_made_and_shown(tmp_path):
+    store = Store(tmp_path / "home")
+    with_base(store, tmp_path)
+    with running(store) as one, browser.opened(viewport={"width": 1180, "height": 820}) as page:
+        page.goto(one.link)
+        assert "yours" in page.inner_text("h1")
+        files = [(f"note-{n:02}.md", document(n)) for n in range(14)]
+        page.evaluate(DROP, [*files, ("netsuke.toml", f'name = "notes"\nbase = "{BASE}"\n{SECTIONS}')])
+        page.wait_for_selector("text=15 files taken in")
+        page.wait_for_selector("#estimate >> text=About")
+        page.fill("#minutes", "1")
+        assert page.inner_text("#minutes-told") == "1 min"
+        page.click("text=Make it")
+        page.wait_for_selector(".steps .runs, .done-box", timeout=60_000)
+        address = page.url
+        page.goto(one.url)  # away, and back
+        page.wait_for_selector(f"a[href='{address.removeprefix(one.url)}']")
+        page.goto(address)
+        page.wait_for_selector(".done-box, .trouble", timeout=200_000)
+        assert "is made" in page.inner_text(".done-box"), page.inner_text("main")
+        page.click("text=See its report")
+        assert page.inner_text("h1") == "notes" and page.locator("svg.chart").count() >= 2
+        assert "14 documents" in page.inner_text(".lead")
+        page.goto(f"{one.url}/m/notes/report")
+        assert "notes" in page.inner_text("h1")
+        assert page.broken == []
 
 
 def test_what_is_suggested_is_no_text_until_it_is_taken(made):

@@ -67,11 +67,17 @@ def test_without_valid_text_nothing_stops_it_early_and_the_last_state_is_kept(pl
     assert json.loads((tmp_path / "curve.json").read_text())["history"] == []
 
 
+@pytest.fixture(scope="module")
+def whole(place, tmp_path_factory):
+    """A training that nothing interrupted."""
+    one = job(place, tmp_path_factory.mktemp("whole"))
+    list(one.run())
+    return one
+
+
 @pytest.mark.parametrize("stop_after", [1, 5, 8, 13, 23])
-def test_an_interrupted_run_ends_with_the_same_bits(place, tmp_path, monkeypatch, stop_after):
+def test_an_interrupted_run_ends_with_the_same_bits(place, whole, tmp_path, monkeypatch, stop_after):
     monkeypatch.setattr(train, "CHECKPOINT_TOKENS", 32 * 2 * 4)
-    whole = job(place, tmp_path / "a")
-    list(whole.run())
     for number, _ in enumerate(job(place, tmp_path / "b").run()):
         if number == stop_after:
             break

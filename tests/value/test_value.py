@@ -19,6 +19,8 @@ from netsuke.studio import model as studio_model
 from netsuke.studio import shelf
 from netsuke.value import game, look
 
+pytestmark = pytest.mark.slow  # two makes, and a game
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
@@ -250,7 +252,6 @@ def test_the_studio_and_the_report_show_it(made, valued, tmp_path):
 
 
 # -- one owner, and one adapter an owner -------------------------------------------------------------------
-@pytest.mark.slow
 def test_of_one_owner_all_is_theirs_and_there_is_nothing_to_divide(tmp_path):
     place = write_owned(tmp_path / "notes", documents=14, owners=1)
     assert netsuke(tmp_path / "home", "make", str(place.parent)).returncode == 0
@@ -263,7 +264,6 @@ def test_of_one_owner_all_is_theirs_and_there_is_nothing_to_divide(tmp_path):
     assert done.returncode == 2 and "nothing to divide" in done.stderr
 
 
-@pytest.mark.slow
 def test_a_model_with_an_adapter_an_owner_is_valued_without_training_them(tmp_path, store):
     place = write_owned(tmp_path / "notes")
     place.write_text(place.read_text() + 'units = "per-owner"\n')
