@@ -1,6 +1,7 @@
 """A pack of a tiny model, with every part that it must have."""
 
 import json
+import shutil
 
 import pytest
 from tiny import tiny_gguf
@@ -20,9 +21,10 @@ REPORT = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def made(tmp_path):
-    parts = tmp_path / "parts"
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    room = tmp_path_factory.mktemp("pack")
+    parts = room / "parts"
     parts.mkdir()
     tiny_gguf(parts / "model.gguf")
     (parts / "report.json").write_text(json.dumps(REPORT))
@@ -41,10 +43,17 @@ def made(tmp_path):
     write_rows(parts / "documents.jsonl", [
         {"hash": "a" * 64, "path": "love-letter.txt", "source": 0, "owner": "me", "licence": "unknown",
          "decision": "in", "reason": "your own work", "split": "train"}])  # fmt: skip
-    out = tmp_path / "pack"
+    out = room / "pack"
     out.mkdir()
     params = pack.Params("mine", "tiny", "Tiny", "MIT", "f" * 64, "0.1.0", "Tiny is under the House Terms")
     names = ("model.gguf", "vocabulary.json", "report.json", "documents.jsonl", "summary.json", "curve.json",
              "choice.json", "lineage.json")  # fmt: skip
     list(pack.pack.function(params, out, *(parts / n for n in names)))
-    return out
+    return room
+
+
+@pytest.fixture
+def made(first, tmp_path):
+    """A copy, to do things to."""
+    shutil.copytree(first, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "pack"

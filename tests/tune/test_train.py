@@ -21,7 +21,7 @@ from netsuke.tune import batches, lora, train
 from netsuke.tune.loss import Taught, head_loss
 
 PARAMS = tune.Training("lora", 4, 1e-2, 32, 2, 1, 0.0, 0.0, 50.0, 3, "", budget_tokens=32 * 2 * 24, valid_bytes=2000,
-                       evaluations=6, general_gate=0.1, seed=7, compute=Compute(1))  # fmt: skip
+                       evaluations=6, general_gate=0.1, seed=7, compute=Compute(1, "float32"))  # fmt: skip
 
 
 @pytest.fixture(scope="module")
