@@ -213,7 +213,7 @@ class Local:
             for start in range(0, len(todo), CHUNK):
                 chunk = dict(list(todo.items())[start : start + CHUNK])
                 made |= self._chunk(step, chunk, len(made), len(todo))
-        self.watch(step.name, Progress(1.0, f"{len(made):,} files"))
+        self.watch(step.name, Progress(1.0, f"{len(made):,} file{'s' * (len(made) != 1)}"))
         return made
 
     def _chunk(self, step: Step, jobs: Mapping[Ref, Job], done: int, total: int) -> dict[Ref, Run]:
