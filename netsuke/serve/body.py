@@ -33,6 +33,7 @@ async def read(request: Request) -> dict[str, Any]:
         raise Refused(408, "The body did not arrive in time.", code="slow_body") from None
     try:
         value = json.loads(body, parse_constant=_no_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair could not be written anywhere
     except (ValueError, RecursionError):
         raise Refused(400, "The body is not valid JSON.", code="invalid_json") from None
     if not isinstance(value, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import httpx
@@ -77,7 +76,7 @@ class Chat(Relay):
         for _ in range(2):
             await self.seat.supervisor.client()
             try:
-                return await asyncio.to_thread(self.seat.task.ask, messages, self.turn)
+                return await self.seat.task.ask(messages, self.turn)
             except RefusedError as error:
                 raise Refused(400, f"{error}.", code="invalid_value") from None
             except EngineError:

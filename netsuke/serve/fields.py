@@ -24,6 +24,7 @@ from .checks import (
 from .refused import Refused
 
 DEFAULT_MAX_TOKENS = 256
+MOST_BRACKETS = 2000  # of a grammar
 MOST_TOKENS = 1 << 20
 
 
@@ -137,6 +138,18 @@ _response_format = record(
     required=("type",),
 )
 
+_written = text(65536)
+
+
+def _of_few_brackets(value: Any) -> Any:
+    if _written(value).count("(") > MOST_BRACKETS:
+        raise ValueError(f"must open at most {MOST_BRACKETS} brackets")
+    return value
+
+
+grammar = Check(_of_few_brackets, _written.schema)
+"""As llama.cpp writes them; its reader goes a call deeper with each bracket, and 30,000 fill its stack."""
+
 voices = numbers(0, LOUDEST, 256)
 """How loud each voice of the model is to be, by its name; those that are not named are at 1."""
 
@@ -156,7 +169,7 @@ _COMMON: dict[str, Check] = {
     "frequency_penalty": number(-2, 2),
     "presence_penalty": number(-2, 2),
     "repeat_penalty": number(0.5, 2),
-    "grammar": text(65536),
+    "grammar": grammar,
     "user": text(256),
 }
 CHAT: dict[str, Check] = {

@@ -129,7 +129,10 @@ class Several:
         return next(filter(None, (place.stamp(name) for place in self._places)), None)
 
     def folder(self, name: str, stamp: str) -> Path:
-        return next(place for place in self._places if place.stamp(name) == stamp).folder(name, stamp)
+        place = next((place for place in self._places if place.stamp(name) == stamp), None)
+        if place is None:
+            raise StoreError(f"{name} is another one by now, or gone")
+        return place.folder(name, stamp)
 
     def facts(self, name: str) -> Facts | None:
         return next(filter(None, (place.facts(name) for place in self._places)), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ from .turns import Turn
 SEND_SECONDS = 30.0  # a client that does not read for so long loses its turn
 GATHER_SECONDS = 0.02  # tokens behind the first go out together: waking for each takes the cores from the engine
 UNREADABLE = "does not match the expected"  # llama.cpp of an answer that its reader of chats gives up on (#26381)
+CHARS_A_TOKEN, TOKENS_A_SECOND = 4, 100  # about, where an answer was broken off before anything was counted
 AT_ONCE_SECONDS = 0.001  # what comes within it was there already
 
 
@@ -49,6 +51,7 @@ class Relay:
 
     def __init__(self, asked: Asked, path: str) -> None:
         self.asked, self.path, self.body, self.record = asked, path, asked.body, asked.record
+        self.began: float | None = None
         self.seat: Seat
         self.turn: Turn
 
@@ -61,6 +64,7 @@ class Relay:
                 work.result()
             else:
                 self.record.broke = True
+                self._estimate()
         finally:
             work.cancel()
             gone.cancel()
@@ -74,6 +78,7 @@ class Relay:
                 asked.record.pack = self.seat.folder
                 voices = self.seat.added(asked.voices)
                 async with self.seat.supervisor.turn(self.record.who, voices) as self.turn:
+                    self.began = time.monotonic()
                     answer = await self.answer(send)
         except Refused as refused:
             answer = refused.response(scope["path"])
@@ -160,6 +165,16 @@ class Relay:
     async def _break_off(self, refused: Refused, send: Send) -> None:
         self.record.broke = True
         await say(send, *self.asked.dialect.broken(refused, self.record.path))
+
+    def _estimate(self) -> None:
+        """Counts what was broken off before the engine had told a count, so that nothing is had for nothing."""
+        if self.began is None or self.record.tokens:
+            return
+        asked = [self.body[name] for name in ("prompt", "messages", "input") if name in self.body]
+        most = max(self.body.get(name, 0) for name in ("max_tokens", "n_predict"))
+        worked = int((time.monotonic() - self.began) * TOKENS_A_SECOND)
+        self.record.prompt_tokens = len(json.dumps(asked, ensure_ascii=False)) // CHARS_A_TOKEN
+        self.record.completion_tokens = min(worked, most)
 
     def note(self, answer: dict[str, Any]) -> dict[str, Any]:
         """Counts the tokens so far; the answer without counts that only we asked for."""

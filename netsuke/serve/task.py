@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Mapping
@@ -39,8 +40,20 @@ class Task:
         sure = {"temperature": 0.0} if self.way.kind == "extract" else {}
         return {**sure, **body, "messages": messages}
 
-    def ask(self, messages: list[dict[str, str]], turn: Turn) -> asking.Answer:
-        """Blocks; to be called in a thread, while the turn is held. Raises EngineError."""
+    async def ask(self, messages: list[dict[str, str]], turn: Turn) -> asking.Answer:
+        """To be awaited while the turn is held. Raises EngineError.
+
+        Who leaves waits for what was begun: else it would write into the slot of the next one.
+        """
+        work = asyncio.ensure_future(asyncio.to_thread(self._ask, messages, turn))
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait({work})
+            raise
+
+    def _ask(self, messages: list[dict[str, str]], turn: Turn) -> asking.Answer:
         assert self.way
         if turn.slot not in self._askers:
             self._askers[turn.slot] = asking.Asker(self.supervisor.engine, self.way, self.examples)

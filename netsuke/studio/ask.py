@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
@@ -63,7 +62,7 @@ async def _answer(seat: Seat, row: str, record: Record) -> dict[str, Any]:
     try:
         async with seat.supervisor.turn(OWNER) as turn:
             await seat.supervisor.client()
-            found = await asyncio.to_thread(seat.task.ask, [{"role": "user", "content": row}], turn)
+            found = await seat.task.ask([{"role": "user", "content": row}], turn)
     except (EngineError, Refused) as error:
         return {"answer": None, "confidence": None, "abstained": False, "likely": [], "error": str(error)}
     record.prompt_tokens += found.prompt_tokens

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from served import BODY, CHAT, FOREVER, KEY, Running, error_of, running, until
 from starlette.datastructures import Headers
@@ -132,6 +133,18 @@ def test_a_client_that_leaves_pays_for_what_was_written(server: Running) -> None
     until(lambda: _used(server, "leaver")["requests"] == 1)
     used = _used(server, "leaver")
     assert used["completion_tokens"] >= 8 and used["prompt_tokens"] > 0 and used["errors"] == 1
+
+
+def test_a_client_that_leaves_before_an_answer_in_one_piece_pays_by_estimate(server: Running) -> None:
+    key = keys.add(server.home, "impatient", tokens_per_day=50)
+    body = {"prompt": "the secret of the house " * 20, "max_tokens": 30000, "grammar": FOREVER}
+    with server.client(key) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            client.post("/v1/completions", json=body, timeout=0.5)
+        until(lambda: _used(server, "impatient")["requests"] == 1)
+        used = _used(server, "impatient")
+        assert used["prompt_tokens"] > 50 and 0 < used["completion_tokens"] < 30000 and used["errors"] == 1
+        error_of(client.post("/v1/completions", json={"prompt": "a", "max_tokens": 1}), 429)
 
 
 def test_fault_15_a_key_that_fills_the_queue_does_not_starve_another(model: Path) -> None:

@@ -15,7 +15,7 @@ from packed import small_pack
 from served import BODY, CHAT, FOREVER, Running, error_of, running, until
 
 from netsuke.engines.llama import Engine
-from netsuke.errors import EngineError
+from netsuke.errors import EngineError, StoreError
 from netsuke.serve import Folders, Several, Shelf, Shipped
 from netsuke.serve.refused import Refused
 from netsuke.serve.shelf import LOOK_SECONDS, expected_bytes
@@ -170,6 +170,8 @@ def test_folders_and_names_are_served_together(shipped: Store, tmp_path: Path) -
     assert models.stamp("one") is None and models.facts("one") is None
     assert [models.facts(name).base for name in models.names()] == ["tiny", "tiny"]  # type: ignore[union-attr]
     assert models.stamp("../x") is None and models.stamp("") is None
+    with pytest.raises(StoreError, match="two is another one by now, or gone"):
+        models.folder("two", "0" * 64)  # no StopIteration, which no awaited thread could hand on
     with running(models, home=shipped.root) as server, server.client() as client:
         assert client.post(CHAT, json={**BODY, "model": "elsewhere"}).json()["model"] == "elsewhere"
         error_of(client.post(CHAT, json={**BODY, "model": "one"}), 404)

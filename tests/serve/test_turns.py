@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netsuke.engines.llama import Engine
 from netsuke.serve.refused import Refused
+from netsuke.serve.supervisor import Supervisor
+from netsuke.serve.task import Task
 from netsuke.serve.turns import MOST_SECONDS, Turns
 
 
@@ -177,5 +182,34 @@ def test_the_more_are_refused_within_a_second_the_later_they_may_come_again():
         for task in asking.tasks:
             task.cancel()
         await asyncio.gather(*asking.tasks, return_exceptions=True)
+
+    _run(story)
+
+
+def test_who_leaves_a_question_of_a_task_keeps_the_turn_until_the_engine_is_done(tmp_path: Path) -> None:
+    asked, done = threading.Event(), threading.Event()
+
+    def slow(messages: object, turn: object) -> None:
+        asked.set()
+        done.wait(30)
+
+    async def story() -> None:
+        task, turns = Task(Supervisor("tiny", Engine(tmp_path / "model.gguf")), tmp_path), Turns(1, 4)
+        task._ask = slow  # type: ignore[assignment, method-assign]
+
+        async def one() -> None:
+            async with turns.turn("a", ()) as turn:
+                await task.ask([], turn)
+
+        leaving = asyncio.create_task(one())
+        while not asked.is_set():
+            await asyncio.sleep(0.01)
+        leaving.cancel()
+        await _settled()
+        assert turns.running == 1 and not leaving.done()  # the next one would find its words in the slot
+        done.set()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        assert turns.running == 0
 
     _run(story)
