@@ -264,9 +264,10 @@ def begin(recipe: Recipe, path: Path, store: Store, execute: Executor) -> Start:
 
 
 def read(recipe: Recipe, path: Path, store: Store, execute: Executor) -> Made:
-    """The dataset of a recipe. Raises RecipeError where it is too little to learn from or to check on."""
+    """The dataset of a recipe, in the ledger. Raises RecipeError where it is too little to learn from or check on."""
     data = documents(recipe, path, store, execute)
     if data.run:
+        record(recipe, store, data)  # what was read can be forgotten, whatever becomes of the make
         require_enough(summary_of(store, data), recipe.params["curate"].min_train_chars)
     return data
 
@@ -329,7 +330,6 @@ def make(
     pace = pace or pace_of(recipe_path, store, watch)
     with store.lock("gc", exclusive=False):
         outcome = loop(recipe, recipe_path, store, local, pace)
-        record(recipe, store, outcome.data)
         tell(outcome)
         ship(recipe, recipe_path, store, outcome, [*local.reused, *local.ran])
     return outcome

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ConsentError, RecipeError, StoreError
+from ..forget import pending
 from ..terminal import printable, say
 from . import AS_JSON, open_store, result, rows
 from .consent import person
@@ -57,6 +58,8 @@ def forget(
         return _forget(*next(iter(given.items())), (reason, by, dry_run, yes, bool(prove)), store, as_json)
     if receipts:
         return _list(store, as_json)
+    if (revocations or prove not in (None, "-")) and pending(store.root):
+        run_pending(store)
     if revocations:
         return _revoke(store, revocations, as_json)
     if prove and prove != "-":
@@ -70,7 +73,6 @@ def _forget(
     kind: str, value: str, settings: tuple[str, str | None, bool, bool, bool], store: Store, as_json: bool
 ) -> None:
     from ..forget import journal as journals
-    from ..forget import pending
     from ..forget.rests import rests
     from ..forget.scope import wanted
 
@@ -129,27 +131,26 @@ def _run(journal: Journal, store: Store, as_json: bool) -> None:
 
 
 def _finish(store: Store, prove: bool, as_json: bool) -> None:
-    """Finish what is pending, and prove what was asked for with a proof."""
-    from .. import show
-    from ..forget import journal as journals
-    from ..forget import pending, run
-
-    wanted = {made for made in pending(store.root) if prove or journals.read(store.root, made).prove}
-    with show.Watcher() as watcher:
-        done = run.finish(store, watcher)
-    if not done:
+    if not (done := _finished(store, prove)):
         return result([], as_json, "nothing is pending")
-    _ended([_with_proof(one, store) if one["id"] in wanted else one for one in done], as_json)
+    _ended(done, as_json)
 
 
 def run_pending(store: Store) -> None:
     """Finish what is pending before anything else is begun; its receipts are told on stderr."""
+    say("\n\n".join(map(receipt_told, _finished(store))))
+
+
+def _finished(store: Store, prove: bool = False) -> list[dict[str, Any]]:
+    """What the receipts say of what was pending, each proved if that was asked for then, or is now."""
     from .. import show
+    from ..forget import journal as journals
     from ..forget import run
 
+    wanted = {made for made in pending(store.root) if prove or journals.read(store.root, made).prove}
     with show.Watcher() as watcher:
         done = run.finish(store, watcher)
-    say("\n\n".join(map(receipt_told, done)))
+    return [_with_proof(one, store) if one["id"] in wanted else one for one in done]
 
 
 def _with_proof(content: dict[str, Any], store: Store) -> dict[str, Any]:
@@ -238,7 +239,8 @@ def receipt_told(content: dict[str, Any]) -> str:
     if content["reason"]:
         lines.append(rows.clean(f"  {content['by']}: {content['reason']}"))
     for pack in content["packs"]:
-        became = f"is {pack['after'][:12]} now" if "after" in pack else f"withdrawn: {pack['withdrawn']}"
+        why = content.get("why", {}).get(pack["name"]) or pack.get("withdrawn")
+        became = f"is {pack['after'][:12]} now" if "after" in pack else f"withdrawn: {why}"
         lines.append(rows.clean(f"  {pack['name']}: {pack['before'][:12]} {became}"))
     gone, searched = content["deleted"], content["searched"]
     took = show.duration(content["seconds"])

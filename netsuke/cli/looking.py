@@ -205,10 +205,13 @@ def withdrawn(pack: str, revoked: Path, store: Store, key: Path | None) -> str |
 def gc(dry_run: bool, as_json: bool) -> None:
     """Delete what no named model reaches, and half-written work."""
     from .. import reachability
+    from ..forget import pending
 
-    files, freed = reachability.gc(
-        open_store(), dry_run=dry_run, wait_note=lambda: say("waiting for a make to end")
-    )
+    store = open_store()
+    if pending(store.root) and not dry_run:
+        hint = "netsuke forget finishes it, and frees what it can; what gc would delete tells it what to look for"
+        raise StoreError("a withdrawal is not finished", hint=hint)
+    files, freed = reachability.gc(store, dry_run=dry_run, wait_note=lambda: say("waiting for a make to end"))
     verb = "would free" if dry_run else "freed"
     result(
         {"files": files, "bytes": freed, "dry_run": dry_run},

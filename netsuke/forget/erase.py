@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..nouns import Run
@@ -48,6 +48,7 @@ def _doom(journal: Journal, found: Rests, store: Store) -> None:
     rest = {run.key for run in found.resting.runs}
     runs = list(store.runs())
     doomed = [run for run in runs if run.key in rest or run.output in withdrawn]
+    doomed += [run for run in _unused_reads(runs, store) if run not in doomed]
     alive = _reached([run for run in runs if run not in doomed], store)
     refs = {*found.resting.refs, *withdrawn, *journal.documents, *(r for pack in journal.packs for r in pack.also)}
     refs |= {ref for run in doomed for ref in (run.output, *run.inputs.values())}
@@ -56,6 +57,7 @@ def _doom(journal: Journal, found: Rests, store: Store) -> None:
     sources = {*journal.documents, *(run.output for run in reads)}
     sources |= {member for run in reads for member in _members(run.output, store)}
     beside = [*_beside(journal, withdrawn, store), *found.copies]
+    refs |= {path.name for room in ("objects", "trees") for path in (store.root / room).glob("*/*")}
     files = [*beside, *(path for ref in sorted(refs - alive) for path in _paths(ref, store))]
     paths = [*(_record(run, store) for run in doomed), *files]
     last = [_record(run, store) for run in reads]
@@ -66,6 +68,12 @@ def _doom(journal: Journal, found: Rests, store: Store) -> None:
     journal.doomed = [*fresh, *(name for name in journal.doomed if _ref_of(name) not in alive)]
     journal.last = [*{**dict.fromkeys(journal.last), **dict.fromkeys(_names(last, store))}]
     journal.save(store.root)
+
+
+def _unused_reads(runs: Sequence[Run], store: Store) -> list[Run]:
+    """Files that were read by a make which ended before it had a data set: no row tells whose they are."""
+    used = {ref for run in runs if run.step == "curate" for ref in _members(run.inputs["files"], store)}
+    return [run for run in runs if run.step == "read" and not used & {*_members(run.output, store)}]
 
 
 def _names(paths: Iterable[Path], store: Store) -> list[str]:

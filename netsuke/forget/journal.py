@@ -32,7 +32,8 @@ class Affected:
     combined: list[str] = field(default_factory=list)  # the models that it was combined from
     also: list[str] = field(default_factory=list)  # what else its name kept in the store
     after: str = ""  # Ref of the pack that has the name now
-    withdrawn: str = ""  # why there is none
+    withdrawn: str = ""  # why there is none, in words for everybody
+    why: str = ""  # the same with places and names
 
 
 @dataclass

@@ -17,7 +17,7 @@ from typing import Any
 
 from .. import signing
 from ..disk import files_in, write_whole
-from ..errors import StoreError, explained
+from ..errors import BudgetError, ConsentError, EngineError, GateError, RecipeError, StoreError, explained
 from ..ledger import Ledger
 from ..store import Store, canonical, hash_file, hash_listing
 from .journal import Journal
@@ -27,9 +27,8 @@ ROOM, FORMAT, SIGNED = "receipts", 1, "content.json"
 
 def content_of(journal: Journal, store: Store, seconds: float, head: str) -> dict[str, Any]:
     """What a receipt says of a withdrawal."""
-    kept = {pack.model for pack in journal.packs if pack.after} & {
-        store.tree(pack.after).get("model.gguf", "") for pack in journal.packs if pack.after
-    }
+    now = [pack.after for pack in journal.packs if pack.after and store.has(pack.after)]
+    kept = {pack.model for pack in journal.packs if pack.after} & {store.tree(ref).get("model.gguf", "") for ref in now}
     packs = [
         {"name": p.name, "before": p.before, "model": "" if p.model in kept else p.model,
          **({"after": p.after} if p.after else {"withdrawn": p.withdrawn})}
@@ -47,11 +46,22 @@ def content_of(journal: Journal, store: Store, seconds: float, head: str) -> dic
     }  # fmt: skip
 
 
+def reason(error: Exception) -> str:
+    """Why a pack could not be made again, without the places and names that the error itself may tell."""
+    kinds = {
+        GateError: "what was made is worse than its gates allow", BudgetError: "its size cannot be reached any more",
+        ConsentError: "what is left may not be used for it", RecipeError: "its recipe and what is left make no model",
+        StoreError: "its recipe, its sources or the home cannot be used", EngineError: "the engine failed",
+    }  # fmt: skip
+    return next((told for kind, told in kinds.items() if isinstance(error, kind)), f"{type(error).__name__} while made")
+
+
 def write(store: Store, content: dict[str, Any]) -> Path:
-    """Sign a receipt and write it to its place in the home."""
+    """Sign a receipt and write it to its place in the home, without why a pack could not be made in all its words."""
     place = store.root / ROOM / f"{content['id']}.json"
+    told = {name: value for name, value in content.items() if name != "why"}
     with explained("write the receipt", store.root):
-        write_whole(place, sealed(content, store.root))
+        write_whole(place, sealed(told, store.root))
     return place
 
 

@@ -90,7 +90,8 @@ def rests(wanted: Wanted, store: Store, stays: Collection[str] = ()) -> Rests:
     runs = list(store.runs())
     records = {name: record for name in store.names("packs") if (record := store.named("packs", name))}
     combined = {name: set(record["combined"]["order"]) for name, record in records.items() if "combined" in record}
-    gathered = list(_gathered(store, runs, {n: record for n, record in records.items() if n not in combined}))
+    alone = {name: record for name, record in records.items() if name not in combined}
+    gathered = list(_gathered(wanted, store, runs, alone))
     places, staying = _places(wanted, gathered), _staying(wanted, gathered)
     unread = len(places.pop("", ()))
     kept = {*stays, *staying} & places.keys()
@@ -118,7 +119,7 @@ def _places(wanted: Wanted, gathered: list[Gathered]) -> dict[str, list[Place]]:
     found = wanted.documents()
     for one in gathered:
         for row in one.rows:
-            if row["file"] and row["file"] not in found and wanted.takes_gathered(row, one.all_names):
+            if row["file"] and row["file"] not in found and one.takes(wanted, row, one.all_names):
                 found[row["file"]] = [(row["path"], row["owner"])]
     return found
 
@@ -129,7 +130,7 @@ def _staying(wanted: Wanted, gathered: list[Gathered]) -> dict[str, list[Place]]
     for one in gathered:
         for name in sorted(one.named):
             for row in one.rows:
-                if row["file"] and not wanted.takes_gathered(row, {name}):
+                if row["file"] and not one.takes(wanted, row, {name}):
                     found[row["file"]].append((f"{name}/{row['path']}", row["owner"]))
     return found
 
@@ -144,6 +145,7 @@ class Gathered:
     rows: list[dict[str, Any]]
     named: frozenset[str]  # names whose record keeps the run
     packs: tuple[tuple[str, str], ...]  # (name, Ref) of every pack that was made of it
+    prefixes: Mapping[tuple[str, int], list[str]]  # by model and source, what the ledger has before its paths
 
     @property
     def all_names(self) -> set[str]:
@@ -151,10 +153,20 @@ class Gathered:
 
     def holds(self, wanted: Wanted, names: set[str]) -> bool:
         """Whether a row of it is to be forgotten, by one of these names."""
-        return any(wanted.takes_gathered(row, names) for row in self.rows)
+        return any(self.takes(wanted, row, names) for row in self.rows)
+
+    def takes(self, wanted: Wanted, row: Mapping[str, Any], names: set[str]) -> bool:
+        """Whether a row is to be forgotten; `names` are those that it was gathered for, none where that is unknown."""
+        if any(t.takes(row["owner"], "", row["file"] or "-") for t in wanted.targets if t.scope != "path"):
+            return True
+        before = {key: found for key, found in self.prefixes.items() if key[1] == row["source"]}
+        paths = [f"{name}/{prefix}{row['path']}" for (name, _), found in before.items() for prefix in found]
+        return any(wanted.takes("", path, "") for path in paths if not names or path.partition("/")[0] in names)
 
 
-def _gathered(store: Store, runs: list[Run], records: Mapping[str, Mapping[str, Any]]) -> Iterator[Gathered]:
+def _gathered(
+    wanted: Wanted, store: Store, runs: list[Run], records: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Gathered]:
     """Every gathered folder that is still in the store."""
     made: dict[str, list[tuple[str, str]]] = {}
     for run in runs:
@@ -165,7 +177,8 @@ def _gathered(store: Store, runs: list[Run], records: Mapping[str, Mapping[str, 
             index = store.tree(run.inputs["files"])["index.json"]
             rows = json.loads(store.path(index).read_bytes())
             named = frozenset(name for name, record in records.items() if run.key in _keys(record, run, store, runs))
-            yield Gathered(run, index, rows, named, tuple(made.get(store.tree(run.output)["documents.jsonl"], ())))
+            packs = tuple(made.get(store.tree(run.output)["documents.jsonl"], ()))
+            yield Gathered(run, index, rows, named, packs, wanted.prefixes(rows))
 
 
 def _keys(record: Mapping[str, Any], run: Run, store: Store, runs: list[Run]) -> set[str]:
@@ -182,8 +195,9 @@ def _pack(
 ) -> Pack:
     """A named pack, and what of it rests on what is forgotten."""
     mine = [one for one in gathered if name in one.named]
-    documents = [row for one in mine for row in read_rows(store.path(store.tree(one.run.output)["documents.jsonl"]))]
-    forgotten = [row for row in documents if wanted.takes_gathered(row, {name})]
+    documents = [(one, row) for one in mine
+                 for row in read_rows(store.path(store.tree(one.run.output)["documents.jsonl"]))]  # fmt: skip
+    forgotten = [row for one, row in documents if one.takes(wanted, row, {name})]
     here = {(row["source"], row["path"]) for row in forgotten}
     splits = Counter(split for row in forgotten for split in row["split"].split("+"))
     copies = [copy for row in forgotten for copy in row["stands_for"]]
@@ -194,7 +208,7 @@ def _pack(
     model = store.tree(record["ref"]).get("model.gguf", "")
     seconds = sum(run.seconds for run in runs if run.step != "read")
     order = tuple(record.get("combined", {}).get("order", ()))
-    left = sum(row["split"] != "dropped" for row in documents) - sum(row["split"] != "dropped" for row in forgotten)
+    left = sum(row["split"] != "dropped" for _, row in documents) - sum(row["split"] != "dropped" for row in forgotten)
     return Pack(
         name, record["ref"], model, record["recipe"], order, dict(splits), left + len(returning), parts,
         tuple(returning), seconds,
@@ -208,7 +222,7 @@ def _documents(
     for one in gathered:
         for name in one.named:
             for row in one.rows:
-                if row["file"] in places and wanted.takes_gathered(row, {name}):
+                if row["file"] in places and one.takes(wanted, row, {name}):
                     inside.setdefault(row["file"], set()).add(name)
     return tuple(
         Document(hash, tuple(found), tuple(sorted(inside.get(hash, ()))), tuple(staying.get(hash, ())))

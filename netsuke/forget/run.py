@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import combining, loop, recipe
-from ..errors import ConsentError, NetsukeError, StoreError
+from ..errors import ConsentError, StoreError
 from ..ledger import Ledger
 from ..outcome import Outcome
 from ..reachability import resting
@@ -71,7 +71,7 @@ def _through(journal: Journal, store: Store, watch: Watch) -> dict[str, Any]:
     content = receipt.content_of(journal, store, time.monotonic() - work.started, _ledger(store).head())
     receipt.write(store, content)
     journal.end(store.root)
-    return content
+    return content | {"why": {pack.name: pack.why for pack in journal.packs if pack.why}}  # for whoever asked, alone
 
 
 # -- stages ----------------------------------------------------------------------------------------------
@@ -122,9 +122,10 @@ def rebuild(work: Work) -> None:
         try:
             pack.after = _made(pack, work)
         except ModuleNotFoundError as error:
-            pack.withdrawn = f"{error.name} is not installed; pip install 'netsuke[make]', then make it again"
-        except NetsukeError as error:  # whatever it is, it must not hold up the deletion
-            pack.withdrawn = str(error)
+            pack.withdrawn = f"{error.name} is not installed"
+            pack.why = f"{pack.withdrawn}; pip install 'netsuke[make]', then make it again"
+        except Exception as error:  # whatever it is, it must not hold up the deletion
+            pack.withdrawn, pack.why = receipt.reason(error), str(error) or type(error).__name__
         work.save()
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import glob
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -52,24 +52,25 @@ class Wanted:
         """Whether any of its targets is about such a document."""
         return any(target.takes(owner, path, document) for target in self.targets)
 
-    def takes_gathered(self, row: Mapping[str, Any], names: set[str]) -> bool:
-        """The same of a row of a gathered folder (index.json), which knows no model; `names` are those that it was
-        gathered for, none where that is not known."""
-        if any(t.takes(row["owner"], "", row["file"] or "-") for t in self.targets if t.scope != "path"):
-            return True
-        known = self._paths[row["source"], row["file"]]
-        return any(
-            path.endswith(f"/{row['path']}") and (not names or path.partition("/")[0] in names) for path in known
-        )
+    def prefixes(self, rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], list[str]]:
+        """By model and source, what the ledger has before the paths of a gathered folder (the rows of its index.json).
+
+        It is what most of its files agree on: a copy deeper in a source ends alike, but not each of them has one.
+        """
+        counts = defaultdict[tuple[str, int], Counter[str]](Counter)
+        for row in rows:
+            for path in self._paths[row["source"], row["file"]] if row["file"] else ():
+                name, _, rest = path.partition("/")
+                if f"/{rest}".endswith(f"/{row['path']}"):
+                    counts[name, row["source"]][rest.removesuffix(row["path"])] += 1
+        return {key: [p for p, n in found.items() if n == max(found.values())] for key, found in counts.items()}
 
     @cached_property
-    def _paths(self) -> defaultdict[tuple[int, str], list[str]]:
-        """By source and content, the paths that a target names."""
-        found = defaultdict[tuple[int, str], list[str]](list)
-        globs = [target for target in self.targets if target.scope == "path"]
-        for row in self.rows if globs else ():
-            if any(target.takes(row.owner, row.path, row.document) for target in globs):
-                found[row.source, row.document].append(row.path)
+    def _paths(self) -> defaultdict[tuple[int, str], set[str]]:
+        """By source and content, every path in the ledger; none where no target is a path."""
+        found = defaultdict[tuple[int, str], set[str]](set)
+        for row in self.rows if any(target.scope == "path" for target in self.targets) else ():
+            found[row.source, row.document].add(row.path)
         return found
 
     @property

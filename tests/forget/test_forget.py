@@ -12,13 +12,15 @@ from forgetting import HERS, files_with, forget, make, pieces_of, silent, write
 from material import copied, document, netsuke
 
 from netsuke import foretold, loop, recipe, targets
-from netsuke.errors import ConsentError, StoreError
+from netsuke.curate.gather import gather
+from netsuke.errors import ConsentError, RecipeError, StoreError
 from netsuke.forget import erase, journal, pending, prove, receipt, run
 from netsuke.forget.rests import rests
 from netsuke.forget.scope import wanted
 from netsuke.ledger import Ledger
 from netsuke.reachability import verify
 from netsuke.serve.models import Shipped
+from netsuke.step import Local
 from netsuke.store import Store
 
 
@@ -151,6 +153,54 @@ def test_forgotten_twice_and_lifted(again, capsys):
     assert row["path"] in store.path(data["documents.jsonl"]).read_text()
 
 
+def test_what_a_make_read_before_it_was_refused_is_known_and_can_be_forgotten(tmp_path, store):
+    place = write(tmp_path)
+    for file in place.parent.glob("note-*.md"):
+        file.unlink()
+    text = pieces_of(place.parent / "hers" / f"letter-{HERS[0]}.md")[0]
+    with pytest.raises(RecipeError, match="at least 3 are needed"):
+        make(place, store)
+    assert files_with(store.root, text)
+    forget(store, "owner", "Ann Smith")
+    assert files_with(store.root, text) == []
+
+
+def test_what_a_make_read_before_it_was_stopped_goes_too(again):
+    place, store = again
+    late = place.parent / "hers" / "late.md"
+    late.write_text(document(90))
+    gather(recipe.load(place, loop.SECTIONS), place, store, Local(store))  # and then it was stopped
+    place.unlink()  # so that nothing is made again here
+    texts = pieces_of(late)
+    assert files_with(store.root, texts[0])
+    content = forget(store, "path", "notes/hers")
+    assert content["searched"]["found"] == [] and [files_with(store.root, text) for text in texts] == [[]] * len(texts)
+
+
+def test_whatever_making_again_raises_does_not_hold_up_the_deletion(again, monkeypatch):
+    place, store = again
+    row = one_of(store, "test")
+    text = pieces_of(place.parent / row["path"])[0]
+
+    def full(*_, **__):
+        raise RuntimeError(f"out of memory at {place}")
+
+    monkeypatch.setattr(loop, "make", full)
+    content = forget(store, "document", row["file"])
+    assert content["packs"][0]["withdrawn"] == "RuntimeError while made" and str(place) in content["why"]["notes"]
+    assert pending(store.root) == [] and files_with(store.root, text) == []
+
+
+def test_gc_waits_for_a_withdrawal(again):
+    place, store = again
+    row = one_of(store, "test")
+    begun = journal.begun("document", wanted("document", row["file"], store).targets, "", "me", False)
+    begun.save(store.root)
+    done = netsuke(store.root, "gc")
+    assert done.returncode == 6 and "netsuke forget finishes it" in done.stderr
+    assert netsuke(store.root, "gc", "--dry-run").returncode == 0
+
+
 # -- what is not made again --------------------------------------------------------------------------------
 @pytest.mark.parametrize("why", [pytest.param("gates", marks=pytest.mark.slow), "recipe", "too little"])
 def test_a_pack_that_cannot_be_made_again_is_withdrawn_and_its_bytes_are_gone(again, why):
@@ -169,7 +219,9 @@ def test_a_pack_that_cannot_be_made_again_is_withdrawn_and_its_bytes_are_gone(ag
     content = forget(store, kind, value)
     (pack,) = content["packs"]
     told = {"gates": "held-out documents", "recipe": "its recipe is gone", "too little": "no file to read"}[why]
-    assert told in pack["withdrawn"] and "after" not in pack
+    assert told in content["why"]["notes"] and "after" not in pack
+    kept = (store.root / "receipts" / f"{content['id']}.json").read_text()
+    assert pack["withdrawn"] in kept and told not in kept and str(place.parent) not in kept
     assert store.names("packs") == [] and Shipped(store).names() == [] and not store.has(before)
     left = ["odd.txt"] if why == "recipe" else []  # no file of ours: it is named, and stays
     assert content["searched"]["found"] == left

@@ -15,6 +15,7 @@ from netsuke.documents import read_rows
 from netsuke.errors import ConsentError, StoreError
 from netsuke.forget import prove
 from netsuke.forget.copies import copies
+from netsuke.forget.rests import Gathered
 from netsuke.forget.scope import Target, Wanted, wanted
 from netsuke.ledger import Entry, Ledger, Row
 from netsuke.nouns import Source
@@ -51,7 +52,24 @@ def test_every_document_that_a_scope_takes_is_listed_and_no_other(targets, docum
     for owner, path, content in documents:
         row = {"owner": owner, "source": 0, "file": content, "path": path.partition("/")[2]}
         if asked.takes(owner, path, content):
-            assert asked.takes_gathered(row, {path.partition("/")[0]})
+            assert gathered(asked, row).takes(asked, row, {path.partition("/")[0]})
+
+
+def gathered(asked, *rows):
+    """A gathered folder of these rows, for a model that is not named any more."""
+    return Gathered(None, "", list(rows), frozenset(), (), asked.prefixes(rows))
+
+
+@pytest.mark.parametrize("folder", ["old", "new/old", "z"])
+def test_a_copy_deeper_in_the_same_source_is_another_place(folder):
+    """Every file may have one but one: a backup beside the folder itself."""
+    paths = [*(f"{n}.md" for n in range(4)), *(f"{folder}/{n}.md" for n in range(3))]
+    rows = [{"owner": "me", "source": 0, "file": path[-4] * 64, "path": path} for path in paths]
+    told = tuple(Row(row["file"], f"notes/mine/{row['path']}", 0, "me", "", "in", "") for row in rows)
+    asked = Wanted((Target("path", f"notes/mine/{folder}"),), told)
+    one = gathered(asked, *rows)
+    assert [row["path"] for row in rows if one.takes(asked, row, {"notes"})] == paths[4:]
+    assert not one.holds(asked, {"other"}) and one.holds(asked, set())
 
 
 @pytest.mark.parametrize("owner, gone", [("me", {"owner"}), ("Shop", {"shop"})])
