@@ -224,10 +224,17 @@ class Shelf:
         return seat
 
     async def _make_room(self, more: int, sparing: Seat | None = None) -> None:
-        """Stops the least recently used, idle engines until `more` bytes fit. Raises Refused (503)."""
+        """Stops the least recently used, idle engines until `more` bytes fit.
+
+        Raises Refused (503) where they cannot, and stops none then.
+        """
+        if more > self.memory_bytes:
+            what = f"This model needs about {more / 1e6:.0f} MB and --memory-mb allows {self.memory_bytes / 1e6:.0f}."
+            raise Refused(503, what, code="no_memory")
         while sum(seat.bytes for seat in self._seats.values()) + more > self.memory_bytes:
             idle = [seat for seat in self.seats if not seat.users and seat is not sparing]
-            if not idle and more:
+            kept = sum(seat.bytes for seat in self._seats.values() if seat not in idle)
+            if more and kept + more > self.memory_bytes:
                 message = "There is no memory for another model while those that run are in use."
                 raise Refused(503, message, code="no_memory", headers={"Retry-After": "5"})
             if not idle:

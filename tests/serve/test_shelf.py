@@ -18,7 +18,7 @@ from netsuke.engines.llama import Engine
 from netsuke.errors import EngineError, StoreError
 from netsuke.serve import Folders, Several, Shelf, Shipped
 from netsuke.serve.refused import Refused
-from netsuke.serve.shelf import LOOK_SECONDS, expected_bytes
+from netsuke.serve.shelf import LOOK_SECONDS, OVERHEAD_BYTES, expected_bytes
 from netsuke.store import Store
 
 SLOW: dict[str, Any] = {"prompt": "a", "max_tokens": 1500, "grammar": FOREVER}
@@ -85,6 +85,29 @@ def test_the_least_recently_used_leaves_where_memory_is_short(shipped: Store) ->
             error_of(refused, 503, "no_memory")
             assert int(refused.headers["retry-after"]) > 0
             assert slow.result().status_code == 200
+
+
+def test_a_model_that_cannot_fit_stops_nobody(shipped: Store, tmp_path: Path) -> None:
+    files = [shipped.path(shipped.named("packs", name)["ref"]) / "model.gguf" for name in ("one", "two")]
+    room = sum(expected_bytes(Engine(file)) for file in files) + 20_000_000
+    for name, spare in (("large", 10_000_000), ("most", -10_000_000)):  # a file with a hole: it takes no disk
+        (tmp_path / name).mkdir()
+        with (tmp_path / name / "model.gguf").open("wb") as file:
+            file.truncate(room - OVERHEAD_BYTES + spare)
+    models = Several([Shipped(shipped), Folders({name: tmp_path / name for name in ("large", "most")})])
+    with running(models, home=shipped.root, memory_bytes=room) as server, server.client() as client:
+        assert client.post(CHAT, json={**BODY, "model": "two"}).status_code == 200
+        never = client.post(CHAT, json={**BODY, "model": "large"})
+        message = error_of(never, 503, "no_memory")["message"]
+        assert f"about {room / 1e6 + 10:.0f} MB and --memory-mb allows {room / 1e6:.0f}" in message
+        assert "retry-after" not in never.headers and _running(server) == ["one", "two"]
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            slow = pool.submit(client.post, "/v1/completions", json={**SLOW, "model": "one"})
+            until(lambda: any(seat.users for seat in server.shelf.seats))
+            refused = client.post(CHAT, json={**BODY, "model": "most"})
+            assert _running(server) == ["one", "two"]  # what idles would not have made room enough
+            error_of(refused, 503, "no_memory")
+            assert int(refused.headers["retry-after"]) > 0 and slow.result().status_code == 200
 
 
 def test_a_first_model_that_is_too_big_is_said_at_once(shipped: Store) -> None:
