@@ -37,7 +37,8 @@ def named(store, folder, rule=RULE, documents=False, name="notes", **files):
 
 
 def asked(store, *shares, **more):
-    one = Record("POST", "/v1/completions", who="owner", model="notes", status=200, seconds=0.5, **more)
+    one = Record("POST", "/v1/completions", who="owner", model="notes", status=200, reached=True, seconds=0.5,
+                 **more)  # fmt: skip
     one.familiar = [(share, 4) for share in shares]
     write(store.root, [one])
 
@@ -206,7 +207,8 @@ def test_suggestions_are_told_by_what_they_are_and_are_no_requests(store, tmp_pa
     now = time.time()
     for path, ago, broke in (("/infill", 10, False), ("/m/notes/ghost", 20, True), ("/m/notes/ghost", 7200, False),
                              ("/m/notes/rewrite", 30, False), ("/m/notes/ghost", 2 * watching.DAY, False)):  # fmt: skip
-        one = Record("POST", path, now - ago, "owner", "notes", 200, seconds=0.5, broke=broke, suggests=True)
+        one = Record("POST", path, now - ago, "owner", "notes", 200, reached=True, seconds=0.5, broke=broke,
+                     suggests=True)  # fmt: skip
         one.familiar = [(0.5, 4)]
         write(store.root, [one])
     state = watching.state("notes", store, now)

@@ -15,12 +15,13 @@ class Record:
     path: str
     time: float = field(default_factory=time.time)
     who: str = ""
-    model: str = ""
+    model: str = ""  # that was asked for
     status: int = 499  # until an answer begins: the client left
     prompt_tokens: int = 0
     completion_tokens: int = 0
     abstained: bool = False
     broke: bool = False  # the answer did not come to its end
+    reached: bool = False  # its engine was asked: a turn of it was had
     times: int = 1
     suggests: bool = False  # an editor asked by itself, for somebody who writes
     counted: int = 0  # tokens that were taken off the day's already
@@ -41,8 +42,8 @@ class Record:
 
     @property
     def served(self) -> bool:
-        """Whether it reached a model, and so counts as used."""
-        return bool(self.model) and not 400 <= self.status < 499
+        """Whether it reached a model that could answer it, and so counts as used."""
+        return self.reached and bool(self.model) and not 400 <= self.status < 499 and self.status != 501
 
     @property
     def audited(self) -> bool:

@@ -79,6 +79,7 @@ class Relay:
                 voices = self.seat.added(asked.voices)
                 async with self.seat.supervisor.turn(self.record.who, voices) as self.turn:
                     self.began = time.monotonic()
+                    asked.record.reached = True
                     answer = await self.answer(send)
         except Refused as refused:
             answer = refused.response(scope["path"])

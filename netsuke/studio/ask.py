@@ -61,11 +61,14 @@ async def answers(house: House, request: Request) -> Response:
 async def _answer(seat: Seat, row: str, record: Record) -> dict[str, Any]:
     try:
         async with seat.supervisor.turn(OWNER) as turn:
+            record.reached = True
             await seat.supervisor.client()
             found = await seat.task.ask([{"role": "user", "content": row}], turn)
     except (EngineError, Refused) as error:
+        record.broke = True
         return {"answer": None, "confidence": None, "abstained": False, "likely": [], "error": str(error)}
     record.prompt_tokens += found.prompt_tokens
+    record.abstained |= found.abstained
     return found.row
 
 

@@ -15,6 +15,7 @@ from ..errors import StoreError
 from ..serve.dialect import Dialect
 from ..serve.keys import OWNER
 from ..serve.models import Facts
+from ..serve.record import Record
 from ..serve.refused import Refused
 from ..serve.relay import Asked
 from ..serve.shelf import Seat, Shelf
@@ -78,15 +79,20 @@ class Lending:
         """A request to an engine, for serve's Relay to answer; it counts as the owner's."""
         return Asked(self.shelf, request.scope["record"], name, body, Dialect(name), voices=voices or {})
 
-    def suggesting(self, request: Request, name: str) -> None:
-        """Counts a request to a page among what the editor asks by itself."""
-        record = request.scope["record"]
+    def suggesting(self, request: Request, name: str) -> Record:
+        """The record of a request to a page, to be counted among what the editor asks by itself."""
+        record: Record = request.scope["record"]
         record.model, record.suggests = name, True
+        return record
 
 
-async def ask(supervisor: Supervisor, path: str, body: dict[str, Any], voices: Voices = ()) -> dict[str, Any]:
-    """The engine's answer to one request of the owner, in its turn. Raises Refused."""
+async def ask(
+    supervisor: Supervisor, path: str, body: dict[str, Any], voices: Voices = (), record: Record | None = None
+) -> dict[str, Any]:
+    """The engine's answer to one request of the owner, in its turn; its record is told of it. Raises Refused."""
     async with supervisor.turn(OWNER, voices) as turn:
+        if record:
+            record.reached = True
         for _ in range(2):
             client = await supervisor.client()
             try:

@@ -23,6 +23,7 @@ from ..documents import evenly, general_text, read_texts
 from ..errors import StoreError
 from ..ranked import quantile
 from ..sentences import FEWEST_TOKENS, spans
+from ..serve.record import Record
 from ..serve.supervisor import Supervisor
 from . import shelf
 from .lending import Lending, ask
@@ -46,9 +47,12 @@ class Calibration:
     general: int
 
 
-async def token_bits(supervisor: Supervisor, before: str, text: str) -> list[tuple[int, float | None]]:
+async def token_bits(
+    supervisor: Supervisor, before: str, text: str, record: Record | None = None
+) -> list[tuple[int, float | None]]:
     """(byte where it ends, bits) of each token of `text` behind `before`; None where the engine tells nothing."""
-    shown = await ask(supervisor, "/tokenize", {"content": text, "parse_special": False, "with_pieces": True})
+    shown = await ask(supervisor, "/tokenize", {"content": text, "parse_special": False, "with_pieces": True},
+                      record=record)  # fmt: skip
     first = await ask(supervisor, "/tokenize", {"content": before[-BEFORE_CHARS:] or "\n", "parse_special": False})
     ids, ends, at = [token["id"] for token in shown["tokens"]], [], 0
     for token in shown["tokens"]:
@@ -103,7 +107,9 @@ class Voice:
         self.engines, self.model, self.store = engines, model, model.store
         self._known: OrderedDict[str, list[tuple[int, int, float]]] = OrderedDict()
 
-    async def differences(self, before: str, text: str) -> list[tuple[int, int, float]]:
+    async def differences(
+        self, before: str, text: str, record: Record | None = None
+    ) -> list[tuple[int, int, float]]:
         """(first character, last, bits per byte that ours needs more than the base) of each sentence of a text."""
         key = hashlib.sha256(f"{before[-BEFORE_CHARS:]}\0{text}".encode("utf-8", "replace")).hexdigest()
         if key in self._known:
@@ -112,7 +118,7 @@ class Voice:
         both = []
         for lent in (self.engines.own(self.model), self.engines.base(self.model)):
             async with lent as seat:
-                both.append(by_sentence(text, await token_bits(seat.supervisor, before, text)))
+                both.append(by_sentence(text, await token_bits(seat.supervisor, before, text, record)))
         found = []
         for ours, base in zip(*both, strict=True):
             if ours and base:

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from ..serve import fields
 from ..serve.infill import Infilling
 from ..serve.keys import OWNER
+from ..serve.record import Record
 from ..serve.refused import Refused
 from ..serve.relay import Relay
 from . import forms, shelf, voice
@@ -66,15 +67,15 @@ async def rewrite(house: House, request: Request) -> Response:
     if not 0 < len(passage) <= REWRITE_CHARS:
         raise Refused(400, f"Select between one word and {REWRITE_CHARS} characters.", code="invalid_value")
     model = shelf.find(request.path_params["name"], house.store)
-    house.engines.suggesting(request, model.name)
+    record = house.engines.suggesting(request, model.name)
     asked = f"Rewrite this in other words and keep its meaning. Answer with the text alone.\n\n{passage}"
-    tries = (_said_anew(house, model, asked, passage, seed, loud) for seed in range(CANDIDATES))
+    tries = (_said_anew(house, model, record, asked, passage, seed, loud) for seed in range(CANDIDATES))
     said = dict(await asyncio.gather(*tries))
     close = [text for text in said if is_close(passage, text)]
     one = house.desk.voice(model)
     ranked = []
     for text in close:
-        found = await one.differences("", text) if model.base_file else []
+        found = await one.differences("", text, record) if model.base_file else []
         ranked.append((sum(d for *_, d in found) / len(found) if found else 0.0, text))
     choices = [{"text": text, "id": said[text]} for _, text in sorted(ranked)[:3]]
     for choice in choices:
@@ -83,13 +84,13 @@ async def rewrite(house: House, request: Request) -> Response:
 
 
 async def _said_anew(
-    house: House, model: shelf.Model, asked: str, passage: str, seed: int, loud: Mapping[str, float]
+    house: House, model: shelf.Model, record: Record, asked: str, passage: str, seed: int, loud: Mapping[str, float]
 ) -> tuple[str, str]:
     """(what was written, the answer's id)."""
     async with house.engines.own(model) as seat:
         body = {"messages": [{"role": "user", "content": asked}], "temperature": 0.2 + 0.2 * seed, "seed": seed,
                 "max_tokens": 40 + len(passage) // 2, "cache_prompt": True}  # fmt: skip
-        answer = await ask(seat.supervisor, "/v1/chat/completions", body, seat.added(loud))
+        answer = await ask(seat.supervisor, "/v1/chat/completions", body, seat.added(loud), record)
     return bare(passage, str(answer["choices"][0]["message"]["content"] or "")), str(answer["id"])
 
 
@@ -103,7 +104,7 @@ async def marks(house: House, request: Request) -> Response:
     given = await forms.record(request, text=str)
     text = given["text"][:MOST_MARKED]
     model = shelf.find(request.path_params["name"], house.store)
-    house.engines.suggesting(request, model.name)
+    record = house.engines.suggesting(request, model.name)
     place = utf16(text)
     same = [
         {"start": place[run.start], "end": place[run.end], "words": run.words, "path": run.path}
@@ -117,7 +118,7 @@ async def marks(house: House, request: Request) -> Response:
         for start, part in voice.paragraphs(text):
             if await request.is_disconnected():
                 break
-            for first, last, difference in await one.differences(before, part):
+            for first, last, difference in await one.differences(before, part, record):
                 if difference > settled.threshold:
                     end = start + last - (last - first - len(part[first:last].rstrip()))
                     off.append({"start": place[start + first], "end": place[end], "bits": round(difference, 3)})

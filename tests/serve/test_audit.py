@@ -23,7 +23,7 @@ from netsuke.serve.writer import TOLD_A_MINUTE, Writer, write
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A log of five rows."""
-    records = [Record("POST", f"/v1/{n}", 1000.0 + n, "shop", "tiny", 200, n, n) for n in range(1, 6)]
+    records = [Record("POST", f"/v1/{n}", 1000.0 + n, "shop", "tiny", 200, n, n, reached=True) for n in range(1, 6)]
     write(tmp_path, records)
     assert audit.verify(tmp_path) is None
     return tmp_path
@@ -140,7 +140,7 @@ def test_a_disk_that_takes_nothing_loses_nothing(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(book, "connected", connected)
     writer = Writer(tmp_path)
     writer.start()
-    writer.put(Record("POST", "/v1/x", who="shop", model="tiny", status=200, completion_tokens=5))
+    writer.put(Record("POST", "/v1/x", who="shop", model="tiny", status=200, reached=True, completion_tokens=5))
     time.sleep(0.3)
     full[0] = False
     writer.close()
@@ -163,7 +163,7 @@ def test_both_tables_are_written_or_none(home: Path, monkeypatch: pytest.MonkeyP
     before = usage.rows(home)
     monkeypatch.setattr(audit, "append", broken)
     with pytest.raises(sqlite3.OperationalError):
-        write(home, [Record("POST", "/v1/x", who="shop", model="tiny", status=200)])
+        write(home, [Record("POST", "/v1/x", who="shop", model="tiny", status=200, reached=True)])
     monkeypatch.undo()
     assert usage.rows(home) == before and audit.verify(home) is None
 
@@ -171,7 +171,8 @@ def test_both_tables_are_written_or_none(home: Path, monkeypatch: pytest.MonkeyP
 def test_fault_16_two_servers_on_one_home_write_one_chain(tmp_path: Path) -> None:
     def one(name: str) -> None:
         for n in range(20):
-            write(tmp_path, [Record("POST", f"/{n}", who=name, model="tiny", status=200, prompt_tokens=1)])
+            one = Record("POST", f"/{n}", who=name, model="tiny", status=200, reached=True, prompt_tokens=1)
+            write(tmp_path, [one])
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         list(pool.map(one, ["a", "b", "a", "b"]))
@@ -180,7 +181,7 @@ def test_fault_16_two_servers_on_one_home_write_one_chain(tmp_path: Path) -> Non
 
 
 def test_fault_16_no_locale(home: Path) -> None:
-    write(home, [Record("POST", "/v1/\u00fc\u202e", who="shop", model="\u00fcn\u00efcode", status=200)])
+    write(home, [Record("POST", "/v1/\u00fc\u202e", who="shop", model="\u00fcn\u00efcode", status=200, reached=True)])
     plain = {**os.environ, "NETSUKE_HOME": str(home), "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     for verb in (["usage"], ["usage", "--csv"], ["audit"], ["audit", "verify"], ["keys", "list"]):
         done = subprocess.run([sys.executable, "-m", "netsuke", *verb], capture_output=True, env=plain)

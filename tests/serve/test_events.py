@@ -19,7 +19,8 @@ DAY = 86_400.0
 
 
 def record(time=NOON, seconds=1.0, **more):
-    plain = {"who": "shop", "model": "tiny", "status": 200, "prompt_tokens": 3, "completion_tokens": 2, "time": time}
+    plain = {"who": "shop", "model": "tiny", "status": 200, "prompt_tokens": 3, "completion_tokens": 2, "time": time,
+             "reached": True}  # fmt: skip
     return Record("POST", "/v1/completions", seconds=seconds, **{**plain, **more})
 
 
@@ -38,7 +39,8 @@ def test_figures_are_those_of_the_requests(some):
 def test_what_is_written_is_read_and_holds_no_prompt(tmp_path):
     one = record(first_seconds=0.25, answer="chatcmpl-1", abstained=True)
     one.prompts, one.familiar = ["a secret of somebody"], [(0.5, 4)]
-    write(tmp_path, [one, record(status=404), record(model=""), record(broke=True)])
+    write(tmp_path, [one, record(status=404), record(status=501), record(model=""), record(broke=True),
+                     record(reached=False)])  # fmt: skip
     first, second = events.requests(tmp_path, "tiny", 0)
     assert (first.first_seconds, first.seconds, first.abstained, first.failed) == (0.25, 1.0, True, False)
     assert second.failed and second.first_seconds is None

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from searched import BEES, searchable_pack
-from served import Running, error_of, running
+from served import BODY, CHAT, Running, error_of, keyed, running, until
+
+from netsuke.serve import audit, events, usage
 
 SEARCH = "/v1/search"
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +65,23 @@ def test_it_needs_the_key_and_the_right_host(searching: Running) -> None:
         error_of(client.post(SEARCH, json={"query": "honey"}), 421)
 
 
-def test_a_pack_without_documents_says_so(server: Running) -> None:
-    with server.client() as client:
+def test_a_pack_without_documents_says_so(own_server: Running) -> None:
+    with keyed(own_server, "seeker") as client:
         error_of(client.post(SEARCH, json={"query": "honey"}), 501, "no_documents")
+        # nor is what asks for tools of a model without a place for them the model's failure
+        error_of(client.post(CHAT, json={**BODY, "tools": [TOOL]}), 501, "no_tools")
+        assert client.post(CHAT, json=BODY).status_code == 200
+    until(lambda: len(audit.rows(own_server.home, 9)) == 3)
+    assert [row.model for row in audit.rows(own_server.home, 9)] == ["tiny"] * 3
+    (row,) = usage.rows(own_server.home)
+    assert (row["requests"], row["errors"]) == (1, 0) and len(events.requests(own_server.home, "tiny", 0)) == 1
+
+
+def test_what_no_model_was_asked_counts_as_no_use_of_it(searching: Running) -> None:
+    with keyed(searching, "reader") as client:
+        assert client.post(SEARCH, json={"query": "honey"}).status_code == 200
+    until(lambda: any(row.who == "reader" for row in audit.rows(searching.home, 99)))
+    assert usage.rows(searching.home, "reader") == []
 
 
 def test_a_changed_database_is_refused_without_its_path(tmp_path: Path) -> None:

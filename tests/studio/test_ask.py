@@ -2,7 +2,12 @@
 
 import json
 
+from served import until
 from studied import BASE, TASK
+
+from netsuke.engines.asking import Answer
+from netsuke.errors import EngineError
+from netsuke.serve import events, usage
 
 
 def test_the_page_shows_the_labels_and_how_good_it_is(asked):
@@ -22,3 +27,20 @@ def test_nothing_to_ask_and_nobody_who_was_taught(asked):
     assert asked.post("/m/tickets/answers", json={"rows": " "}).status_code == 400
     untaught = asked.post("/m/mine/answers", json={"rows": "x"})
     assert untaught.status_code == 400 and "text and label" in untaught.json()["error"]["hint"]
+
+
+def test_what_it_was_not_sure_of_and_what_broke_is_counted(asked, home, monkeypatch):
+    def unsure(self, messages, turn):
+        if messages[0]["content"] == "broken":
+            raise EngineError("it died")
+        return Answer("fire", 0.5, (("fire", 0.5),), abstained=messages[0]["content"] == "odd", prompt_tokens=2)
+
+    monkeypatch.setattr("netsuke.serve.task.Task.ask", unsure)
+    for rows in ("odd\nplain", "plain", "broken\nplain"):
+        answer = asked.post("/m/tickets/answers", json={"rows": rows})
+        assert ("it died" in answer.text) == ("broken" in rows)
+    until(lambda: len(events.requests(home.root, "tickets", 0)) == 3)
+    found = events.requests(home.root, "tickets", 0)
+    assert [(one.abstained, one.failed) for one in found] == [(True, False), (False, False), (False, True)]
+    (row,) = usage.rows(home.root)
+    assert (row["requests"], row["abstentions"], row["errors"], row["prompt_tokens"]) == (3, 1, 1, 8)

@@ -5,7 +5,7 @@ import json
 import pytest
 from searched import searchable_pack
 from served import until
-from studied import TASK
+from studied import BASE, TASK, with_pack
 
 from netsuke import corrections, watch
 from netsuke.serve import events
@@ -20,11 +20,11 @@ def filled(home, model="mine", days=3):
 
     now = time.time() + 60  # after the pack was named
     for day in range(days):
-        records = [Record("POST", "/v1/completions", now - 86_400 * day, "shop", model, 200, 5, 7, seconds=0.5 + n,
-                          first_seconds=0.25) for n in range(4)]  # fmt: skip
+        records = [Record("POST", "/v1/completions", now - 86_400 * day, "shop", model, 200, 5, 7, reached=True,
+                          seconds=0.5 + n, first_seconds=0.25) for n in range(4)]  # fmt: skip
         records[0].abstained = True
         write(home.root, records)
-    one = Record("POST", "/v1/completions", now, "shop", model, 200, seconds=1.0)
+    one = Record("POST", "/v1/completions", now, "shop", model, 200, reached=True, seconds=1.0)
     one.familiar = [(0.9 - n / 1000, 5) for n in range(watch.BLOCK)] + [(0.2 + n / 1000, 5) for n in range(watch.BLOCK)]
     write(home.root, [one])
     events.put_thumb(home.root, "shop", "chatcmpl-1", model, "down")
@@ -155,13 +155,20 @@ def test_a_model_without_a_recipe_of_its_own_says_why_it_takes_no_rule(client, h
         home.name("packs", "mine", alone)
 
 
-def test_what_the_editor_asks_is_told_apart(client, home):
+def test_what_the_editor_asks_is_told_apart(client, home, tmp_path):
+    with_pack(home, tmp_path, "mute")
+    (tmp_path / "based").mkdir()
+    ref = with_pack(home, tmp_path / "based", base=home.named("bases", BASE)["ref"])
+    (home.root / "voice").mkdir()
+    settled = {"threshold": 0.5, "sentences": 20, "general_marked": None, "general": 0}
+    (home.root / "voice" / f"{ref}.json").write_text(json.dumps(settled))
+    assert client.post("/m/mute/marks", json={"text": "The other one."}).status_code == 200  # no engine is asked
     assert client.post("/m/mine/ghost", json={"before": "the other", "after": "", "voices": {}}).status_code == 200
     assert client.post("/m/mine/marks", json={"text": "The other one."}).status_code == 200
     assert client.post("/m/mine/rewrite", json={"text": "The other one.", "voices": {}}).status_code == 200
     assert client.post("/m/mine/ghost", json={"before": " ", "after": ""}).status_code == 400
     until(lambda: len(events.suggestions(home.root, "mine", 0)) == 3)
-    assert events.requests(home.root, "mine", 0) == []
+    assert events.requests(home.root, "mine", 0) == [] and events.suggestions(home.root, "mute", 0) == []
     text = client.get("/m/mine/watch").text
     assert "Suggestions in the editor" in text and "None in the last 30 days" in text and "<svg" not in text
     for what in ("going on", "marks", "rewriting"):
