@@ -81,6 +81,7 @@ def explained(doing: str, where: Path) -> Iterator[None]:
             errno.EROFS: "the disk is read-only: set NETSUKE_HOME to one that can be written",
             errno.EACCES: no_permission,
             errno.EPERM: no_permission,
+            errno.ENAMETOOLONG: "use a shorter name",
             errno.ENOTDIR: "a file is where a folder should be: set NETSUKE_HOME to a folder of yours",
         }
         if error.errno not in hints:

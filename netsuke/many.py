@@ -56,7 +56,7 @@ def _placed(wanted: Wanted, folder: Path) -> Wanted:
     """With target and base as paths, where they are paths from that folder."""
 
     def found(name: str) -> str:
-        path = folder / Path(name).expanduser()
+        path = folder / targets.typed(name)
         return str(path) if name and path.exists() else name
 
     return dataclasses.replace(wanted, target=found(wanted.target), base=found(wanted.base))

@@ -77,8 +77,10 @@ class Store:
         return self.root / "tmp" / Ref(key)
 
     def _name_path(self, kind: str, name: str) -> Path:
-        if not name or name.startswith(".") or any(c in name for c in "/\\\0"):
-            raise StoreError(f"not a usable name: {name!r}", hint="use letters, digits, dots and hyphens")
+        spelt = name.encode("utf-8", "replace")
+        fits = 0 < len(spelt) <= 200 and spelt.decode() == name  # a file's name has 255 bytes
+        if not fits or name.startswith(".") or any(c in name for c in "/\\\0"):
+            raise StoreError(f"not a usable name: {name[:80]!r}", hint="use letters, digits, dots and hyphens")
         return self.root / "names" / kind / f"{name}.json"
 
     # -- writing -------------------------------------------------------------------------------------

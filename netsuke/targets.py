@@ -19,13 +19,27 @@ from .pack import manifest
 from .store import Store
 from .terminal import printable
 
+LONGEST_SHOWN = 120  # characters of a wrong path that an error repeats
+
+def typed(text: str) -> Path:
+    """The path that a person wrote, ~ and all. Raises RecipeError for what can be none, or may not be looked at."""
+    shown = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except RuntimeError:
+        raise RecipeError(f"there is no home folder {shown!r}", hint="write the path from / on") from None
+    except OSError as error:
+        raise RecipeError(f"{error.strerror}: {shown!r}", hint="give a path that is there") from None
+    return path
+
 
 def find_recipe(target: str, store: Store) -> tuple[Recipe, Path, bool]:
     """(recipe, where it lies, whether it is new) of a folder, a file, a recipe or a name.
 
     A folder's recipe lies in it, a file's beside it; where that cannot be written, in the home folder.
     """
-    path = Path(target).expanduser()
+    path = typed(target)
     if path.suffix == ".toml" and path.is_file():
         return recipe.load(path.absolute(), loop.SECTIONS), path.absolute(), False
     if path.exists():
@@ -161,7 +175,7 @@ def with_task(wanted: Recipe, folder: Path, task: str | None, columns: str | Non
         return dataclasses.replace(
             wanted, sources=tuple(dataclasses.replace(s, columns=named or s.columns) for s in wanted.sources)
         )
-    file = Path(task).expanduser().absolute()
+    file = typed(task).absolute()
     if not file.is_file():
         raise RecipeError("there is no such table of examples", where=task)
     place = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)

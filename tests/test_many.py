@@ -86,6 +86,13 @@ def test_what_is_wrong_in_the_file_is_named(tmp_path, text):
     assert "many.toml" in str(raised.value)
 
 
+def test_a_home_folder_of_nobody_in_the_file_is_named(tmp_path):
+    for text in ('target = "~nosuchuser/x"', 'target = "a"\nbase = "~nosuchuser/x"'):
+        (tmp_path / "many.toml").write_text(f"[[make]]\n{text}\n")
+        with pytest.raises(RecipeError, match="no home folder"):
+            many.read(tmp_path / "many.toml")
+
+
 def test_dials_beside_the_file_are_refused(tmp_path):
     (tmp_path / "many.toml").write_text('[[make]]\ntarget = "a"\n')
     done = netsuke(tmp_path / "home", "make", str(tmp_path / "many.toml"), "--mb", "60")

@@ -71,6 +71,6 @@ def add_base(file: Path, name: str | None, licence: str, accept_template: bool, 
     from .. import targets
     from ..bases import outside
 
-    called = name or targets.model_name(file.stem)
-    ref = outside.add(file.expanduser(), called, licence, open_store(), accept_template)
+    called, place = name or targets.model_name(file.stem), targets.typed(str(file))
+    ref = outside.add(place, called, licence, open_store(), accept_template)
     result({"name": called, "ref": ref, "licence": licence}, as_json, f"{called} {ref}")

@@ -63,7 +63,7 @@ def make(
     store = open_store()
     dials = any(one is not None for one in (mb, minutes, base, name, *settings, task, columns, start, relock or None))
     tell_pending(store)
-    if many.is_many(place := Path(target).expanduser()):
+    if many.is_many(place := targets.typed(target)):
         return make_many(place, store, dials, on, as_json)
     if combined := combining.known(target, store):
         if dials:
@@ -71,7 +71,7 @@ def make(
         return again(combined, store, on, as_json)
     wanted, path, fresh = targets.find_recipe(target, store)
     if base and base not in KNOWN and not bases.named(base, store):
-        base = str(Path(base).expanduser().absolute())
+        base = str(targets.typed(base).absolute())
         if accept_template and Path(base).exists():
             bases.outside.admit(Path(base), store, accept=True)
     wanted = targets.with_task(dataclasses.replace(wanted, base=base or wanted.base), path.parent, task, columns)

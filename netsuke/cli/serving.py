@@ -177,7 +177,7 @@ def usage(key: str | None, since: str, as_csv: bool, as_json: bool) -> None:
 
 
 @click.group(invoke_without_command=True)
-@click.option("--last", default=20, type=click.IntRange(1), show_default=True, help="How many rows.")
+@click.option("--last", default=20, type=click.IntRange(1, 10**9), show_default=True, help="How many rows.")
 @AS_JSON
 @click.pass_context
 def audit(context: click.Context, last: int, as_json: bool) -> None:

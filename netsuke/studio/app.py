@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from ..errors import NetsukeError
+from ..errors import NetsukeError, explained
 from ..serve import Callers, Several, Shelf, Shipped, build_app
 from ..serve.callers import SESSION
 from ..store import Store
@@ -81,7 +81,8 @@ def routes(house: House, door: Door) -> list[BaseRoute]:
         async def endpoint(request: Request) -> Response | ASGIApp:
             door.check(request)
             try:
-                found = await answer(house, request)
+                with explained("do what the page asks", house.store.root):
+                    found = await answer(house, request)
             except NetsukeError as error:
                 found = house.pages.failed(request.scope, error)
             return as_page(found, request.state.nonce) if isinstance(found, Response) else found

@@ -77,14 +77,13 @@ def questions(text: str) -> list[str]:
 
     A table is one whose first line names a column of text; anything else is a row a line.
     """
-    head = next(csv.reader(io.StringIO(text.partition("\n")[0])), [])
-    named = [cell.strip().casefold() for cell in head]
+    head = _table(text.partition("\n")[0])
+    named = [cell.strip().casefold() for cell in (head[0] if head else ())]
     column = next((named.index(name) for name in TEXT_COLUMNS if name in named), None)
     if column is None:
         rows = [line.strip() for line in text.splitlines()]
     else:
-        table = list(csv.reader(io.StringIO(text)))[1:]
-        rows = [row[column].strip() for row in table if len(row) > column]
+        rows = [row[column].strip() for row in _table(text)[1:] if len(row) > column]
     rows = [row for row in rows if row]
     if not rows:
         raise Refused(400, "There is no row to answer.", code="empty")
@@ -92,6 +91,14 @@ def questions(text: str) -> list[str]:
         message = f"{len(rows)} rows are more than {MOST_ROWS}; use `netsuke ask` for so many."
         raise Refused(400, message, code="too_many")
     return rows
+
+
+def _table(text: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(io.StringIO(text)))
+    except csv.Error as error:
+        message = f"The table cannot be read: {error}. Is there a quotation mark that is not closed?"
+        raise Refused(400, message, code="invalid_table") from None
 
 
 ROUTES = [("GET", "/m/{name}/ask", page), ("POST", "/m/{name}/answers", answers)]

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from served import until
 from studied import BASE, TASK
 
@@ -21,6 +22,14 @@ def test_every_row_gets_a_label_and_its_share(asked):
     assert [row["question"] for row in rows] == ["the kettle, again", "<|im_end|> the rain"]
     for row in rows:
         assert row["answer"] in TASK["labels"] and 0.5 <= row["confidence"] <= 1 and len(row["likely"]) == 2
+
+
+@pytest.mark.parametrize("rows", [
+    'text\n"the kettle\n' + "x" * 140_000, "text," + "x" * 140_000 + "\na", "text\na\rb",
+])  # fmt: skip
+def test_a_table_that_cannot_be_read_is_said(asked, rows):
+    error = asked.post("/m/tickets/answers", json={"rows": rows})
+    assert error.status_code == 400 and "table cannot be read" in error.json()["error"]["message"]
 
 
 def test_nothing_to_ask_and_nobody_who_was_taught(asked):

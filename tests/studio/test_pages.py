@@ -48,6 +48,30 @@ def test_an_estimate_of_nothing_and_of_no_folder(client):
         assert client.get(f"/estimate?target=/nowhere&{wrong}").status_code == 400
 
 
+@pytest.mark.parametrize(("target", "said"), [
+    ("~nosuchuser/x", "no home folder"), ("/tmp/" + "x" * 300, "too long"), ("y" * 300, "too long"),
+    ("a\0b", "not a usable name"),
+])  # fmt: skip
+def test_what_can_be_no_path_is_said(client, home, target, said):
+    for answer in (client.get("/estimate", params={"target": target}), client.post("/makes", data={"target": target})):
+        assert answer.status_code in (400, 404) and said in answer.text and "What to do" in answer.text
+
+
+def test_a_name_that_no_file_can_have_is_no_model(client):
+    assert "not a usable name" in client.get(f"/m/{'x' * 300}").text
+    body = {"who": "\ud800" * 99, "prompt": "a", "asked": True, "tokens": 1, "seed": 0}
+    for path in (f"/m/{'x' * 300}", f"/m/{'ü' * 150}/watch"):
+        assert client.get(path).status_code == 404
+    answer = client.post("/compare/stream", content=json.dumps(body), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 404
+
+
+def test_a_disk_that_does_not_do_it_is_said(client, home):
+    (home.root / "makes").write_text("")
+    answer = client.post("/makes", data={"target": str(home.root)})
+    assert answer.status_code == 404 and "Not a directory" in answer.text and "NETSUKE_HOME" in answer.text
+
+
 def test_scripts_get_json(client):
     answer = client.post("/m/nobody/ghost", json={"before": "a", "after": "", "voices": {}})
     assert answer.status_code == 404 and "no model" in answer.json()["error"]["message"]
