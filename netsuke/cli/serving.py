@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from ..errors import StoreError
 from ..terminal import escaped, say
@@ -48,6 +50,7 @@ def serve(
     store = open_store()
     tell_pending(store)
     if len(names) == 1 and not _is_named(names[0], store) and front.is_page(Path(names[0])):
+        _refuse_dials("names", "port")
         front.serve_page(Path(names[0]), port=port, on_ready=lambda address: say(f"{address}\nCtrl-C stops it"))
         return
     memory = memory_mb * 1_000_000 if memory_mb else None
@@ -56,6 +59,15 @@ def serve(
     key = front.default_key(store.root)
     with tending.tending(store, say):
         front.serve(shelf, address, home=store.root, key=key, on_ready=lambda: _ready(shelf, address, key))
+
+
+def _refuse_dials(*taken: str) -> None:
+    """Raise UsageError for an option that was given and is none of these: a page has no use for it."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        name = option.name or ""
+        if name not in taken and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{option.opts[0]} is for models; a page is served on 127.0.0.1 with --port alone")
 
 
 def _ready(shelf: Shelf, address: Address, key: str) -> None:
@@ -69,15 +81,24 @@ def _is_named(name: str, store: Store) -> bool:
 
 
 def _models(names: tuple[str, ...], store: Store) -> Any:
-    """Where the models of these names lie; packs in folders are checked now, named ones when they are started."""
+    """Where the models of these names lie, in their order; packs in folders are checked now, named ones at their start.
+
+    Raises StoreError where two would be called the same.
+    """
     from .. import serve as front
 
-    chosen = [name for name in names if _is_named(name, store)]
-    folders = {Path(name).resolve().name: _pack_folder(name, store) for name in names if name not in chosen}
     if not names and not store.names("packs"):
         raise StoreError("there is no model to serve", hint="make one: netsuke make ~/notes")
-    places = [front.Shipped(store, chosen)] if chosen or not names else []
-    return front.Several([*places, *([front.Folders(folders)] if folders else [])])
+    found: dict[str, tuple[str, Any]] = {}  # by what a model is called: what was given, and where it lies
+    for name in dict.fromkeys(names):
+        is_named = _is_named(name, store)
+        title = name if is_named else Path(name).resolve().name
+        if title in found:
+            hint = "serve one of them, or give one folder another name"
+            raise StoreError(f"{found[title][0]} and {name} would both be called {title!r}", hint=hint)
+        place = front.Shipped(store, [name]) if is_named else front.Folders({title: _pack_folder(name, store)})
+        found[title] = name, place
+    return front.Several([place for _, place in found.values()] or [front.Shipped(store)])
 
 
 def _pack_folder(name: str, store: Store) -> Path:
@@ -107,14 +128,16 @@ def keys(context: click.Context, as_json: bool) -> None:
 @click.option("--name", required=True, help="Whose it is: small letters, digits, dots, hyphens.")
 @click.option("--rpm", type=click.IntRange(1, 100_000), help="Requests in any minute [default: no limit].")
 @click.option("--tokens-per-day", type=click.IntRange(1, 10**12), help="By UTC days [default: no limit].")
-@click.option("--models", default="", help="Which ones, with commas between [default: all].")
+@click.option("--models", help="Which ones, with commas between [default: all].")
 @AS_JSON
-def add_key(name: str, rpm: int | None, tokens_per_day: int | None, models: str, as_json: bool) -> None:
+def add_key(name: str, rpm: int | None, tokens_per_day: int | None, models: str | None, as_json: bool) -> None:
     """Make a key for others to use the server; it is shown this once."""
     from ..serve import keys as book
 
     store = open_store()
-    wanted = [one.strip() for one in models.split(",") if one.strip()]
+    wanted = [one.strip() for one in (models or "").split(",") if one.strip()]
+    if models is not None and not wanted:
+        raise click.BadParameter("it names no model; leave it out for all of them", param_hint="--models")
     for model in wanted:
         if model not in store.names("packs"):
             say(f"note: there is no model {model!r} here yet")
@@ -155,15 +178,15 @@ def remove_key(name: str) -> None:
 
 @click.command()
 @click.option("--key", help="Of this key alone.")
-@click.option("--since", default="", metavar="DAY", help="From this day on, as 2026-11-25.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY", help="From this day on, as 2026-11-25.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV.")
 @AS_JSON
-def usage(key: str | None, since: str, as_csv: bool, as_json: bool) -> None:
+def usage(key: str | None, since: datetime | None, as_csv: bool, as_json: bool) -> None:
     """Print what each key used of each model on each day (UTC)."""
     from .. import show
     from ..serve import usage as book
 
-    rows = book.rows(open_store().root, key, since)
+    rows = book.rows(open_store().root, key, since.date().isoformat() if since else "")
     if as_csv and not as_json:
         out = io.StringIO()
         table = csv.DictWriter(out, book.COLUMNS, lineterminator="\n")

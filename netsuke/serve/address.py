@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import EngineError
+from .guard import LOOPBACK
 
 HEAD_SECONDS = 10.0  # in which the head of a request must have come
 KEEP_SECONDS = 30  # that a connection is kept after an answer
@@ -78,7 +79,7 @@ class Address:
         if self.host in ("0.0.0.0", "::") and not self.names:
             hint = "--hostname notes.example.org: what others write in the address bar"
             raise EngineError("every address of this machine, by which name?", where=where, hint=hint)
-        own = () if self.is_loopback or self.host in ("0.0.0.0", "::") else (self.host,)
+        own = () if self.host in ("0.0.0.0", "::", *(name.strip("[]") for name in LOOPBACK)) else (self.host,)
         names = dict.fromkeys(f"[{name}]" if ":" in name else name for name in (*own, *self.names))
         return dataclasses.replace(self, names=tuple(names))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import ssl
@@ -15,9 +16,11 @@ import browser
 import httpx
 import pytest
 from served import BODY, CHAT, KEY, Running, error_of, keyed, running
+from starlette.responses import JSONResponse
 
 from netsuke.errors import EngineError, NetsukeError
-from netsuke.serve import Address, Folders, usage
+from netsuke.serve import Address, Callers, Folders, usage
+from netsuke.serve.guard import Guard
 from netsuke.serve.routes import Routes
 from netsuke.serve.writer import Writer
 
@@ -262,6 +265,19 @@ def test_an_open_address_needs_tls_or_a_plain_word(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="needs its key"):
         Address("192.0.2.1", certificate=tmp_path).checked()
     assert Address().checked().names == () and Address("::1").checked().is_loopback
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "0:0:0:0:0:0:0:1", "localhost"])
+def test_the_address_that_is_printed_answers(tmp_path: Path, host: str) -> None:
+    address, callers = Address(host).checked(), Callers(tmp_path, KEY)
+    guard = Guard(JSONResponse({}), callers=callers, port=address.port, hosts=address.names)
+
+    async def asked(url: str) -> int:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=guard), base_url=url) as client:
+            return (await client.get("/health", headers={"Host": url.partition("//")[2]})).status_code
+
+    assert asyncio.run(asked(address.url)) == 200 and asyncio.run(asked("http://127.0.0.3:8177")) == 421
+    callers.close()
 
 
 def test_tls_is_spoken_and_a_bad_certificate_is_said(model: Path, tmp_path: Path) -> None:
