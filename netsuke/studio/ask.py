@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from ..errors import EngineError, RecipeError
 from ..serve.keys import OWNER
@@ -46,16 +48,30 @@ async def answers(house: House, request: Request) -> Response:
     rows, record = questions(given["rows"]), request.scope["record"]
     record.model, record.prompts = model.name, rows[:MOST_OF_ONE]
 
-    async def told() -> AsyncIterator[str]:
-        async with house.engines.own(model) as seat:
-            record.pack = seat.folder
-            for row in rows:
-                answer = await _answer(seat, row, record)
-                given = f"ask-{uuid.uuid4().hex}"
-                request.app.state.answers.add(OWNER, given, model.name)
-                yield json.dumps({"question": row, "id": given, **answer}) + "\n"
+    held = contextlib.AsyncExitStack()
+    seat = await held.enter_async_context(house.engines.own(model))  # a refusal is still an answer of its own
+    record.pack = seat.folder
 
-    return StreamingResponse(told(), media_type="application/x-ndjson")
+    async def told() -> AsyncIterator[str]:
+        for row in rows:
+            answer = await _answer(seat, row, record)
+            given = f"ask-{uuid.uuid4().hex}"
+            request.app.state.answers.add(OWNER, given, model.name)
+            yield json.dumps({"question": row, "id": given, **answer}) + "\n"
+
+    return Rows(told(), held)
+
+
+class Rows(StreamingResponse):
+    """A line for each row. What is held for them is given back at their end, or when the client leaves."""
+
+    def __init__(self, rows: AsyncIterator[str], held: contextlib.AsyncExitStack) -> None:
+        super().__init__(rows, media_type="application/x-ndjson")
+        self.held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self.held:
+            await super().__call__(scope, receive, send)
 
 
 async def _answer(seat: Seat, row: str, record: Record) -> dict[str, Any]:

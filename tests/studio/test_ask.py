@@ -1,10 +1,12 @@
 """Asking a task: rows come back one by one with a label of the task and its share."""
 
 import json
+import time
 
+import httpx
 import pytest
 from served import until
-from studied import BASE, TASK
+from studied import BASE, TASK, running, with_task
 
 from netsuke.engines.asking import Answer
 from netsuke.errors import EngineError
@@ -53,3 +55,28 @@ def test_what_it_was_not_sure_of_and_what_broke_is_counted(asked, home, monkeypa
     assert [(one.abstained, one.failed) for one in found] == [(True, False), (False, False), (False, True)]
     (row,) = usage.rows(home.root)
     assert (row["requests"], row["abstentions"], row["errors"], row["prompt_tokens"]) == (3, 1, 1, 8)
+
+
+def test_where_no_engine_can_be_had_it_is_said_before_any_row(home, tmp_path):
+    with_task(home, tmp_path)
+    with running(home, memory_bytes=1000) as one:
+        with httpx.Client(base_url=one.url, trust_env=False, timeout=60, headers={"Origin": one.url}) as client:
+            client.get(one.link)
+            answer = client.post("/m/tickets/answers", json={"rows": "a"})
+    assert answer.status_code == 503 and answer.json()["error"]["code"] == "no_memory"
+
+
+def test_whoever_leaves_gives_the_engine_back(asked, opened, monkeypatch):
+    def slow(self, messages, turn):
+        time.sleep(0.05)
+        return Answer("fire", 0.5)
+
+    monkeypatch.setattr("netsuke.serve.task.Task.ask", slow)
+    with asked.stream("POST", "/m/tickets/answers", json={"rows": "a\n" * 500}) as answer:
+        next(answer.iter_lines())
+        (seat,) = opened.shelf.seats
+        assert seat.users == 1
+    until(lambda: seat.users == 0)
+    until(lambda: seat.supervisor.turns.inside == 0)
+    assert len(asked.post("/m/tickets/answers", json={"rows": "a\nb"}).text.splitlines()) == 2
+    until(lambda: seat.users == 0)

@@ -5,7 +5,7 @@ import { counted, send } from "./studio.js"
 const $ = (id) => document.getElementById(id)
 const table = $("answers"), body = table.querySelector("tbody")
 const labels = JSON.parse(table.dataset.labels)
-let answers = []
+let answers = [], running = null
 
 function row(answer) {
   const cells = [
@@ -24,16 +24,20 @@ function row(answer) {
 }
 
 async function ask(rows) {
+  running?.abort() // else both would write into one table
+  const mine = (running = new AbortController())
   answers = []
   body.replaceChildren()
   table.hidden = $("download").hidden = true
   $("asked").textContent = "It reads the first one …"
   try {
-    const answer = await send(`/m/${encodeURIComponent(table.dataset.model)}/answers`, { rows })
+    const answer = await send(`/m/${encodeURIComponent(table.dataset.model)}/answers`, { rows }, { signal: mine.signal })
+    if (running !== mine) return
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
     table.hidden = false
     for (let rest = ""; ;) {
       const { value, done } = await reader.read()
+      if (running !== mine) return
       if (done) break
       const lines = (rest + value).split("\n")
       rest = lines.pop()
@@ -42,6 +46,7 @@ async function ask(rows) {
     }
     $("download").hidden = false
   } catch (error) {
+    if (running !== mine) return
     $("asked").textContent = `${error.message} ${error.hint ?? ""}`
   }
 }
