@@ -111,6 +111,22 @@ def test_closing_and_reopening_the_studio_shows_it_still(home, idle):
         assert "Change the dials" in client.get(place).text
 
 
+def test_the_part_that_changes_holds_no_button(home, idle):
+    make = Makes(home.root).start(JOB)
+    try:
+        with running(home) as one, httpx.Client(base_url=one.url, trust_env=False) as client:
+            client.get(one.link)
+            page = client.get(f"/makes/{make.id}").text
+            assert page.count("Stop it") == 1
+            with client.stream("GET", f"/makes/{make.id}/events") as events:
+                told = next(line for line in events.iter_lines() if line.startswith("data:"))
+        html = json.loads(told.removeprefix("data:"))["html"]
+        assert "<form" not in html and "<button" not in html and 'class="steps"' in html
+    finally:
+        make.stop()
+    ended(make, 20)
+
+
 def test_a_make_that_is_not_there(home):
     for wrong in ("..", "20260101000000-aaaaaa", "x", "20260101000000-aaaaaa/../x"):
         with pytest.raises(StoreError):

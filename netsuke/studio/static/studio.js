@@ -101,7 +101,7 @@ function watch(place) {
     const told = JSON.parse(data)
     place.innerHTML = told.html
     if ($("said").textContent !== told.said) $("said").textContent = told.said
-    if (told.ended) events.close()
+    if (told.ended) { events.close(); $("make-stop").hidden = true }
   }
 }
 
