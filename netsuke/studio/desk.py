@@ -12,7 +12,7 @@ from ..serve.refused import Refused
 from . import shelf, texts
 from .lending import Lending
 from .overlap import Material
-from .voice import Voice
+from .voice import TooLittleError, Voice
 
 
 class Desk:
@@ -49,6 +49,8 @@ class Desk:
         if not task.done():
             return {"state": "settling", "share": round(self._shares.get(ref, 0.0), 2)}
         error = task.exception() if not task.cancelled() else None
+        if not isinstance(error, TooLittleError):  # the material stays as it is; all else passes
+            del self._settling[ref]
         why = str(error) if isinstance(error, NetsukeError | Refused) else "The engine failed."
         return {"state": "none", "why": why, "hint": getattr(error, "hint", None) or ""}
 

@@ -47,6 +47,10 @@ class Calibration:
     general: int
 
 
+class TooLittleError(StoreError):
+    """Too little was kept aside from learning to say what is like the owner."""
+
+
 async def token_bits(
     supervisor: Supervisor, before: str, text: str, record: Record | None = None
 ) -> list[tuple[int, float | None]]:
@@ -140,7 +144,7 @@ class Voice:
         return Calibration(**json.loads(self.place.read_text()))
 
     async def calibrate(self, tell: Callable[[float], None] = lambda share: None) -> Calibration:
-        """Settle the threshold on held-out text. Raises StoreError where there is too little of it."""
+        """Settle the threshold on held-out text. Raises TooLittleError where there is too little of it."""
         held_out = [text[:PASSAGE_CHARS] for text in
                     evenly([row["text"] for row in self.model.rows("valid.jsonl")], PASSAGES)]  # fmt: skip
         if 0 < len(held_out) < PASSAGES:  # few documents: more of each
@@ -157,7 +161,7 @@ class Voice:
             tell(number / len(passages))
             found[own] += [difference for _, _, difference in await self.differences("", text)]
         if len(found[True]) < FEWEST_SENTENCES:
-            raise StoreError(
+            raise TooLittleError(
                 f"only {len(found[True])} sentences were kept aside, {FEWEST_SENTENCES} are needed to say what is "
                 "off-voice", hint="give it more documents and make it again",
             )  # fmt: skip

@@ -98,8 +98,8 @@ async def _said_anew(
 async def marks(house: House, request: Request) -> Response:
     """What is off-voice in a draft and what stands word for word in the material, by UTF-16 place.
 
-    {"off": [{"start", "end", "bits"}], "same": [{"start", "end", "words", "path"}], "voice": {…}}: `voice` says where
-    the threshold comes from, how far settling it is, or why there is none.
+    {"off": [{"start", "end", "bits"}], "same": [{"start", "end", "words", "path"}], "read", "voice": {…}}: "read" is
+    where looking ended, "voice" says where the threshold comes from, how far settling it is, or why there is none.
     """
     given = await forms.record(request, text=str)
     text = given["text"][:MOST_MARKED]
@@ -123,7 +123,7 @@ async def marks(house: House, request: Request) -> Response:
                     end = start + last - (last - first - len(part[first:last].rstrip()))
                     off.append({"start": place[start + first], "end": place[end], "bits": round(difference, 3)})
             before = text[: start + len(part)] + "\n\n"
-    return JSONResponse({"off": off, "same": same, "voice": state})
+    return JSONResponse({"off": off, "same": same, "read": place[-1], "voice": state})
 
 
 def utf16(text: str) -> list[int]:

@@ -1,6 +1,9 @@
 """The studio in a real browser: from dropping files to writing, every page for whoever sees, hears or only types."""
 
+import fcntl
+import json
 import re
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,11 +12,12 @@ import httpx
 import pytest
 from material import SECTIONS, document, whole_make
 from served import until
-from studied import BASE, running, with_base, with_pack
+from studied import BASE, running, with_base, with_pack, with_task
 
 from netsuke import corrections, watching
 from netsuke.ledger import Ledger
 from netsuke.serve import events, usage
+from netsuke.serve.task import Task
 from netsuke.store import Store
 from netsuke.studio import write
 from netsuke.studio.makes import Makes
@@ -230,6 +234,64 @@ def test_marks_come_from_the_material_and_from_held_out_text(made):
     learnt = [row["path"] for row in rows_of(split, "notes")]
     assert ("as in note-03.md" in told) == ("note-03.md" in learnt)
     assert "sentences of yours" in told or "sentences were kept aside" in told
+
+
+def test_of_a_long_draft_it_is_said_how_far_it_was_read(made):
+    for length, said in ((write.MOST_MARKED, False), (write.MOST_MARKED + 90, True)):
+        at(made, "/m/ascii/write").evaluate("localStorage.clear()")
+        made.reload()
+        made.click(".cm-content")
+        made.keyboard.insert_text("word " * (length // 5))
+        made.wait_for_selector("body[data-marked]", state="attached", timeout=60_000)
+        assert ("first 12,000 characters" in made.inner_text("#marks")) == said
+
+
+def test_asking_again_begins_the_table_anew(tmp_path, monkeypatch):
+    real = Task.ask
+
+    def slow(self, messages, turn):
+        time.sleep(0.15)
+        return real(self, messages, turn)
+
+    monkeypatch.setattr(Task, "ask", slow)
+    store = Store(tmp_path / "home")
+    with_task(store, tmp_path)
+    with running(store) as one, browser.opened() as page:
+        page.goto(one.link)
+        page.goto(f"{one.url}/m/tickets/ask")
+        page.fill("#texts", "\n".join(f"first {n}" for n in range(12)))
+        page.click("#ask .first")
+        page.wait_for_selector("#answers tbody tr")
+        page.fill("#texts", "second 0\nsecond 1")
+        page.click("#ask .first")
+        page.wait_for_selector("#download:not([hidden])")
+        assert page.locator("#answers tbody tr td:first-child").all_inner_texts() == ["second 0", "second 1"]
+        assert page.inner_text("#asked") == "2 texts answered" and page.broken == []
+        until(lambda: not any(seat.users for seat in one.shelf.seats))
+
+
+def test_the_button_that_stops_a_make_stays_under_the_hand(tmp_path):
+    store, name = Store(tmp_path / "home"), "20260101000000-abcdef"
+    folder = store.root / "makes" / name
+    folder.mkdir(parents=True)
+    (folder / "job.json").write_text('{"target": "/nowhere", "shown": "nowhere", "name": null}')
+    with running(store) as one, browser.opened() as page, (folder / "alive").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        page.goto(one.link)
+        page.goto(f"{one.url}/makes/{name}")
+        page.focus("text=Stop it")
+        for fraction in (0.25, 0.5):
+            told(folder, kind="step", step="tune", fraction=fraction, text=f"{fraction} of it", count=0)
+            page.wait_for_selector(f"text={fraction} of it")
+            assert page.evaluate("document.activeElement.textContent") == "Stop it"
+        told(folder, kind="failed", what="It broke.", hint="")
+        page.wait_for_selector(".trouble")
+        assert not page.is_visible("text=Stop it") and page.broken == []
+
+
+def told(folder, **event):
+    with (folder / "events.jsonl").open("a") as file:
+        file.write(json.dumps({"at": 1.0, **event}) + "\n")
 
 
 def rows_of(store, name):

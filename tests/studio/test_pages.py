@@ -215,3 +215,9 @@ def test_what_announces_a_rewriting_is_no_part_of_it():
     assert close.bare("Note well: one.", "Note this: one.") == "Note this: one."
     assert close.bare('"One here."', '"Here is one."') == '"Here is one."'
     assert close.bare("It is 3.", "At 10:30 it is 3.") == "At 10:30 it is 3."
+
+
+def test_marks_say_how_far_the_draft_was_read(client):
+    long, most = "\N{FIRE}" * 13_000, write.MOST_MARKED
+    for text, read in (("a word", 6), ("x" * (most + 5), most), (long, 2 * most)):
+        assert client.post("/m/mine/marks", json={"text": text}).json()["read"] == read

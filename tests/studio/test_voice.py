@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import types
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,11 @@ from tiny import tiny_gguf
 
 from netsuke import ranked
 from netsuke.engines.llama import Engine
+from netsuke.errors import EngineError, StoreError
 from netsuke.serve import Supervisor
+from netsuke.serve.refused import Refused
 from netsuke.studio import overlap, voice
+from netsuke.studio.desk import Desk
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +102,37 @@ def test_shorter_runs_and_other_words_are_not_found():
     (one,) = material.overlaps("Say: ONE two, three—four five six\nseven eight! Nothing.")
     assert one.words == 8 and one.path == "a.md"
     assert material.overlaps("") == [] and overlap.Material({}).overlaps("a " * 20) == []
+
+
+class Settling:
+    """A voice that does not come to be settled, for this reason."""
+
+    def __init__(self, error):
+        self.model, self.error, self.tries = types.SimpleNamespace(ref="a"), error, 0
+
+    def calibration(self):
+        return None
+
+    async def calibrate(self, tell):
+        self.tries += 1
+        raise self.error
+
+
+PASSING = [Refused(503, "There is no memory."), Refused(429, "Too many wait."), EngineError("it died"),
+           StoreError("the base is not in this home"), RuntimeError("no")]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", [voice.TooLittleError("only 3 sentences", hint="more"), *PASSING], ids=repr)
+def test_only_what_is_wrong_with_the_material_is_kept(error):
+    async def states(one):
+        desk, found = Desk(None), []
+        for _ in range(4):
+            found.append(desk.state(one)["state"])
+            await asyncio.sleep(0.01)
+        await desk.close()
+        return found
+
+    one = Settling(error)
+    again = error in PASSING
+    assert asyncio.run(states(one)) == ["settling", "none", *(["settling", "none"] if again else ["none", "none"])]
+    assert one.tries == 1 + again

@@ -192,7 +192,7 @@ function row(view, kind, one, text, told) {
   return item
 }
 
-function tellMarks(view, { off, same, voice }, text) {
+function tellMarks(view, { off, same, read, voice }, text) {
   const list = element("ul", {})
   list.append(
     ...off.map((one) => row(view, "off", one, text, `less like you: ${one.bits.toFixed(2)} bits a byte more than the base needs`)),
@@ -207,7 +207,8 @@ function tellMarks(view, { off, same, voice }, text) {
   const said = [voice.state === "settled" && `${counted(off.length, "sentence")} unlike you`, same.length && `${counted(same.length, "passage")} word for word from your material`]
   const lead = off.length || same.length ? `${said.filter(Boolean).join(", ")}.`
     : voice.state === "settled" ? "It all sounds like you, and nothing repeats your material." : "Nothing repeats your material."
-  $("marks").replaceChildren(element("p", { textContent: lead }), list, element("p", { className: "soft small", textContent: about }))
+  const cut = read < text.length && `This is of the first ${counted(read, "character")}; what stands behind them was not looked at.`
+  $("marks").replaceChildren(element("p", { textContent: lead }), ...(cut ? [element("p", { textContent: cut })] : []), list, element("p", { className: "soft small", textContent: about }))
 }
 
 // -- rewriting ------------------------------------------------------------------------------------------
