@@ -46,7 +46,7 @@ def test_what_it_was_not_sure_of_and_what_broke_is_counted(asked, home, monkeypa
             raise EngineError("it died")
         return Answer("fire", 0.5, (("fire", 0.5),), abstained=messages[0]["content"] == "odd", prompt_tokens=2)
 
-    monkeypatch.setattr("netsuke.serve.task.Task.ask", unsure)
+    monkeypatch.setattr("netsuke.serve.task.Task._ask", unsure)
     for rows in ("odd\nplain", "plain", "broken\nplain"):
         answer = asked.post("/m/tickets/answers", json={"rows": rows})
         assert ("it died" in answer.text) == ("broken" in rows)
@@ -71,7 +71,7 @@ def test_whoever_leaves_gives_the_engine_back(asked, opened, monkeypatch):
         time.sleep(0.05)
         return Answer("fire", 0.5)
 
-    monkeypatch.setattr("netsuke.serve.task.Task.ask", slow)
+    monkeypatch.setattr("netsuke.serve.task.Task._ask", slow)
     with asked.stream("POST", "/m/tickets/answers", json={"rows": "a\n" * 500}) as answer:
         next(answer.iter_lines())
         (seat,) = opened.shelf.seats

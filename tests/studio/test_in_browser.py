@@ -247,13 +247,13 @@ def test_of_a_long_draft_it_is_said_how_far_it_was_read(made):
 
 
 def test_asking_again_begins_the_table_anew(tmp_path, monkeypatch):
-    real = Task.ask
+    real = Task._ask
 
     def slow(self, messages, turn):
         time.sleep(0.15)
         return real(self, messages, turn)
 
-    monkeypatch.setattr(Task, "ask", slow)
+    monkeypatch.setattr(Task, "_ask", slow)
     store = Store(tmp_path / "home")
     with_task(store, tmp_path)
     with running(store) as one, browser.opened() as page:
