@@ -77,9 +77,10 @@ class Parent:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """Its recipe; of a combination, that of its parents together. Raises RecipeError where it is gone."""
+        """Its recipe, under its own name (another may have been made from that file with --name); of a combination,
+        that of its parents together. Raises RecipeError where it is gone."""
         if "combined" not in self.record:
-            return recipe.load(Path(self.record["recipe"]), loop.SECTIONS)
+            return dataclasses.replace(recipe.load(Path(self.record["recipe"]), loop.SECTIONS), name=self.name)
         wanted = of_file(Path(self.record["recipe"]))
         return joined_recipe(wanted, [parent_of(name, self.store) for name in self.record["combined"]["order"]])
 

@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import asdict
 
+import faked
 import pytest
 from material import document, netsuke
 from test_units import write_owners
@@ -87,6 +88,21 @@ def test_models_of_other_bodies_are_named(other, message):
     combining.require_one_body([Known("one"), Known("two")])
     with pytest.raises(RecipeError, match=message):
         combining.require_one_body([Known("one"), Known("two", **other)])
+
+
+# -- of models whose records alone are there --------------------------------------------------------------
+def test_a_model_is_called_as_it_is_named_after_another_was_made_from_its_recipe(tmp_path, store):
+    rows = [faked.row("hers/a.md", 0), faked.row("b.md", 0)]
+    faked.model(store, faked.write_recipe(tmp_path / "notes", "notes"), rows)
+    faked.model(store, faked.write_recipe(tmp_path / "notes", "small"), rows, learnt="less")
+    for name in ("notes", "small"):
+        assert targets.find_recipe(name, store)[0].name == combining.parent_of(name, store).recipe.name == name
+    both = [combining.parent_of(name, store) for name in ("notes", "small")]
+    combining.require_consent(both, store)
+    Ledger(store.root / "ledger.db").decide_standing("path", "notes/hers", "out", "", "me")
+    with pytest.raises(ConsentError, match=r"notes rests on notes/hers/a\.md, which may not be used"):
+        combining.require_consent(both, store)
+    combining.require_consent(both[1:], store)
 
 
 # -- whole combinations ----------------------------------------------------------------------------------
