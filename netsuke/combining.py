@@ -18,7 +18,7 @@ from typing import Any
 from . import bases, combine, curate, loop, recipe, render, targets
 from .documents import read_rows
 from .errors import ConsentError, RecipeError, StoreError
-from .ledger import Ledger
+from .ledger import Ledger, places_of
 from .nouns import Compute, Gates, Recipe, Ref, Run
 from .outcome import Outcome
 from .pack import manifest
@@ -224,17 +224,17 @@ def require_licences(parents: Sequence[Parent]) -> None:
 
 
 def require_consent(parents: Sequence[Parent], store: Store) -> None:
-    """Raise ConsentError for documents of a parent that somebody has said no to since it was made."""
-    standing = Ledger(store.root / "ledger.db").standing()
+    """Raise ConsentError for documents of a parent that somebody has said no to since it was made.
+
+    Raises RecipeError for a parent whose recipe has other sources by now.
+    """
+    ledger = Ledger(store.root / "ledger.db")
+    standing = ledger.standing()
     for parent in parents:
-        sources, gone = parent.recipe.sources, []
-        if any(row["source"] >= len(sources) for row in parent.rows):
-            hint = f"make it again first: netsuke make {parent.name}"
-            raise RecipeError(f"the recipe of {parent.name} has other sources than it was made from", hint=hint)
-        for row in parent.rows:
-            place = f"{row.get('of', parent.recipe.name)}/{sources[row['source']].named(row['path'])}"
-            if standing.of(row["owner"], place, row["file"]).decision == "out":
-                gone.append(place)
+        rows = parent.rows
+        places = places_of(parent.name, parent.recipe.sources, rows, ledger)
+        gone = [place for row, place in zip(rows, places, strict=True)
+                if standing.of(row["owner"], place, row["file"]).decision == "out"]  # fmt: skip
         if gone:
             more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
             raise ConsentError(

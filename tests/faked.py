@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from netsuke import loop, recipe
+from netsuke import combining, loop, recipe
 from netsuke.nouns import Recipe, Run, Source
 from netsuke.outcome import Checked, Outcome, Tasked
 from netsuke.step import Made
@@ -68,12 +69,14 @@ def model(store: Store, place: Path, rows: list[dict[str, Any]] | None = None, l
     store.name("packs", wanted.name, {"ref": packed.ref, "recipe": str(place)})
 
 
-def combination(store: Store, name: str, *order: str) -> None:
-    """Name a model that was combined from others, of which its record alone is known."""
-    packed, _ = pack(store, name, name, [])
+def combination(store: Store, name: str, *order: str, rows: Sequence[dict[str, Any]] = ()) -> None:
+    """Name a model that was combined from others."""
+    packed, _ = pack(store, name, name, [*rows])
+    place = combining.place_of(name, store)
+    combining.save(combining.Wanted(name, order), place)
     parents = [{"name": one, "ref": "0" * 64} for one in order]
     told = {"method": "linear", "order": list(order), "parents": parents}
-    store.name("packs", name, {"ref": packed.ref, "recipe": f"/{name}/combine.toml", "combined": told})
+    store.name("packs", name, {"ref": packed.ref, "recipe": str(place), "combined": told})
 
 
 def outcome(store: Store, name: str, passed: bool) -> Outcome:

@@ -11,9 +11,10 @@ from material import document, netsuke
 from test_units import write_owners
 from tiny import tiny_gguf
 
-from netsuke import combining, loop, recipe, targets, voices
+from netsuke import combining, loop, recipe, targets, voices, worth
 from netsuke.errors import ConsentError, GateError, NetsukeError, RecipeError, StoreError
 from netsuke.ledger import Ledger
+from netsuke.nouns import Source
 from netsuke.pack import manifest
 from netsuke.reachability import downstream, gc
 from netsuke.step import Local
@@ -119,6 +120,47 @@ def test_a_model_is_called_as_it_is_named_after_another_was_made_from_its_recipe
     with pytest.raises(ConsentError, match=r"notes rests on notes/hers/a\.md, which may not be used"):
         combining.require_consent(both, store)
     combining.require_consent(both[1:], store)
+
+
+A, B, BEA = Source("a"), Source("b"), Source("c", owner="Bea")
+ROWS = [faked.row("x.md", 0), faked.row("x.md", 1), faked.row("y.md", 2, "Bea", split="dropped")]
+
+
+@pytest.mark.parametrize("changed", [(B, A, BEA), (A, BEA, B), (A, B), (A, Source("d"), BEA), (BEA, A, B)])
+def test_a_recipe_with_other_sources_than_the_models_pays_and_permits_nobody(tmp_path, store, changed):
+    place = faked.write_recipe(tmp_path / "notes", "notes", A, B, BEA)
+    faked.model(store, place, ROWS)
+
+    def read():
+        worth.require_consent(of_worth("notes", store))
+        combining.require_consent([combining.parent_of("notes", store)], store)
+
+    faked.write_recipe(tmp_path / "notes", "notes", A, B, BEA, Source("e"))
+    read()
+    faked.write_recipe(tmp_path / "notes", "notes", *changed)
+    for check in (read, lambda: combining.require_consent([combining.parent_of("notes", store)], store)):
+        with pytest.raises(RecipeError, match="notes has other sources than it was made from") as caught:
+            check()
+        assert caught.value.hint == "make it again first: netsuke make notes"
+    place.unlink()
+    worth.require_consent(of_worth("notes", store))
+
+
+def of_worth(name, store):
+    parent = combining.parent_of(name, store)
+    documents = parent.made("data")["documents.jsonl"]
+    return worth.Model(name, store, parent.record, (), None, documents, documents)
+
+
+def test_a_no_to_a_path_of_a_parent_holds_for_what_was_combined(tmp_path, store):
+    for name in ("one", "two"):
+        faked.model(store, faked.write_recipe(tmp_path / name, name))
+    rows = [faked.row("a.md", 0) | {"of": "one"}, faked.row("a.md", 0) | {"of": "two", "source": 1}]
+    faked.combination(store, "both", "one", "two", rows=rows)
+    worth.require_consent(of_worth("both", store))
+    Ledger(store.root / "ledger.db").decide_standing("path", "two/a.md", "out", "", "me")
+    with pytest.raises(ConsentError, match=r"a\.md was withdrawn since it was made"):
+        worth.require_consent(of_worth("both", store))
 
 
 def untouched(*args, **kwargs):
