@@ -105,8 +105,10 @@ _PART = re.compile(r"#[0-9]+\Z")  # a "#" elsewhere is the file's own: "C# lette
 
 
 def part_name(path: str, part: int) -> str:
-    """What a part of a file is called: "book.txt#3". The whole (part 0) is called as the file is, with "#0" behind a name
-    that would pass for a part's."""
+    """What a part of a file is called: "book.txt#3".
+
+    The whole (part 0) is called as the file is, but with "#0" behind a name that would pass for a part's.
+    """
     return f"{path}#{part}" if part or _PART.search(path) else path
 
 
