@@ -76,7 +76,7 @@ def test_a_copy_that_is_forgotten_too_does_not_come_back(store, path):
     copies = [{"source": 0, "path": called, "owner": "Ann"}, {"source": 1, "path": called, "owner": "Bea"}]
     rows = [faked.row("a.md", 0, "Ann", stands_for=copies), faked.row(path, 0, "Ann", split="dropped")]
     packed, data = faked.pack(store, "notes", "as notes", rows)
-    one = rests.Gathered(data.run, "", rows, frozenset({"notes"}), ())
+    one = rests.Gathered(data.run, "", rows, frozenset({"notes"}), (), {})
     wanted = Wanted.of((Target("owner", "Ann"),), store)
     record = {"ref": packed.ref, "recipe": "netsuke.toml"}
     found = rests._pack("notes", record, wanted, [one], SimpleNamespace(runs=()), store)
