@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ from typing import Any
 from . import bases, combine, curate, loop, recipe, render, targets
 from .documents import read_rows
 from .errors import ConsentError, RecipeError, StoreError
-from .ledger import Ledger
+from .ledger import Ledger, places_of
 from .nouns import Compute, Gates, Recipe, Ref, Run
 from .outcome import Outcome
 from .pack import manifest
@@ -77,9 +78,10 @@ class Parent:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """Its recipe; of a combination, that of its parents together. Raises RecipeError where it is gone."""
+        """Its recipe, under its own name (another may have been made from that file with --name); of a combination,
+        that of its parents together. Raises RecipeError where it is gone."""
         if "combined" not in self.record:
-            return recipe.load(Path(self.record["recipe"]), loop.SECTIONS)
+            return dataclasses.replace(recipe.load(Path(self.record["recipe"]), loop.SECTIONS), name=self.name)
         wanted = of_file(Path(self.record["recipe"]))
         return joined_recipe(wanted, [parent_of(name, self.store) for name in self.record["combined"]["order"]])
 
@@ -118,7 +120,7 @@ def known(name: str, store: Store) -> Wanted | None:
 
 
 def save(wanted: Wanted, path: Path) -> None:
-    """Write the file of a combination."""
+    """Write the file of a combination, whole or not at all."""
     import tomlkit
 
     document, rows = tomlkit.document(), tomlkit.aot()
@@ -126,7 +128,9 @@ def save(wanted: Wanted, path: Path) -> None:
     rows.append(tomlkit.item({k: list(v) if isinstance(v, tuple) else v for k, v in asdict(wanted).items()}))
     document["combine"] = rows
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(tomlkit.dumps(document), encoding="utf-8")
+    part = path.with_suffix(".part")
+    part.write_text(tomlkit.dumps(document), encoding="utf-8")
+    part.replace(path)
 
 
 def checked(wanted: Wanted) -> None:
@@ -141,6 +145,8 @@ def checked(wanted: Wanted) -> None:
         raise RecipeError(f"{wanted.name!r} would be made from itself", hint="give the result another name")
     if wanted.weights and len(wanted.weights) != len(names):
         raise RecipeError(f"{len(wanted.weights)} weights for {len(names)} models", hint="give one for each, in order")
+    if not math.isfinite(sum(map(abs, wanted.weights))):
+        raise RecipeError(f"weights must be finite numbers: {', '.join(map(str, wanted.weights))}")
     if wanted.weights and not any(wanted.weights):
         raise RecipeError("all weights are zero: nothing would be combined")
     if wanted.method != "task" and (wanted.weights and sum(wanted.weights) <= 0):
@@ -149,6 +155,8 @@ def checked(wanted: Wanted) -> None:
         raise RecipeError(f"slerp goes between two models, and there are {len(names)}", hint="--method linear")
     if not 0 < wanted.density <= 1:
         raise RecipeError(f"a density is between 0 and 1, not {wanted.density:g}")
+    if not 0 <= wanted.mb < math.inf:
+        raise RecipeError(f"a size is a number of megabytes, not {wanted.mb:g}")
 
 
 # -- whether it may be -----------------------------------------------------------------------------------
@@ -159,6 +167,31 @@ def parent_of(name: str, store: Store) -> Parent:
         here = store.names("packs")
         raise StoreError(f"no model {name!r}", hint=f"models: {', '.join(here)}" if here else "make one first")
     return Parent(name, store, record)
+
+
+def require_no_circle(wanted: Wanted, store: Store) -> None:
+    """Raise RecipeError where a parent was itself combined, at any remove, from a model of the new one's name."""
+    done = set[str]()
+
+    def walk(way: tuple[str, ...], parents: Sequence[str]) -> None:
+        for name in parents:
+            if name in way:
+                told = ", which is combined from ".join([*way[way.index(name) :], name])
+                raise RecipeError(f"{name!r} would be made from itself: {told}", hint="give the result another name")
+            if name not in done and (record := targets.named_pack(name, store)):
+                walk((*way, name), record.get("combined", {}).get("order", ()))
+                done.add(name)
+
+    walk((wanted.name,), wanted.parents)
+
+
+def require_different(parents: Sequence[Parent]) -> None:
+    """Raise RecipeError for two parents that learnt the very same: one weight would count for both."""
+    known: dict[Ref, Parent] = {}
+    for parent in parents:
+        if (other := known.setdefault(parent.learnt, parent)) is not parent:
+            hint = f"leave out {parent.name} and give {other.name} a larger weight"
+            raise RecipeError(f"{other.name} and {parent.name} learnt the very same, byte for byte", hint=hint)
 
 
 def require_one_body(parents: Sequence[Parent]) -> None:
@@ -191,17 +224,17 @@ def require_licences(parents: Sequence[Parent]) -> None:
 
 
 def require_consent(parents: Sequence[Parent], store: Store) -> None:
-    """Raise ConsentError for documents of a parent that somebody has said no to since it was made."""
-    standing = Ledger(store.root / "ledger.db").standing()
+    """Raise ConsentError for documents of a parent that somebody has said no to since it was made.
+
+    Raises RecipeError for a parent whose recipe has other sources by now.
+    """
+    ledger = Ledger(store.root / "ledger.db")
+    standing = ledger.standing()
     for parent in parents:
-        sources, gone = parent.recipe.sources, []
-        if any(row["source"] >= len(sources) for row in parent.rows):
-            hint = f"make it again first: netsuke make {parent.name}"
-            raise RecipeError(f"the recipe of {parent.name} has other sources than it was made from", hint=hint)
-        for row in parent.rows:
-            place = f"{row.get('of', parent.recipe.name)}/{sources[row['source']].named(row['path'])}"
-            if standing.of(row["owner"], place, row["file"]).decision == "out":
-                gone.append(place)
+        rows = parent.rows
+        places = places_of(parent.name, parent.recipe.sources, rows, ledger)
+        gone = [place for row, place in zip(rows, places, strict=True)
+                if standing.of(row["owner"], place, row["file"]).decision == "out"]  # fmt: skip
         if gone:
             more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
             raise ConsentError(
@@ -240,7 +273,9 @@ def run(wanted: Wanted, store: Store, execute: Executor) -> tuple[Recipe, Outcom
     checked(wanted)
     given = dict(zip(wanted.parents, wanted.weights, strict=False))
     named = [parent_of(name, store) for name in wanted.parents]
+    require_no_circle(wanted, store)
     require_one_body(named)
+    require_different(named)
     require_licences(named)
     require_consent(named, store)
     if wanted.voices:
@@ -317,7 +352,6 @@ def make(
         joint, outcome, parents = run(wanted, store, local)
         tell(outcome)
         path = place_of(wanted.name, store)
-        save(wanted, path)
         runs: list[Run] = [*local.reused, *local.ran]
         earlier = {Ref(key): found for p in parents for key in p.record.get("runs", ()) if (found := store.find(key))}
         mine = {run.key for run in runs}
@@ -327,6 +361,8 @@ def make(
             "parents": [{"name": p.name, "ref": p.record["ref"]} for p in parents],
             "weights": json.loads(store.path(outcome_weights(store, outcome)).read_text())["parents"],
         }  # fmt: skip
+        if all(gate["passed"] for gate in loop.gates_of(store, outcome)):
+            save(wanted, path)  # else the file stays that of the pack that stays
         loop.ship(joint, path, store, outcome, runs, combined=combined)
     return outcome
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -97,3 +98,20 @@ def general_text(store: Store, part: str) -> Ref:
     files = resources.files("netsuke") / "general" / part
     entries = {f.name: store.add_bytes(f.read_bytes()) for f in files.iterdir() if f.name.endswith(".txt")}
     return store.add_tree(entries)
+
+
+# -- a file and its parts --------------------------------------------------------------------------------
+_PART = re.compile(r"#[0-9]+\Z")  # a "#" elsewhere is the file's own: "C# letter.md"
+
+
+def part_name(path: str, part: int) -> str:
+    """What a part of a file is called: "book.txt#3".
+
+    The whole (part 0) is called as the file is, but with "#0" behind a name that would pass for a part's.
+    """
+    return f"{path}#{part}" if part or _PART.search(path) else path
+
+
+def file_of(name: str) -> str:
+    """The path of the file that a document is, or is a part of: "book.txt" of "book.txt#3"."""
+    return _PART.sub("", name)

@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,12 +24,13 @@ from . import chain
 from .agreements import matches, same_name
 from .chain import START, Fault, log_ahead, transaction
 from .consent import ALLOWED_LICENCES, Decision, Stand, decide, licence_allows, which_licence
-from .errors import ConsentError, StoreError
+from .errors import ConsentError, RecipeError, StoreError
+from .nouns import Source
 from .store import canonical
 
 __all__ = [
     "ALLOWED_LICENCES", "Decision", "Entry", "Fault", "Ledger", "Row", "Stand", "Standing", "decide", "licence_allows",
-    "which_licence",
+    "places_of", "which_licence",
 ]  # fmt: skip
 
 Scope = Literal["owner", "document", "path"]
@@ -134,6 +135,23 @@ def _sentence(row: Row) -> str:
     return f"{said}: {reason}." if reason else f"{said}."
 
 
+def places_of(name: str, sources: Sequence[Source], rows: Sequence[Mapping[str, Any]], ledger: Ledger) -> list[str]:
+    """Where the ledger has each row of documents.jsonl of a model; `sources` are those of its recipe as it is now.
+
+    Raises RecipeError where a row's owner or path does not fit the source of its number: they changed since.
+    """
+    found = list[tuple[str, str]]()
+    for row in rows:
+        source = sources[row["source"]] if row["source"] < len(sources) else None
+        if source and same_name(source.owner) == same_name(row["owner"]):
+            place = f"{row.get('of', name)}/{source.named(row['path'])}"
+            found.append((place, row.get("file") or row["hash"]))
+    if len(found) < len(rows) or ledger.unread(found):
+        hint = f"make it again first: netsuke make {name}"
+        raise RecipeError(f"the recipe of {name} has other sources than it was made from", hint=hint)
+    return [place for place, _ in found]
+
+
 # -- the table -------------------------------------------------------------------------------------------
 _COLUMNS = tuple(field.name for field in fields(Row))
 _INSERT = f"INSERT INTO ledger ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
@@ -221,6 +239,12 @@ class Ledger:
         query = "SELECT DISTINCT document FROM ledger WHERE document >= ? AND document < ? AND scope = '' ORDER BY 1"
         with self._opened() as database:
             return [found for (found,) in database.execute(query, (prefix, f"{prefix}g"))]
+
+    def unread(self, places: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Those of these (path, document) that were never read."""
+        with self._opened() as database:
+            known = {*database.execute("SELECT DISTINCT path, document FROM ledger WHERE scope = ''")}
+        return [place for place in places if tuple(map(_stored, place)) not in known]
 
     def head(self) -> str:
         """The hash of the last row: it stands for the whole ledger."""

@@ -37,7 +37,8 @@ def typed(text: str) -> Path:
 def find_recipe(target: str, store: Store) -> tuple[Recipe, Path, bool]:
     """(recipe, where it lies, whether it is new) of a folder, a file, a recipe or a name.
 
-    A folder's recipe lies in it, a file's beside it; where that cannot be written, in the home folder.
+    A folder's recipe lies in it, a file's beside it; where that cannot be written, in the home folder. Of a model it is
+    that model's, whatever its file is called by now: another was made from it with --name.
     """
     path = typed(target)
     if path.suffix == ".toml" and path.is_file():
@@ -46,7 +47,7 @@ def find_recipe(target: str, store: Store) -> tuple[Recipe, Path, bool]:
         return _recipe_of(path.resolve(), store)
     if record := named_pack(target, store):
         place = recipe_file(target, record)
-        return recipe.load(place, loop.SECTIONS), place, False
+        return dataclasses.replace(recipe.load(place, loop.SECTIONS), name=target), place, False
     known = store.names("packs")
     raise RecipeError(
         f"no folder, recipe or model {target!r}",

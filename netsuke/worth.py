@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import carve, combine, targets, tune, value
+from . import carve, combine, combining, targets, tune, value
 from .documents import general_text, read_rows
 from .errors import ConsentError, NetsukeError, RecipeError, StoreError
-from .ledger import Ledger
+from .ledger import Ledger, places_of
 from .nouns import Compute, Ref, Run, Source
 from .pack import manifest
 from .recipe import load_lock
@@ -79,8 +79,8 @@ class Model:
 def find(name: str, store: Store) -> Model:
     """The model of a name, with what it came from.
 
-    Raises StoreError where something of that is not here, RecipeError where it has no valid text, ConsentError where
-    some of its documents were withdrawn.
+    Raises StoreError where something of that is not here, RecipeError where it has no valid text or its recipe has
+    other sources by now, ConsentError where some of its documents were withdrawn.
     """
     folder = targets.pack_folder(name, store)
     record = targets.named_pack(name, store)
@@ -138,17 +138,17 @@ def parents_of(store: Store, weighed: Run) -> list[dict[str, Any]]:
 
 
 def require_consent(model: Model) -> None:
-    """Raise ConsentError if anything that it learnt from was withdrawn since."""
-    place = model.store.root / "ledger.db"
-    if not place.exists():
-        return
-    standing, sources = Ledger(place).standing(), sources_of(model)
-    gone = []
-    for row in read_rows(model.store.path(model.documents)):
-        path = sources[row["source"]].named(row["path"]) if row["source"] < len(sources) else row["path"]
-        stand = standing.of(row["owner"], f"{model.name}/{path}", row.get("file") or row["hash"])
-        if row["split"] != "dropped" and stand.decision == "out":
-            gone.append(row["path"])
+    """Raise ConsentError if anything that it learnt from was withdrawn since.
+
+    Raises RecipeError where its recipe has other sources by now: then nobody could tell whose is whose.
+    """
+    ledger, sources = Ledger(model.store.root / "ledger.db"), sources_of(model)
+    standing, rows = ledger.standing(), list(read_rows(model.store.path(model.documents)))
+    places = [f"{model.name}/{row['path']}" for row in rows]  # where the recipe is gone
+    if sources:
+        places = places_of(model.name, sources, rows, ledger)
+    gone = [row["path"] for row, place in zip(rows, places, strict=True) if row["split"] != "dropped"
+            and standing.of(row["owner"], place, row.get("file") or row["hash"]).decision == "out"]  # fmt: skip
     if gone:
         told = f"{gone[0]} was" if len(gone) == 1 else f"{gone[0]} and {len(gone) - 1} more were"
         raise ConsentError(f"{told} withdrawn since it was made", where=model.name,
@@ -156,9 +156,9 @@ def require_consent(model: Model) -> None:
 
 
 def sources_of(model: Model) -> tuple[Source, ...]:
-    """The sources of its recipe; none where that is gone."""
+    """The sources of its recipe, of a combination those of its parents; none where that is gone."""
     with contextlib.suppress(NetsukeError):
-        return targets.find_recipe(model.name, model.store)[0].sources
+        return combining.parent_of(model.name, model.store).recipe.sources
     return ()
 
 

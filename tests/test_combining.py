@@ -5,14 +5,16 @@ import json
 import shutil
 from dataclasses import asdict
 
+import faked
 import pytest
 from material import document, netsuke
 from test_units import write_owners
 from tiny import tiny_gguf
 
-from netsuke import combining, loop, recipe, targets, voices
-from netsuke.errors import ConsentError, NetsukeError, RecipeError, StoreError
+from netsuke import combining, loop, recipe, targets, voices, worth
+from netsuke.errors import ConsentError, GateError, NetsukeError, RecipeError, StoreError
 from netsuke.ledger import Ledger
+from netsuke.nouns import Source
 from netsuke.pack import manifest
 from netsuke.reachability import downstream, gc
 from netsuke.step import Local
@@ -33,6 +35,12 @@ WANTED = combining.Wanted("both", ("one", "two"))
         ({"weights": (1.0, -1.0)}, "more than zero"),
         ({"method": "slerp", "parents": ("a", "b", "c")}, "there are 3"),
         ({"density": 0.0}, "between 0 and 1"),
+        ({"weights": (float("nan"), 1.0)}, "finite numbers: nan, 1.0"),
+        ({"weights": (float("inf"), 1.0)}, "finite numbers: inf, 1.0"),
+        ({"weights": (1e308, 1e308)}, "finite numbers"),
+        ({"weights": (float("inf"), float("-inf")), "method": "task"}, "finite numbers"),
+        ({"mb": float("nan")}, "number of megabytes, not nan"),
+        ({"mb": float("inf")}, "number of megabytes, not inf"),
     ],
 )
 def test_what_cannot_be_meant_is_named(changes, message):
@@ -49,6 +57,16 @@ def test_a_combination_is_a_small_file_that_is_read_strictly(tmp_path):
     with pytest.raises(RecipeError, match="unknown key 'combine.densty'") as caught:
         combining.of_file(path)
     assert caught.value.hint == "did you mean 'density'?"
+
+
+@pytest.mark.parametrize("weight", ["nan", "inf", "-inf", "1e999"])
+def test_the_file_of_a_combination_takes_no_weight_without_an_end(tmp_path, weight):
+    path = tmp_path / combining.FILE
+    combining.save(dataclasses.replace(WANTED, weights=(0.25, 1.0)), path)
+    assert combining.of_file(path).weights == (0.25, 1.0)
+    path.write_text(path.read_text().replace("0.25", weight))
+    with pytest.raises(RecipeError, match="'weights' must be a number"):
+        combining.of_file(path)
 
 
 def test_models_that_are_not_here_are_named(store):
@@ -87,6 +105,125 @@ def test_models_of_other_bodies_are_named(other, message):
     combining.require_one_body([Known("one"), Known("two")])
     with pytest.raises(RecipeError, match=message):
         combining.require_one_body([Known("one"), Known("two", **other)])
+
+
+# -- of models whose records alone are there --------------------------------------------------------------
+def test_a_model_is_called_as_it_is_named_after_another_was_made_from_its_recipe(tmp_path, store):
+    rows = [faked.row("hers/a.md", 0), faked.row("b.md", 0)]
+    faked.model(store, faked.write_recipe(tmp_path / "notes", "notes"), rows)
+    faked.model(store, faked.write_recipe(tmp_path / "notes", "small"), rows, learnt="less")
+    for name in ("notes", "small"):
+        assert targets.find_recipe(name, store)[0].name == combining.parent_of(name, store).recipe.name == name
+    both = [combining.parent_of(name, store) for name in ("notes", "small")]
+    combining.require_consent(both, store)
+    Ledger(store.root / "ledger.db").decide_standing("path", "notes/hers", "out", "", "me")
+    with pytest.raises(ConsentError, match=r"notes rests on notes/hers/a\.md, which may not be used"):
+        combining.require_consent(both, store)
+    combining.require_consent(both[1:], store)
+
+
+A, B, BEA = Source("a"), Source("b"), Source("c", owner="Bea")
+ROWS = [faked.row("x.md", 0), faked.row("x.md", 1), faked.row("y.md", 2, "Bea", split="dropped")]
+
+
+@pytest.mark.parametrize("changed", [(B, A, BEA), (A, BEA, B), (A, B), (A, Source("d"), BEA), (BEA, A, B)])
+def test_a_recipe_with_other_sources_than_the_models_pays_and_permits_nobody(tmp_path, store, changed):
+    place = faked.write_recipe(tmp_path / "notes", "notes", A, B, BEA)
+    faked.model(store, place, ROWS)
+
+    def read():
+        worth.require_consent(of_worth("notes", store))
+        combining.require_consent([combining.parent_of("notes", store)], store)
+
+    faked.write_recipe(tmp_path / "notes", "notes", A, B, BEA, Source("e"))
+    read()
+    faked.write_recipe(tmp_path / "notes", "notes", *changed)
+    for check in (read, lambda: combining.require_consent([combining.parent_of("notes", store)], store)):
+        with pytest.raises(RecipeError, match="notes has other sources than it was made from") as caught:
+            check()
+        assert caught.value.hint == "make it again first: netsuke make notes"
+    place.unlink()
+    worth.require_consent(of_worth("notes", store))
+
+
+def of_worth(name, store):
+    parent = combining.parent_of(name, store)
+    documents = parent.made("data")["documents.jsonl"]
+    return worth.Model(name, store, parent.record, (), None, documents, documents)
+
+
+def test_a_no_to_a_path_of_a_parent_holds_for_what_was_combined(tmp_path, store):
+    for name in ("one", "two"):
+        faked.model(store, faked.write_recipe(tmp_path / name, name))
+    rows = [faked.row("a.md", 0) | {"of": "one"}, faked.row("a.md", 0) | {"of": "two", "source": 1}]
+    faked.combination(store, "both", "one", "two", rows=rows)
+    worth.require_consent(of_worth("both", store))
+    Ledger(store.root / "ledger.db").decide_standing("path", "two/a.md", "out", "", "me")
+    with pytest.raises(ConsentError, match=r"a\.md was withdrawn since it was made"):
+        worth.require_consent(of_worth("both", store))
+
+
+def untouched(*args, **kwargs):
+    raise AssertionError("nothing may run")
+
+
+def test_two_that_learnt_the_very_same_are_named(tmp_path, store):
+    for name, learnt in (("one", "as one"), ("two", "as one"), ("three", "otherwise")):
+        faked.model(store, faked.write_recipe(tmp_path / name, name), learnt=learnt)
+    combining.require_different([combining.parent_of(name, store) for name in ("one", "three")])
+    wanted = combining.Wanted("all", ("one", "three", "two"), weights=(0.7, 0.2, 0.3))
+    with pytest.raises(RecipeError, match="one and two learnt the very same") as caught:
+        combining.run(wanted, store, untouched)
+    assert caught.value.hint == "leave out two and give one a larger weight"
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("v1", "v1, which is combined from v2, which is combined from v1"),
+        ("v0", "v0, which is combined from v2, which is combined from v1, which is combined from v0"),
+    ],
+)
+def test_a_circle_of_combinations_is_named(tmp_path, store, name, way):
+    for one in ("a", "c"):
+        faked.model(store, faked.write_recipe(tmp_path / one, one))
+    faked.combination(store, "v0", "a", "c")
+    faked.combination(store, "v1", "a", "v0")
+    faked.combination(store, "v2", "v1", "c")
+    with pytest.raises(RecipeError, match=f"{name!r} would be made from itself: {way}$"):
+        combining.make(combining.Wanted(name, ("c", "v2")), store, lambda title, progress: None)
+    combining.require_no_circle(combining.Wanted("v3", ("c", "v2", "v1")), store)
+    combining.require_no_circle(combining.Wanted("v2", ("v1", "c")), store)  # again, as it is
+
+
+def test_what_is_a_circle_already_is_named_and_not_followed_for_ever(store):
+    faked.combination(store, "v1", "v2", "c")
+    faked.combination(store, "v2", "v1", "c")
+    with pytest.raises(RecipeError, match="'v1' would be made from itself: v1, which is combined from v2, which"):
+        combining.plan(combining.Wanted("v3", ("v1", "v2")), store)
+
+
+def test_what_its_gates_refuse_leaves_the_file_of_the_combination_that_stays(store, monkeypatch):
+    parents, told = [faked.parent("one"), faked.parent("two")], lambda title, progress: None
+    joint = recipe.fresh("both", loop.SECTIONS)
+
+    def come_to(passed):
+        made = faked.outcome(store, "both", passed)
+        monkeypatch.setattr(combining, "run", lambda wanted, store, execute: (joint, made, parents))
+        return made
+
+    path = combining.place_of("both", store)
+    come_to(False)
+    with pytest.raises(GateError):
+        combining.make(WANTED, store, told)
+    assert not path.exists() and store.named("packs", "both") is None
+    first = come_to(True)
+    combining.make(dataclasses.replace(WANTED, weights=(0.7, 0.3)), store, told)
+    come_to(False)
+    with pytest.raises(GateError, match="writes worse"):
+        combining.make(dataclasses.replace(WANTED, weights=(0.1, 0.9)), store, told)
+    assert combining.known("both", store).weights == (0.7, 0.3)
+    assert store.named("packs", "both")["ref"] == first.pack.ref
 
 
 # -- whole combinations ----------------------------------------------------------------------------------

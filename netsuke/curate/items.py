@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ..documents import part_name
 from ..nouns import Drop
 from ..places import Pages, Places
 from .lines import Range, without
@@ -41,7 +42,7 @@ class Item:
     @property
     def name(self) -> str:
         """The path of the document: "book.txt", or "book.txt#3" for a part."""
-        return f"{self.path}#{self.part}" if self.part else self.path
+        return part_name(self.path, self.part)
 
     @property
     def key(self) -> tuple[int, str, int]:

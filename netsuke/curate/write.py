@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..documents import write_rows
+from ..documents import file_of, write_rows
 from ..nouns import Drop, Measure
 from ..store import canonical
 from .duplicates import Copies
@@ -71,7 +71,7 @@ def _files(data: Dataset) -> list[dict[str, Any]]:
     held = defaultdict[tuple[int, str], set[str]](set)
     for row in data.examples:
         held[row["source"], row["path"]].add(row["split"])
-    why = {(d.source, d.path.partition("#")[0]): d.rule for d in data.drops.rows if d.rule not in _SPANS}
+    why = {(d.source, file_of(d.path)): d.rule for d in data.drops.rows if d.rule not in _SPANS}
     why |= {(d.source, d.path): d.rule for d in data.drops.rows if d.rule not in _SPANS}
     return [_file(row, parts, held, why, data.copies) for row in data.rows]
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..documents import read_rows
+from ..documents import file_of, read_rows
 from ..nouns import Run
 from ..reachability import Resting, resting
 from ..store import Store
@@ -201,7 +201,7 @@ def _pack(
     here = {(row["source"], row["path"]) for row in forgotten}
     splits = Counter(split for row in forgotten for split in row["split"].split("+"))
     copies = [copy for row in forgotten for copy in row["stands_for"]]
-    returning = [c["path"] for c in copies if (c["source"], c["path"].partition("#")[0]) not in here]
+    returning = [c["path"] for c in copies if (c["source"], file_of(c["path"])) not in here]
     keys = set(record.get("runs", ())) or {run.key for run in rest.runs}
     runs = [run for run in rest.runs if run.key in keys]
     parts = tuple(words for step, words in PARTS.items() if any(run.step == step for run in runs))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..documents import file_of
 from ..search import vectors
 from ..search.find import FORMAT
 from ..search.words import STOP, Stems, terms, words
@@ -56,7 +57,7 @@ class Built:
     def add(self, document: int, row: Mapping[str, Any]) -> None:
         """One document with its passages."""
         text, places, pages = row["text"], json.dumps(row["places"]), json.dumps(row["pages"])
-        path, digest = row["path"].partition("#")[0], hashlib.sha256(text.encode()).hexdigest()
+        path, digest = file_of(row["path"]), hashlib.sha256(text.encode()).hexdigest()
         self.db.execute("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?)",
                         (document, row["source"], path, digest, text, places, pages))  # fmt: skip
         for passage in passages(text, row["profile"]):

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from ..documents import file_of
 from ..store import Store
 from . import shelf
 
@@ -19,7 +20,7 @@ def kept(model: shelf.Model, source: int, path: str) -> str | None:
         row["text"]
         for split in ("train", "valid", "test")
         for row in model.rows(f"{split}.jsonl")
-        if row["source"] == source and row["path"].partition("#")[0] == path
+        if row["source"] == source and file_of(row["path"]) == path
     ]
     return "\n\n".join(parts)[:MOST_SHOWN] if parts else None
 
@@ -49,5 +50,5 @@ def learnt(model: shelf.Model) -> dict[str, str]:
     """What the model learnt from, by path: the material that a draft must not repeat."""
     parts = defaultdict[str, list[str]](list)
     for row in model.rows("train.jsonl"):
-        parts[row["path"].partition("#")[0]].append(row["text"])
+        parts[file_of(row["path"])].append(row["text"])
     return {path: "\n\n".join(texts) for path, texts in parts.items()}

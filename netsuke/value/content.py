@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..documents import read_texts
+from ..documents import file_of, read_texts
 from . import Weighing, likeness, rules, shapley
 
 Row = dict[str, Any]
@@ -77,7 +77,7 @@ def _unit(
 ) -> Row:
     """One unit: what it is, what it was worth, and on what right it was used."""
     mine = [row for row in rows if row["unit"] == unit["name"]]
-    files = {(piece["source"], piece["path"].partition("#")[0]) for piece in unit["pieces"]}
+    files = {(piece["source"], file_of(piece["path"])) for piece in unit["pieces"]}
     known = [row for row in documents if (row["source"], row["path"]) in files]
     sums = [row["influence"] for row in mine if row["influence"] is not None]
     found = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..agreements import same_name
-from ..documents import read_rows
+from ..documents import file_of, read_rows
 
 Row = Mapping[str, Any]
 
@@ -51,7 +51,7 @@ def pieces(rendered: Path, documents: Iterable[Row]) -> list[Piece]:
     for number, row in enumerate(read_rows(rendered / "train.jsonl")):
         known = next(examples, None) if "answer" in row else row
         if known is not None:
-            about = whose.get((known["source"], known["path"].partition("#")[0]), known)
+            about = whose.get((known["source"], file_of(known["path"])), known)
             line = int(known.get("line", 0)) if "answer" in row else 0
             size = len(row["text"].encode())
             found.append(
