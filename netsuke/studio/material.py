@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from ..documents import file_of
 from ..errors import NetsukeError, RecipeError, StoreError
 from ..ledger import Ledger, Standing
 from ..nouns import Recipe
@@ -110,7 +111,7 @@ async def document(house: House, request: Request) -> Response:
 def _copy(model: shelf.Model, copy: Mapping[str, Any]) -> str | None:
     """The text of a document that was left out as a copy."""
     same = [row for row in model.rows("documents.jsonl")
-            if (row["source"], row["path"]) == (copy["source"], copy["path"].partition("#")[0])]  # fmt: skip
+            if (row["source"], row["path"]) == (copy["source"], file_of(copy["path"]))]  # fmt: skip
     return texts.read(model.store, same[0]["file"], same[0]["owner"]) if same else None
 
 

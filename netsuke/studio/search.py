@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..documents import file_of
 from . import shelf
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def linked(model: shelf.Model, quotes: list[dict[str, Any]]) -> list[dict[str, A
 
 def _place(quote: Mapping[str, Any], numbers: Mapping[str, list[int]]) -> int | None:
     """The number of the document; None where the list is gone, or two sources have a file of this path."""
-    known = numbers.get(quote["file"]) or numbers.get(quote["file"].partition("#")[0], [])
+    known = numbers.get(quote["file"]) or numbers.get(file_of(quote["file"]), [])
     return known[0] if len(known) == 1 else None
 
 
