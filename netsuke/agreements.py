@@ -26,6 +26,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from .disk import expanded
 from .errors import ConsentError
 
 NAMESPACE = "netsuke-consent"  # so that a signature made for anything else does not count
@@ -114,7 +115,7 @@ def read(path: str | Path, signers: str | Path, root: Path = Path()) -> Agreemen
     `signers` is a public key line, or a file of such lines or of ssh-keygen's ALLOWED SIGNERS, whose principal is
     the owner's name. Paths are relative to `root`, the recipe's folder. Raises ConsentError.
     """
-    place = root / Path(path).expanduser()
+    place = root / expanded(path)
     data = _bytes(place, "the agreement")
     signature = place.with_name(f"{place.name}.sig")
     if not signature.exists():
@@ -195,7 +196,7 @@ def _allowed_signers(signers: str, root: Path, place: Path) -> str:
         raise ConsentError("the recipe does not say whose signature counts", where=str(place), hint=hint)
     text = signers
     if not _PUBLIC_KEY.match(signers.strip()):
-        file = root / Path(signers).expanduser()
+        file = root / expanded(signers)
         text = _bytes(file, "the file of signers").decode(errors="replace")
     lines = (line.strip() for line in text.splitlines())
     return "".join(f"* {line}\n" if _PUBLIC_KEY.match(line) else f"{line}\n" for line in lines)

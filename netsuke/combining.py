@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from . import bases, combine, curate, loop, recipe, render, targets
+from .disk import expanded
 from .documents import read_rows
 from .errors import ConsentError, RecipeError, StoreError
 from .ledger import Ledger, places_of
@@ -261,7 +262,7 @@ def joined_recipe(wanted: Wanted, parents: Sequence[Parent]) -> Recipe:
     gates = Gates(**{name: min(getattr(one.gates, name) for one in recipes) for name in names})
     mb = wanted.mb or (0.0 if any(not one.mb for one in recipes) else max(one.mb for one in recipes))
     sources = tuple(source for one in recipes for source in one.sources)
-    place = Path(parents[0].record["recipe"]).parent / Path(recipes[0].base).expanduser()
+    place = Path(parents[0].record["recipe"]).parent / expanded(recipes[0].base)
     base = str(place) if place.exists() else recipes[0].base
     return dataclasses.replace(
         recipes[0], name=wanted.name, base=base, sources=sources, mb=mb, seed=wanted.seed, gates=gates

@@ -8,7 +8,15 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from .errors import StoreError
+from .errors import RecipeError, StoreError
+
+
+def expanded(path: str | Path) -> Path:
+    """A path with ~ as whose home it is. Raises RecipeError where nobody is called so."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise RecipeError(f"there is no home folder {str(path)[:80]!r}", hint="write the path from / on") from None
 
 
 def files_in(folder: Path) -> Iterator[Path]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import bases, loop
+from .disk import expanded
 from .nouns import Recipe
 from .step import Local, Plan, Planned, Watch
 from .store import Store
@@ -84,6 +85,6 @@ def forgetting(record: Mapping[str, Any], store: Store) -> dict[str, float]:
 
 def may_have_examples(recipe: Recipe, folder: Path) -> bool:
     """Whether any source looks as if it held examples; only reading it will tell."""
-    places = [folder / Path(source.path).expanduser() for source in recipe.sources]
+    places = [folder / expanded(source.path) for source in recipe.sources]
     tables = (path for place in places for path in [place, *place.rglob("*")] if path.suffix in TABLES)
     return any(source.profile == "examples" for source in recipe.sources) or any(tables)

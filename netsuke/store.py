@@ -36,7 +36,7 @@ _CHUNK = 1 << 20
 def home() -> Path:
     """The home folder: $NETSUKE_HOME, else netsuke/ in $XDG_DATA_HOME or ~/.local/share."""
     if given := os.environ.get("NETSUKE_HOME"):
-        return Path(given).expanduser().absolute()
+        return disk.expanded(given).absolute()
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(data) / "netsuke"
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from . import loop, recipe, signing
 from .bases import outside
+from .disk import expanded
 from .errors import RecipeError, StoreError
 from .nouns import Recipe, Ref, Source
 from .pack import manifest
@@ -25,10 +26,8 @@ def typed(text: str) -> Path:
     """The path that a person wrote, ~ and all. Raises RecipeError for what can be none, or may not be looked at."""
     shown = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
     try:
-        path = Path(text).expanduser()
+        path = expanded(text)
         path.exists()
-    except RuntimeError:
-        raise RecipeError(f"there is no home folder {shown!r}", hint="write the path from / on") from None
     except OSError as error:
         raise RecipeError(f"{error.strerror}: {shown!r}", hint="give a path that is there") from None
     return path

@@ -74,6 +74,7 @@ def test_every_result_is_json_when_asked(made, words):
         ('name = "x"\nbase = "b"\nmb = "big"', "line 3"),
         ('name = "x"\nbase = "b"\n[[sources]]\npath = "."\n[tune]\nrnak = 4', "did you mean 'rank'"),
         ("name = x", "line 1"),
+        ('name = "x"\nbase = "b"\n[[sources]]\npath = "~nosuchuser/x"', "no home folder '~nosuchuser/x'"),
         ('name = "x"\nbase = "b"\nmb = -4\n[[sources]]\npath = "."', "between"),
     ],
 )
@@ -132,6 +133,11 @@ def test_the_report_as_a_page(made, tmp_path):
     (tmp_path / "file").write_text("")
     failed = netsuke(home, "report", "notes", "--html", str(tmp_path / "file" / "page.html"))
     assert failed.returncode != 0 and "could not be written" in failed.stderr and "Traceback" not in failed.stderr
+
+
+def test_a_home_of_nobody_is_named():
+    done = netsuke("~nosuchuser/x", "list")
+    assert done.returncode == 2 and "no home folder" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_debug_shows_the_traceback(made):

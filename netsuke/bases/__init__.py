@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..disk import expanded
 from ..errors import RecipeError, StoreError
 from ..nouns import Recipe, Ref
 from ..step import Progress, Work, step
@@ -139,7 +140,7 @@ def resolve(recipe: Recipe, store: Store, folder: Path) -> Opened:
 
     Raises StoreError if a known one is not here yet, RecipeError if there is nothing of that name.
     """
-    path = folder / Path(recipe.base).expanduser()
+    path = folder / expanded(recipe.base)
     if recipe.base not in KNOWN and (added := named(recipe.base, store)):
         return Opened(Ref(added["ref"]), recipe.base, About(added["name"], added["licence"]))
     if recipe.base not in KNOWN and path.exists():

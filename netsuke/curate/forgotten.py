@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..disk import expanded
 from ..ledger import Standing
 from ..nouns import Recipe
 from ..store import hash_file
@@ -53,4 +54,4 @@ class Forgotten:
 
 def source_root(path: str, folder: Path) -> Path:
     """Where a source of a recipe in `folder` really lies."""
-    return (folder / Path(path).expanduser()).resolve()
+    return (folder / expanded(path)).resolve()

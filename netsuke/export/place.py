@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..disk import files_in
+from ..disk import expanded, files_in
 from ..errors import StoreError
 
 _BLOB = re.compile(r"blobs/sha256/[0-9a-f]{64}")  # of an image layout: named by what is in it
@@ -24,7 +24,7 @@ def laid(target: Path, *, home: Path, needed_bytes: int, force: bool = False) ->
     Raises StoreError, before anything is written, where `target` is there already (with `force`: where it is something
     else than such an export), lies in the home folder, or cannot be written; and where the disk is full.
     """
-    target = Path(os.path.abspath(target.expanduser()))
+    target = Path(os.path.abspath(expanded(target)))
     require_free(target, home, needed_bytes, force)
     part = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.part"
     try:

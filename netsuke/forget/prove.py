@@ -19,6 +19,7 @@ from .. import combining, loop, recipe
 from ..bases import KNOWN, named
 from ..curate.find import all_names
 from ..curate.forgotten import Forgotten
+from ..disk import expanded
 from ..errors import StoreError, explained
 from ..ledger import Ledger, Standing
 from ..nouns import Recipe, Source
@@ -130,7 +131,7 @@ def copied(wanted: Recipe, place: Path, standing: Standing, room: Path, store: S
         shutil.copyfile(lock, where.with_suffix(".lock"))
     both = zip(wanted.sources, forgotten.roots, strict=True)
     sources = tuple(_moved(source, root, place.parent, tree) for source, root in both)
-    base = place.parent / Path(wanted.base).expanduser()
+    base = place.parent / expanded(wanted.base)
     if wanted.base not in KNOWN and not named(wanted.base, store) and base.exists():
         wanted = replace(wanted, base=str(base.absolute()))
     wanted = replace(wanted, sources=sources)
@@ -173,10 +174,10 @@ def _below(tree: Path, path: Path) -> Path:
 
 def _moved(source: Source, root: Path, folder: Path, tree: Path) -> Source:
     """A source at its new place, with its agreement where that has always been."""
-    agreement = str((folder / Path(source.agreement).expanduser()).absolute()) if source.agreement else ""
+    agreement = str((folder / expanded(source.agreement)).absolute()) if source.agreement else ""
     signers = source.signers
-    if signers and (folder / Path(signers).expanduser()).exists():
-        signers = str((folder / Path(signers).expanduser()).absolute())
+    if signers and (folder / expanded(signers)).exists():
+        signers = str((folder / expanded(signers)).absolute())
     return replace(source, path=str(_below(tree, root)), agreement=agreement, signers=signers)
 
 
