@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from . import bases, combine, curate, loop, recipe, render, targets
-from .disk import expanded
+from .disk import expanded, write_whole
 from .documents import read_rows
 from .errors import ConsentError, RecipeError, StoreError
 from .ledger import Ledger, places_of
@@ -128,10 +128,7 @@ def save(wanted: Wanted, path: Path) -> None:
     document.add(tomlkit.comment("What this model was combined from; `netsuke make` with its name does it again."))
     rows.append(tomlkit.item({k: list(v) if isinstance(v, tuple) else v for k, v in asdict(wanted).items()}))
     document["combine"] = rows
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(tomlkit.dumps(document), encoding="utf-8")
-    part.replace(path)
+    write_whole(path, tomlkit.dumps(document).encode())
 
 
 def checked(wanted: Wanted) -> None:
