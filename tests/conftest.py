@@ -9,7 +9,10 @@ import os
 import hypothesis
 import pytest
 
+from netsuke.machine import wait_passively
 from netsuke.store import Store
+
+wait_passively()  # two workers share the cores, and torch is imported after this
 
 hypothesis.settings.register_profile("same each time", derandomize=True, database=None, deadline=None)
 hypothesis.settings.load_profile("same each time")
