@@ -267,7 +267,8 @@ def read(recipe: Recipe, path: Path, store: Store, execute: Executor) -> Made:
     """The dataset of a recipe, in the ledger. Raises RecipeError where it is too little to learn from or check on."""
     data = documents(recipe, path, store, execute)
     if data.run:
-        record(recipe, store, data)  # what was read can be forgotten, whatever becomes of the make
+        if isinstance(execute, Local):  # a plan writes nothing
+            record(recipe, store, data)  # so what was read can be forgotten, whatever becomes of the make
         require_enough(summary_of(store, data), recipe.params["curate"].min_train_chars)
     return data
 

@@ -22,6 +22,7 @@ from .terminal import printable
 
 LONGEST_SHOWN = 120  # characters of a wrong path that an error repeats
 
+
 def typed(text: str) -> Path:
     """The path that a person wrote, ~ and all. Raises RecipeError for what can be none, or may not be looked at."""
     shown = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"

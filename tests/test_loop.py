@@ -1,5 +1,6 @@
 """The whole loop on a tiny base: what is made, what is made again, and what a kill, a gate or a full disk leaves."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from material import document, netsuke, whole_make, write_material
 
 from netsuke import foretold, loop, recipe, search, signing, targets
 from netsuke.errors import BudgetError, GateError, RecipeError
+from netsuke.ledger import Ledger
 from netsuke.pack import manifest
 from netsuke.reachability import downstream, gc, verify
 from netsuke.step import Local
@@ -21,8 +23,6 @@ DOCUMENTS = 14
 
 def make(place, store, **changes):
     """Makes in this process; (outcome, names of the steps that ran)."""
-    import dataclasses
-
     wanted = dataclasses.replace(recipe.load(place, loop.SECTIONS), **changes)
     ran = []
 
@@ -390,3 +390,10 @@ def test_one_long_file_is_material_enough(tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "book.txt.netsuke.toml").exists()
     assert "cut into parts" in netsuke(tmp_path / "home", "report", "book").stdout
+
+
+def test_a_plan_writes_nothing_to_the_ledger(again):
+    place, store = again
+    before = Ledger(store.root / "ledger.db").head()
+    renamed = dataclasses.replace(recipe.load(place, loop.SECTIONS), name="other")
+    assert foretold.plan(renamed, place, store) and Ledger(store.root / "ledger.db").head() == before

@@ -45,11 +45,11 @@ def _delete(paths: Iterable[Path]) -> None:
 def _doom(journal: Journal, found: Rests, store: Store) -> None:
     """Write down what is to go before any of it goes: once a run's record is gone, nobody knows what it made."""
     withdrawn = {*(pack.before for pack in journal.packs if pack.before != pack.after), *journal.earlier}
-    rest = {run.key for run in found.resting.runs}
     runs = list(store.runs())
-    doomed = [run for run in runs if run.key in rest or run.output in withdrawn]
-    doomed += [run for run in _unused_reads(runs, store) if run not in doomed]
-    alive = _reached([run for run in runs if run not in doomed], store)
+    keys = {run.key for run in (*found.resting.runs, *_unused_reads(runs, store))}
+    keys |= {run.key for run in runs if run.output in withdrawn}
+    doomed = [run for run in runs if run.key in keys]
+    alive = _reached([run for run in runs if run.key not in keys], store)
     refs = {*found.resting.refs, *withdrawn, *journal.documents, *(r for pack in journal.packs for r in pack.also)}
     refs |= {ref for run in doomed for ref in (run.output, *run.inputs.values())}
     refs |= {member for ref in refs for member in _members(ref, store)}

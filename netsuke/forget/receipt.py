@@ -53,7 +53,8 @@ def reason(error: Exception) -> str:
         ConsentError: "what is left may not be used for it", RecipeError: "its recipe and what is left make no model",
         StoreError: "its recipe, its sources or the home cannot be used", EngineError: "the engine failed",
     }  # fmt: skip
-    return next((told for kind, told in kinds.items() if isinstance(error, kind)), f"{type(error).__name__} while made")
+    known = (told for kind, told in kinds.items() if isinstance(error, kind))
+    return next(known, f"making it failed ({type(error).__name__})")
 
 
 def write(store: Store, content: dict[str, Any]) -> Path:

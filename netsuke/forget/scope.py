@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any
 
 from .. import targets
@@ -59,18 +60,18 @@ class Wanted:
         """
         counts = defaultdict[tuple[str, int], Counter[str]](Counter)
         for row in rows:
-            for path in self._paths[row["source"], row["file"]] if row["file"] else ():
+            for path in self._paths[row["source"], row["file"], PurePosixPath(row["path"]).name]:
                 name, _, rest = path.partition("/")
                 if f"/{rest}".endswith(f"/{row['path']}"):
                     counts[name, row["source"]][rest.removesuffix(row["path"])] += 1
         return {key: [p for p, n in found.items() if n == max(found.values())] for key, found in counts.items()}
 
     @cached_property
-    def _paths(self) -> defaultdict[tuple[int, str], set[str]]:
-        """By source and content, every path in the ledger; none where no target is a path."""
-        found = defaultdict[tuple[int, str], set[str]](set)
+    def _paths(self) -> defaultdict[tuple[int, str, str], set[str]]:
+        """By source, content and file name, every path in the ledger; none where no target is a path."""
+        found = defaultdict[tuple[int, str, str], set[str]](set)
         for row in self.rows if any(target.scope == "path" for target in self.targets) else ():
-            found[row.source, row.document].add(row.path)
+            found[row.source, row.document, PurePosixPath(row.path).name].add(row.path)
         return found
 
     @property

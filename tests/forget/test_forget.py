@@ -187,7 +187,8 @@ def test_whatever_making_again_raises_does_not_hold_up_the_deletion(again, monke
 
     monkeypatch.setattr(loop, "make", full)
     content = forget(store, "document", row["file"])
-    assert content["packs"][0]["withdrawn"] == "RuntimeError while made" and str(place) in content["why"]["notes"]
+    assert content["packs"][0]["withdrawn"] == "making it failed (RuntimeError)"
+    assert str(place) in content["why"]["notes"]
     assert pending(store.root) == [] and files_with(store.root, text) == []
 
 

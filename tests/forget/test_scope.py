@@ -72,6 +72,14 @@ def test_a_copy_deeper_in_the_same_source_is_another_place(folder):
     assert not one.holds(asked, {"other"}) and one.holds(asked, set())
 
 
+def test_a_source_of_which_nothing_was_read_is_known_by_its_paths():
+    rows = [{"owner": "Ann", "source": 1, "file": "", "path": path} for path in ("a.md", "deep/b.md")]
+    told = tuple(Row("", f"notes/hers/{row['path']}", 1, "Ann", "", "out", "") for row in rows)
+    asked = Wanted((Target("path", "notes/hers/deep"),), told)
+    one = gathered(asked, *rows)
+    assert [row["path"] for row in rows if one.takes(asked, row, {"notes"})] == ["deep/b.md"]
+
+
 @pytest.mark.parametrize("owner, gone", [("me", {"owner"}), ("Shop", {"shop"})])
 def test_corrections_go_with_who_gave_them(store, owner, gone):
     Ledger(store.root / "ledger.db").record([Entry("a" * 64, "notes/a.md", 0, "Ann", "MIT", "in", "")])
