@@ -23,7 +23,7 @@ from ..disk import expanded
 from ..errors import StoreError, explained
 from ..ledger import Ledger, Standing
 from ..nouns import Recipe, Source
-from ..step import Watch
+from ..step import Local, Watch
 from ..store import Store
 from . import receipt
 
@@ -90,8 +90,10 @@ class Elsewhere:
         room = self.room / "models" / name
         moved, where = copied(replace(original, name=name), place, self.standing, room, self.store)
         self._fill(original)
-        pace = loop.pace_of(where, self.home, self.watch)
-        return str(loop.make(moved, where, self.home, self.watch, pace=pace).pack.ref)
+        local, pace = Local(self.home, self.watch), loop.pace_of(where, self.home, self.watch)
+        outcome = loop.loop(moved, where, self.home, local, pace)  # whatever its gates say: it is only compared
+        loop.name_pack(self.home, name, where, outcome, [*local.reused, *local.ran])
+        return str(outcome.pack.ref)
 
     def _fill(self, wanted: Recipe) -> None:
         """What a make takes from a home: the base, and the adapter that is gone on from."""
