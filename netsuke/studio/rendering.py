@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,7 +64,9 @@ class Pages:
 
     def failed(self, scope: Scope, error: NetsukeError) -> Response:
         """The answer where the house itself says what failed, where and what to do."""
-        status = _STATUS.get(error.exit_code, 500)
+        cause = error.__cause__
+        broken = isinstance(cause, OSError) and cause.errno not in (errno.ENOENT, errno.ENAMETOOLONG)
+        status = 503 if broken else _STATUS.get(error.exit_code, 500)  # a disk that fails is no page that is missing
         if wants_json(scope):
             answer = Refused(status, str(error), code=type(error).__name__)
             return JSONResponse({"error": {**answer.body()["error"], "hint": error.hint}}, status)

@@ -69,7 +69,7 @@ def test_a_name_that_no_file_can_have_is_no_model(client):
 def test_a_disk_that_does_not_do_it_is_said(client, home):
     (home.root / "makes").write_text("")
     answer = client.post("/makes", data={"target": str(home.root)})
-    assert answer.status_code == 404 and "Not a directory" in answer.text and "NETSUKE_HOME" in answer.text
+    assert answer.status_code == 503 and "Not a directory" in answer.text and "NETSUKE_HOME" in answer.text
 
 
 def test_scripts_get_json(client):
