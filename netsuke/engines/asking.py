@@ -1,7 +1,7 @@
 """Answering a task with a model in llama.cpp: a label with its probability, or a text.
 
-A label is decoded under a grammar, token by token: at each place the model's own probabilities are shared out among
-the labels that are still possible, so one of them always comes out, and the shares are the labels' probabilities.
+A label is decoded token by token: at each place the model's own probabilities are shared out among the labels that are
+still possible, so one of them always comes out, and the shares are the labels' probabilities.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from .llama import Engine
 CONTEXT_TOKENS = 4096  # while a task is settled, checked and asked on the command line
 SHOWN = 4096  # likely next tokens that llama.cpp tells the probability of: 14 ms; with 512 a label may be missing
 UNLIKELY = 0.02  # a branch of labels with a smaller share is not looked into; its labels share it evenly
-HALF_CHARACTER = 4  # tokens at most before llama.cpp shows a character and its probability
+# What llama.cpp is made to say where only the probabilities are wanted: for half a character it would tell those of the
+# place behind it. They are the model's own, which no grammar changes.
+SHOWABLE = "root ::= [ -~]"
 ANSWER_TOKENS = 256  # at most; of a task whose answers are shorter, twice the longest that was learnt
 
 Tree = dict[int, Any]  # by token: the rest of the labels that go on with it; {} at an end
@@ -123,15 +125,23 @@ class Asker:
     """An engine that is asked one task."""
 
     def __init__(self, engine: Engine, way: Way, examples: Sequence[Mapping[str, Any]] = ()) -> None:
-        self.engine, self.way, self.prompt = engine, way, Prompt(way, examples)
+        self.engine, self.room = engine, engine.context_tokens - ANSWER_TOKENS
+        self.way = dataclasses.replace(way, instruction=self._told(way.instruction))
+        self.prompt = Prompt(self.way, examples)
         self._fields: dict[str, Any] = {"cache_prompt": True}
         self.tree: Tree = {}
         self.paths: dict[str, list[int]] = {}
+        end = engine.tokenize(way.end) if way.labels else []
         for label in way.labels:
-            self.paths[label] = [*engine.tokenize(label, special=False), *engine.tokenize(way.end)]
+            self.paths[label] = [*engine.tokenize(label, special=False), *end]
             branch = self.tree
             for token in self.paths[label]:
                 branch = branch.setdefault(token, {})
+
+    def _told(self, instruction: str) -> str:
+        """The instruction, cut where it takes more than half of the room: a thousand labels would leave none."""
+        size = len(self.engine.tokenize(instruction)) if instruction else 0
+        return instruction if 2 * size <= self.room else instruction[: len(instruction) * self.room // (2 * size)]
 
     def ask(
         self, messages: Sequence[Mapping[str, str]], *, id_slot: int = -1, cache_prompt: bool = True
@@ -151,7 +161,7 @@ class Asker:
 
     def fitting(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         """The prompt's tokens: as many examples as the context has room for, else none and less of the question."""
-        room, question = self.engine.context_tokens - ANSWER_TOKENS, messages[-1]["content"]
+        room, question = self.room, messages[-1]["content"]
         for most in range(self.way.shots, -1, -1):
             ids = self.engine.tokenize(self.engine.prompt(self.prompt.before(messages, most)))
             if len(ids) <= room:
@@ -183,31 +193,20 @@ class Asker:
                 for label in below:
                     found[label] += share / len(below)
                 continue
-            odds = self._odds(prompt + said, self._grammar(below, said))
-            least = min(odds.values(), default=0.0)
+            odds = self._odds(prompt + said)
+            least = min(odds.values())
             weights = {token: math.exp(odds.get(token, least)) for token in branch}
             total = sum(weights.values())
             open_ += [([*said, token], branch[token], share * weights[token] / total) for token in branch]
         return found
 
-    def _grammar(self, labels: Sequence[str], said: list[int]) -> str:
-        """What may follow these tokens, as a grammar; none in the middle of a character."""
-        before = self.engine.detokenize(said) if said else ""
-        if not all(label.startswith(before) for label in labels):
-            return ""
-        rests = (json.dumps(label[len(before) :], ensure_ascii=False) for label in labels)
-        return "root ::= " + " | ".join(rests)
-
-    def _odds(self, ids: list[int], grammar: str) -> dict[int, float]:
-        """Log-probabilities of the likeliest next tokens, by id; empty where the engine shows none."""
-        for tokens in (1, HALF_CHARACTER):
-            answer = self.engine.complete(
-                ids, n_predict=tokens, n_probs=SHOWN, temperature=0.0, grammar=grammar, **self._fields
-            )
-            self._fields["cache_prompt"] = True  # what lies there is this question's own now
-            if shown := answer.get("completion_probabilities"):
-                return {top["id"]: top["logprob"] for top in shown[0]["top_logprobs"]}
-        return {}
+    def _odds(self, ids: list[int]) -> dict[int, float]:
+        """Log-probabilities of the likeliest next tokens, by id."""
+        answer = self.engine.complete(
+            ids, n_predict=1, n_probs=SHOWN, temperature=0.0, grammar=SHOWABLE, **self._fields
+        )
+        self._fields["cache_prompt"] = True  # what lies there is this question's own now
+        return {top["id"]: top["logprob"] for top in answer["completion_probabilities"][0]["top_logprobs"]}
 
 
 def calibrated(shares: Mapping[str, float], temperature: float) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Asking a task of a real engine: labels come out as they were given, with the model's own probabilities."""
 
+import dataclasses
 import math
 
 import pytest
@@ -11,7 +12,7 @@ from netsuke.engines.asking import Answer, Asker, Prompt, Way, calibrated
 from netsuke.engines.llama import Engine
 from netsuke.nearest import Nearest
 
-LABELS = ("net", "network", "nether", "the", "math", "größe", "中", "丰", 'a "b"\n|c')
+LABELS = ("net", "network", "nether", "the", "math", "größe", "中", "丰", "日本", "ä", "ö", 'a "b"\n|c', "a\fb\b")
 QUESTION = [{"role": "user", "content": "the other thing"}]
 
 
@@ -28,13 +29,10 @@ def way(**changes):
     return Way("labels", LABELS, "<|im_end|>", **changes)
 
 
-WHOLE = [label for label in LABELS if label.isascii()]  # llama.cpp shows no halves of characters
-
-
 def exact(asker, prompt, logs_after):
     """The shares of the labels, token by token: at each fork among what is still possible."""
-    found = dict.fromkeys(WHOLE, 1.0)
-    for label in WHOLE:
+    found = dict.fromkeys(LABELS, 1.0)
+    for label in LABELS:
         branch = asker.tree
         for place, token in enumerate(asker.paths[label]):
             if len(branch) > 1:
@@ -56,10 +54,10 @@ def test_the_shares_are_the_models_own_and_add_up(room, monkeypatch):
         answer = engine.complete(ids, n_predict=1, n_probs=4096, temperature=0.0, grammar=r"root ::= [ -~\n]*")
         return {top["id"]: top["logprob"] for top in answer["completion_probabilities"][0]["top_logprobs"]}
 
-    assert {label: shares[label] for label in WHOLE} == pytest.approx(exact(asker, prompt, shown), rel=1e-3)
+    assert {label: shares[label] for label in LABELS} == pytest.approx(exact(asker, prompt, shown), rel=1e-3)
     model = hf.load_model(folder / "model", torch.float32)  # computes otherwise: about as near as `trial` asks
     ours = exact(asker, prompt, lambda ids: hf.log_probabilities(model, ids)[-1])
-    assert max(abs(math.log(shares[label] / ours[label])) for label in WHOLE) < 0.2
+    assert max(abs(math.log(shares[label] / ours[label])) for label in LABELS) < 0.2
 
 
 def test_branches_that_are_not_likely_are_shared_evenly(room):
@@ -128,6 +126,16 @@ def test_a_prompt_fits_the_context_with_fewer_examples_or_less_of_the_question(r
         sizes = [len(asker.fitting([{"role": "user", "content": "the " * n}])) for n in (1, 100, 5000)]
         assert all(size <= 1024 - 256 for size in sizes) and sizes[2] > 500
         assert asker.ask([{"role": "user", "content": "the " * 5000}]).text in LABELS
+
+
+def test_more_labels_than_the_context_holds_leave_room_for_the_question(room):
+    folder, _ = room
+    many = Way("labels", tuple(f"section {n:03}" for n in range(200)), "<|im_end|>")
+    with Engine(folder / "tiny.gguf", threads=1, context_tokens=1024) as engine:
+        asker = Asker(engine, dataclasses.replace(many, instruction=many.in_words))
+        assert many.in_words.startswith(asker.way.instruction) and 100 < len(asker.way.instruction) < 2000
+        assert asker.ask(QUESTION).text in many.labels
+        assert Asker(engine, way(instruction="Choose.")).way.instruction == "Choose."
 
 
 def test_an_own_system_message_comes_behind_the_instruction():
