@@ -91,9 +91,12 @@ def by_owner(recipe: Recipe, store: Store, execute: Executor, start: Start, carv
         rendered.append(execute.run(render.render, rendering, label, model=start.base_model, data=part))
     tuning = tune.settled(wanted, pace.compute)
     speed = pace.speed(tuning, carve.pruned(carved), **speed_of(start, carved))
-    share = pace.share(recipe.minutes, [one["train.jsonl"] for one in rendered], speed)
+    # who has nothing but examples that teach nothing is left with nothing to learn; a plan may not know
+    sizes = [store.size(ref) if (ref := one["train.jsonl"]) else 1 for one in rendered]
+    taught = [pair for pair, size in zip(zip(owners, rendered, strict=True), sizes, strict=True) if size]
+    share = pace.share(recipe.minutes, [one["train.jsonl"] for _, one in taught], speed)
     adapters = []
-    for unit, one in zip(owners, rendered, strict=True):
+    for unit, one in taught:
         training = units.sections(tuning, share, general_gate_of(recipe), unit.seed, pace.compute)
         texts = {"train": one["train.jsonl"], "valid": one["valid.jsonl"], "general": general}
         inputs = {"model": body if training else None, **carved_from(start, carved), **texts}

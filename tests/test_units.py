@@ -187,3 +187,15 @@ def test_what_cannot_be_had_an_owner_at_a_time_is_named(again, setting, message)
     place, store = again
     with pytest.raises(RecipeError, match=message):
         make(place, store, **setting)
+
+
+@pytest.mark.slow
+def test_who_has_nothing_but_examples_that_teach_nothing_is_not_tuned(tmp_path):
+    place = write_owners(tmp_path, ("me", "Bea"))
+    store, table = Store(tmp_path / "home"), place.parent / "Carlo"
+    table.mkdir()
+    write_recipe(place.parent, ("me", "Bea", "Carlo"), tmp_path / "tiny.gguf")
+    rows = [f"the {number}th of them,boat" for number in range(40)]
+    (table / "signs.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    _, ran = make(place, store)
+    assert "render Carlo" in ran and [title for title in ran if title.startswith("tune")] == ["tune Bea", "tune me"]

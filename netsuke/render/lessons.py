@@ -76,7 +76,7 @@ def roles(task: Task) -> list[str]:
 def _task(examples: list[Row], params: Rendering, alone: bool) -> Task:
     """What the examples teach; beside enough documents a table that teaches nothing is left out, and said."""
     try:
-        return task_of(examples, params.kind, params.labels)
+        return task_of(examples, params.kind, params.labels, params.part)
     except RecipeError as error:
         if alone:
             raise
@@ -91,7 +91,10 @@ def _lessons(
     quiet: bool,
     left_out: defaultdict[str, list[int]],
 ) -> tuple[list[tuple[Row, Lesson]], int]:
-    """Each example that can be taught with its lesson, and how many questions were cut to fit into the window."""
+    """Each example that can be taught with its lesson, and how many questions were cut to fit into the window.
+
+    Raises RecipeError where the base's template refuses them all.
+    """
     words, before = tokenizer.load_tokenizer(model), [SILENCE] if quiet else []
     words.encode_special_tokens = False  # the template's own are commands, and no example may hold one
 
@@ -101,14 +104,19 @@ def _lessons(
     def fits(text: str) -> bool:
         return size(text) <= params.window_tokens + 1
 
-    found, cut = [], 0
+    found, cut, refused = [], 0, None
     for row in task.examples:
         messages = as_messages(row)
         messages = messages if messages[0]["role"] == "system" else [*before, *messages]
         if any(command in message["content"] for message in messages for command in template.commands):
             left_out["holds a special token of the base"].append(row["line"])
             continue
-        lesson = template.lesson(messages)
+        try:
+            lesson = template.lesson(messages)
+        except RecipeError as error:  # of roles that it does not know in this order, say
+            refused = error
+            left_out[error.what].append(row["line"])
+            continue
         over = size(lesson) - params.window_tokens - 1
         if over > 0:
             question = messages[-2]["content"]
@@ -120,4 +128,6 @@ def _lessons(
             lesson = template.lesson(with_question(messages, question[: spans[-over - 2][1]]))
             cut += 1
         found.append((row, lesson))
+    if refused and not found:
+        raise refused
     return neighbours.beside(found, template, before, fits, params.shots), cut

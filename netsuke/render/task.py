@@ -46,10 +46,11 @@ def _taken(row: Row) -> bool:
     return all(word.casefold() in given for word in words)
 
 
-def task_of(rows: Sequence[Row], kind: str, wanted: Sequence[str]) -> Task:
+def task_of(rows: Sequence[Row], kind: str, wanted: Sequence[str], part: bool = False) -> Task:
     """The task of these examples; those that contradict most of their like, or have a label too many, are left out.
 
-    Raises RecipeError where there is nothing to tell apart, or too little to learn from.
+    Raises RecipeError where there is nothing to tell apart, or too little to learn from; of a `part` of what teaches
+    a task any number of examples will do.
     """
     if not rows:
         return Task("", (), (), {})
@@ -59,6 +60,8 @@ def task_of(rows: Sequence[Row], kind: str, wanted: Sequence[str]) -> Task:
     if kind == "labels":
         kept = _agreeing(_listed(kept, wanted, left_out), left_out)
     labels = tuple(sorted({right_answer(row) for row in kept})) if kind == "labels" else ()
+    if part:
+        return Task(kind if kept else "", labels, tuple(kept), dict(left_out))
     if kind == "labels" and len(labels) < 2:
         told = f"every example has the label {labels[0]!r}" if labels else "no example has a label of the list"
         raise RecipeError(f"{told}: there is nothing to tell apart", hint="add examples of other labels")

@@ -210,6 +210,29 @@ def test_a_template_that_talks_is_silenced(model, tmp_path, monkeypatch):
     assert "Help!" in free["train"][0], "free text is asked as any program asks"
 
 
+def test_an_example_that_the_template_refuses_is_left_out_and_where_it_refuses_all_that_is_said(model, tmp_path):
+    strict = shutil.copytree(model, tmp_path / "strict")
+    answers = "messages|selectattr('role', 'equalto', 'assistant')|list|length"
+    refusing = f"{{% if {answers} > 1 %}}{{{{ raise_exception('twice') }}}}{{% endif %}}"
+    (strict / "chat_template.jinja").write_text(refusing + CHAT_TEMPLATE)
+    said = [{"role": "user", "content": "?"}, *[{"role": "assistant", "content": "a"}] * 2]
+    odd = {"line": 99, "messages": said}
+    task, _ = rendered(strict, tmp_path / "some", [*asked([(f"is {n} even?", "yn"[n % 2]) for n in range(30)]), odd])
+    assert task["examples"] == {"train": 10, "valid": 10, "test": 10}
+    assert [(row["lines"], "twice" in row["why"]) for row in task["left_out"]] == [([99], True)]
+    with pytest.raises(RecipeError, match="twice"):
+        rendered(strict, tmp_path / "all", [{**odd, "line": n} for n in range(30)], kind="free")
+
+
+def test_of_a_part_any_number_of_examples_is_taught(model, tmp_path):
+    rows = labelled(4, labels=("net",))
+    with pytest.raises(RecipeError, match="every example has the label 'net'"):
+        task_of(rows, "labels", ())
+    part = task_of(rows, "labels", (), part=True)
+    assert (part.kind, part.labels, len(part.examples), part.left_out) == ("labels", ("net",), 4, {})
+    assert task_of(rows, "labels", ("math",), part=True).kind == ""
+
+
 def test_a_template_is_rendered_in_the_sandbox(model, tmp_path):
     evil = tmp_path / "evil"
     evil.mkdir()
