@@ -72,7 +72,7 @@ class Training:
     compute: Compute
 
 
-@step(version=7, libraries=("torch", "transformers", "tokenizers", "safetensors"))
+@step(version=8, libraries=("torch", "transformers", "tokenizers", "safetensors"))
 def tune(
     params: Training,
     out: Path,
@@ -118,6 +118,11 @@ def start_of(params: Params, store: Store) -> dict[str, Ref]:
     """The adapter to go on from as an input of `tune`, or nothing. Raises RecipeError where it is not here."""
     if not params.start:
         return {}
+    if params.method != "lora":
+        raise RecipeError(
+            f"tune.start goes on from an adapter, and tune.method is {params.method!r}",
+            hint='--set tune.method=lora, or --set tune.start="" to start afresh',
+        )
     try:
         ref = Ref(params.start)
         store.path(ref)

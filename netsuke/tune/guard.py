@@ -14,7 +14,8 @@ SHARE = 0.9  # of the gate: the test text differs from this one
 
 
 def scale_within(job: Job, choice: Path, general: Path, gate: float) -> tuple[float, float]:
-    """(scale, bits per byte on the general text) of the largest scale that holds, else of the best one.
+    """(scale, bits per byte on the general text) of the largest scale that holds, else of the best one; the job's
+    model is left at that scale.
 
     The base's own bits per byte are in carve's choice.json. Rounding the file costs what carve measured, so the bound
     is that of the model before rounding.
@@ -29,4 +30,6 @@ def scale_within(job: Job, choice: Path, general: Path, gate: float) -> tuple[fl
         tried.append((scale, hf.bits_per_byte(hf.score(job.model, texts))))
         if tried[-1][1] <= bound:
             return tried[-1]
-    return min(tried, key=lambda pair: pair[1])
+    best = min(tried, key=lambda pair: pair[1])
+    job.with_scale(best[0])
+    return best

@@ -201,7 +201,7 @@ class Job:
             "steps": self.steps,
             "learning_rate": self.rate,
             "trials": [list(pair) for pair in self.trials.items()],
-            "epochs": self.tokens_done / max(1, self.rows.tokens),
+            "epochs": self.step * self.params.windows_per_step / len(self.rows),  # windows need not be full
             "scale": scale,
             "start": self.params.start,
             "history": self.history if self.valid else [],

@@ -17,7 +17,8 @@ from netsuke.engines import adapter, gguf, hf
 from netsuke.engines.llama import Engine
 from netsuke.errors import RecipeError
 from netsuke.nouns import Compute
-from netsuke.tune import batches, lora, train
+from netsuke.store import Store
+from netsuke.tune import batches, guard, lora, train
 from netsuke.tune.loss import Taught, head_loss
 
 PARAMS = tune.Training("lora", 4, 1e-2, 32, 2, 1, 0.0, 0.0, 50.0, 3, "", budget_tokens=32 * 2 * 24, valid_bytes=2000,
@@ -140,6 +141,33 @@ def test_a_training_that_diverges_is_no_model(place, tmp_path, monkeypatch):
     monkeypatch.setattr(train.Job, "train_step", lambda *_: float("nan"))
     with pytest.raises(RecipeError, match="diverged at step 1"):
         list(job(place, tmp_path).run())
+
+
+def test_passes_are_counted_by_windows_however_full(place, tmp_path):
+    write_rows(tmp_path / "short.jsonl", [{"text": "a word"}])
+    one = dataclasses.replace(PARAMS, max_epochs=8.0)
+    work = train.Job(one, place / "model", tmp_path / "short.jsonl", place / "valid.jsonl", tmp_path)
+    list(work.run())
+    work.save(tmp_path, 1.0)
+    assert (len(work.rows), work.step) == (1, 4) and json.loads((tmp_path / "curve.json").read_text())["epochs"] == 8
+
+
+def test_where_no_scale_holds_the_model_is_left_at_the_best_one(place, tmp_path, monkeypatch):
+    work = job(place, tmp_path)
+    list(work.run())
+    (tmp_path / "general").mkdir()
+    (tmp_path / "general" / "a.txt").write_text("it is so. " * 9)
+    (tmp_path / "choice.json").write_text('{"base": {"general": 1e-9}, "rounding": {"general": 1}}')
+    bits = iter((3.0, 1.0, 2.0))
+    monkeypatch.setattr(guard.hf, "bits_per_byte", lambda scores: next(bits))
+    assert guard.scale_within(work, tmp_path / "choice.json", tmp_path / "general", 0.1) == (0.75, 1.0)
+    name = next(name for name in work.live if name.endswith("lora_B"))
+    assert torch.equal(work.live[name], work.best_state[name] * 0.75)
+
+
+def test_the_whole_body_does_not_go_on_from_an_adapter(tmp_path):
+    with pytest.raises(RecipeError, match="goes on from an adapter, and tune.method is 'full'"):
+        tune.start_of(tune.Params(method="full", start="ab" * 32), Store(tmp_path))
 
 
 def test_unknown_method_is_named(place, tmp_path):
