@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -74,11 +74,23 @@ def _common(a: list[str], b: list[str]) -> int:
 
 
 def _words(text: str, keys: bool = False) -> list[str]:
-    """The words; of a JSON object those of its values, and of its keys only where these count."""
+    """The words; of a JSON object those of its values, and of its keys only where these count.
+
+    A text without letters and digits is taken by its characters: else "+" would be "-".
+    """
     with contextlib.suppress(ValueError, RecursionError):
         if isinstance(record := json.loads(text), dict):
             text = " ".join(f"{key} {record[key]}" if keys else str(record[key]) for key in sorted(record))
-    return re.findall(r"\w+", text.casefold())
+    text = unicodedata.normalize("NFC", text).casefold()
+    marked = "".join(c if c == "_" or c.isalnum() or _is_sign(c) else " " for c in text).split()
+    return [word for word in marked if any(map(str.isalnum, word))] or [
+        character for character in text if not (character.isspace() or _is_sign(character))
+    ]
+
+
+def _is_sign(character: str) -> bool:
+    """Whether it belongs to the letter before it, as the vowels of Hindi and Thai do."""
+    return unicodedata.category(character).startswith("M")
 
 
 SCORES: dict[str, tuple[Score, ...]] = {  # by kind of task; the first decides

@@ -30,6 +30,17 @@ def test_of_json_the_keys_alone_earn_nothing():
     assert token_f1(["[" * 100_000], right) == 0
 
 
+def test_an_answer_without_letters_is_told_by_its_characters():
+    assert exact_match(["+"], ["-"]) == 0 and exact_match(["<="], [" <= "]) == 1
+    assert rouge_l(["\U0001f600"], ["\U0001f621"]) == 0 == rouge_l(["\u2764\ufe0f"], ["\u2600\ufe0f"])
+    assert rouge_l(["", "\U0001f600"], ["", "\U0001f600"]) == 1
+
+
+def test_vowels_behind_their_letter_belong_to_the_word():
+    assert exact_match(["\u0939\u093f\u0928\u094d\u0926\u0940"], ["\u0939\u093f\u0928\u094d\u0926\u0942"]) == 0
+    assert exact_match(["cafe\u0301"], ["Caf\u00e9!"]) == 1
+
+
 def test_rouge_l_is_about_order():
     assert rouge_l(["the cat sat on a mat"], ["the cat lay on the mat"]) == pytest.approx(2 * 4 / 12)
     assert rouge_l(["b a"], ["a b"]) == 0.5 and token_f1(["b a"], ["a b"]) == 1
