@@ -168,7 +168,7 @@ def pack_faults(
 def with_task(wanted: Recipe, folder: Path, task: str | None, columns: str | None) -> Recipe:
     """The recipe with a table of examples among its sources, `columns` naming its question and answer ("a,b")."""
     named = tuple(part.strip() for part in columns.split(",")) if columns else ()
-    if named and (len(named) != 2 or not all(named)):
+    if named and (len(named) != 2 or len({name.casefold() for name in named}) != 2 or not all(named)):
         raise RecipeError(f"--columns {columns}: two names are needed", hint="write --columns body,section")
     if task is None:
         if named and len(wanted.sources) != 1:

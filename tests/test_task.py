@@ -124,6 +124,12 @@ def test_the_command_line_asks(made, tmp_path):
         "sail rope",
         "oven flour",
     ]
+    lines.write_bytes(b"\xef\xbb\xbfa hive\r\n")
+    marked = netsuke(room / "home", "ask", "signs", "--file", str(lines), "--json")
+    assert [row["question"] for row in json.loads(marked.stdout)["answers"]] == ["a hive"]
+    lines.write_bytes(b"caf\xe9\n")
+    other = netsuke(room / "home", "ask", "signs", "--file", str(lines))
+    assert other.returncode == 2 and "not UTF-8" in other.stderr and "Traceback" not in other.stderr
     plain = netsuke(room / "home", "ask", "signs", "a hive")
     assert plain.stdout.split()[0] in SIGNS and "%" in plain.stdout
     none = netsuke(room / "home", "ask", "signs")
@@ -223,8 +229,9 @@ def test_a_table_elsewhere_with_columns_of_its_own_is_named_on_the_command_line(
         tmp_path / "home", "make", str(place), "--task", str(elsewhere), "--columns", "body,section"
     )
     assert wrong.returncode != 0 and "no such columns" in wrong.stderr and "--columns" in wrong.stderr
-    one = netsuke(tmp_path / "home", "make", str(place), "--task", str(elsewhere), "--columns", "body")
-    assert one.returncode != 0 and "two names are needed" in one.stderr
+    for names in ("body", "body,Body"):
+        one = netsuke(tmp_path / "home", "make", str(place), "--task", str(elsewhere), "--columns", names)
+        assert one.returncode != 0 and "two names are needed" in one.stderr
     gone = netsuke(tmp_path / "home", "make", str(place), "--task", str(tmp_path / "none.csv"))
     assert gone.returncode != 0 and "no such table" in gone.stderr
     done = netsuke(

@@ -68,14 +68,17 @@ def complete(
 @click.argument("name")
 @click.argument("questions", nargs=-1)
 @click.option(
-    "--file", "lines", type=click.File(encoding="utf-8"), help="Ask each line of a file; - is standard input."
+    "--file", "lines", type=click.File(encoding="utf-8-sig"), help="Ask each line of a file; - is standard input."
 )
 @AS_JSON
 def ask(name: str, questions: tuple[str, ...], lines: Any, as_json: bool) -> None:
     """Answer QUESTIONS as the examples of a model taught: a label with its confidence, or a text."""
     from .. import show, talk, targets
 
-    asked = [*questions, *(line.strip() for line in lines or () if line.strip())]
+    try:
+        asked = [*questions, *(line.strip() for line in lines or () if line.strip())]
+    except UnicodeDecodeError as error:
+        raise RecipeError("the questions are not UTF-8", where=lines.name, hint="save the file as UTF-8") from error
     if not asked:
         raise RecipeError("no question", hint=f'netsuke ask {name} "some text", or --file questions.txt')
     rows = talk.ask(targets.pack_folder(name, open_store()), name, asked)
