@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 _WORD = re.compile(r"\w+")
+_UNSPACED = re.compile("([\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])")
 
 
 class Nearest:
@@ -38,5 +39,10 @@ class Nearest:
         return {word: weight / length for word, weight in raw.items()}
 
 
+def spaced(text: str) -> str:
+    """The text with spaces around each character of Chinese and Japanese, which have none between words."""
+    return _UNSPACED.sub(r" \1 ", text)
+
+
 def _words(text: str) -> list[str]:
-    return _WORD.findall(text.casefold())
+    return _WORD.findall(spaced(text.casefold()))

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .nearest import spaced
+
 Texts = Sequence[str]
 
 
@@ -81,7 +83,7 @@ def _words(text: str, keys: bool = False) -> list[str]:
     with contextlib.suppress(ValueError, RecursionError):
         if isinstance(record := json.loads(text), dict):
             text = " ".join(f"{key} {record[key]}" if keys else str(record[key]) for key in sorted(record))
-    text = unicodedata.normalize("NFC", text).casefold()
+    text = spaced(unicodedata.normalize("NFC", text).casefold())
     marked = "".join(c if c == "_" or c.isalnum() or _is_sign(c) else " " for c in text).split()
     return [word for word in marked if any(map(str.isalnum, word))] or [
         character for character in text if not (character.isspace() or _is_sign(character))

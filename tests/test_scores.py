@@ -41,6 +41,12 @@ def test_vowels_behind_their_letter_belong_to_the_word():
     assert exact_match(["cafe\u0301"], ["Caf\u00e9!"]) == 1
 
 
+def test_without_spaces_between_words_each_character_is_one():
+    assert rouge_l(["\u6253\u5370\u673a\u574f"], ["\u6253\u5370\u673a"]) == pytest.approx(6 / 7)
+    assert token_f1(["\u6771\u4eac\u90fd"], ["\u6771\u4eac"]) == pytest.approx(0.8)
+    assert exact_match(["\u5171 3 \u4e2a"], ["\u51713\u4e2a\u3002"]) == 1 > exact_match(["\u4e2a"], ["\u5171"])
+
+
 def test_rouge_l_is_about_order():
     assert rouge_l(["the cat sat on a mat"], ["the cat lay on the mat"]) == pytest.approx(2 * 4 / 12)
     assert rouge_l(["b a"], ["a b"]) == 0.5 and token_f1(["b a"], ["a b"]) == 1
