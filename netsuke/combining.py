@@ -149,6 +149,8 @@ def checked(wanted: Wanted) -> None:
         raise RecipeError("all weights are zero: nothing would be combined")
     if wanted.method != "task" and (wanted.weights and sum(wanted.weights) <= 0):
         raise RecipeError(f"weights of {wanted.method} must come to more than zero", hint="--method task subtracts")
+    if wanted.method == "ties" and any(weight < 0 for weight in wanted.weights):  # its signs are those of the changes
+        raise RecipeError("weights of ties must not be below zero", hint="--method task subtracts")
     if wanted.method == "slerp" and len(names) != 2:
         raise RecipeError(f"slerp goes between two models, and there are {len(names)}", hint="--method linear")
     if not 0 < wanted.density <= 1:

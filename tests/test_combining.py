@@ -33,6 +33,7 @@ WANTED = combining.Wanted("both", ("one", "two"))
         ({"weights": (1.0,)}, "1 weights for 2 models"),
         ({"weights": (0.0, 0.0)}, "all weights are zero"),
         ({"weights": (1.0, -1.0)}, "more than zero"),
+        ({"weights": (2.0, -1.0), "method": "ties"}, "ties must not be below zero"),
         ({"method": "slerp", "parents": ("a", "b", "c")}, "there are 3"),
         ({"density": 0.0}, "between 0 and 1"),
         ({"weights": (float("nan"), 1.0)}, "finite numbers: nan, 1.0"),

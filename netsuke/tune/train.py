@@ -200,7 +200,7 @@ class Job:
         curve = {
             "steps": self.steps,
             "learning_rate": self.rate,
-            "trials": [list(pair) for pair in self.trials.items()],
+            "trials": [list(pair) for pair in self.trials.items() if math.isfinite(pair[1])],  # JSON has no infinity
             "epochs": self.step * self.params.windows_per_step / len(self.rows),  # windows need not be full
             "scale": scale,
             "start": self.params.start,

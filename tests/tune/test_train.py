@@ -152,6 +152,13 @@ def test_passes_are_counted_by_windows_however_full(place, tmp_path):
     assert (len(work.rows), work.step) == (1, 4) and json.loads((tmp_path / "curve.json").read_text())["epochs"] == 8
 
 
+def test_a_trial_that_diverged_is_no_number_of_the_curve(place, tmp_path):
+    work = job(place, tmp_path)
+    work.history, work.trials = [{"step": 0, "valid": 1.0}], {1e-3: 2.0, 4e-3: float("inf")}
+    work.save(tmp_path, 1.0)
+    assert json.loads((tmp_path / "curve.json").read_text())["trials"] == [[1e-3, 2.0]]
+
+
 def test_where_no_scale_holds_the_model_is_left_at_the_best_one(place, tmp_path, monkeypatch):
     work = job(place, tmp_path)
     list(work.run())
