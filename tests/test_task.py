@@ -85,16 +85,20 @@ def test_which_of_two_files_is_better_is_settled_on_valid(made, monkeypatch):
     ours, random = pack_of(store) / "model.gguf", room / "tiny.gguf"
 
     def chosen(**files):
+        """Each way's score on valid; the best of them must be what was chosen, its examples with it."""
         work = ways.settle(params, task, files, rendered)
         with pytest.raises(StopIteration) as done:
             while True:
                 next(work)
-        _, shots, _, which = done.value.value
-        return which, bool(shots)
+        _, shots, tried, which = done.value.value
+        assert tried[which + (SHOWN if shots else "")] == max(tried.values())
+        return tried
 
-    assert chosen(tuned=ours, untuned=random)[0] == "tuned"
     monkeypatch.setattr(Way, "in_words", property(lambda way: ""))  # a tiny model knows no instruction
-    assert chosen(tuned=random, untuned=ours) == ("untuned", True)
+    mine, swapped = chosen(tuned=ours, untuned=random), chosen(tuned=random, untuned=ours)
+    assert mine["tuned" + SHOWN] == swapped["untuned" + SHOWN]
+    assert mine["untuned" + SHOWN] == swapped["tuned" + SHOWN]
+    assert mine["tuned"] > swapped["tuned"]
 
 
 def test_the_answers_get_better(made):
