@@ -73,7 +73,7 @@ class Uniting:
 
 
 @step(
-    version=2,
+    version=3,
     libraries=("kreuzberg", "pypdf", "py3langid", "phonenumbers", "python-stdnum", "detect-secrets", "rensa"),
 )
 def read(params: ReadParams, out: Path, file: Path) -> Work:

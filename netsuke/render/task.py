@@ -74,8 +74,8 @@ def task_of(rows: Sequence[Row], kind: str, wanted: Sequence[str], part: bool = 
 
 
 def _listed(rows: Sequence[Row], wanted: Sequence[str], left_out: dict[str, list[int]]) -> list[Row]:
-    """The rows whose label is in the recipe's list, if there is one."""
-    kept = []
+    """The rows whose label is in the recipe's list, if there is one; spaces around a label are none of it."""
+    wanted, kept = [label.strip() for label in wanted], []
     for row in rows:
         if not wanted or (label := right_answer(row)) in wanted:
             kept.append(row)

@@ -77,6 +77,12 @@ def test_every_shape_in_every_format(columns, shape, form):
         assert (found.shape, found.rows, found.bad_rows) == (shape, ({"line": line, **form},), ())
 
 
+@pytest.mark.parametrize("said", ["sep=;\n", "SEP=;\r\n", '"sep=;"\n', "\ufeffsep=;\n", "sep=;  \n"])
+def test_what_excel_says_of_its_separator_is_no_header(said):
+    found = made(f"{said}text;label\na;b\n", ".csv")
+    assert (found.rows, found.bad_rows) == (({"line": 3, "text": "a", "label": "b"},), ())
+
+
 def test_the_dialect_names_the_format_and_the_columns():
     assert made("id; Frage ;Text;LABEL\n1;x;a;b\n", ".csv").dialect == (
         "table with semicolons: Text, LABEL; ignored: id, Frage"

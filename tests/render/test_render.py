@@ -75,7 +75,7 @@ def test_labels_that_contradict_each_other_are_left_out():
 
 
 def test_a_label_that_is_not_in_the_list_is_named_with_the_nearest():
-    task = task_of(labelled(20, ("net", "math", "maths")), "labels", ["net", "math"])
+    task = task_of(labelled(20, ("net", "math", "maths")), "labels", ["net ", "math"])
     [why] = task.left_out
     assert why == "label 'maths' is not in task.labels: perhaps 'math'" and task.labels == ("math", "net")
 
