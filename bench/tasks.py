@@ -1,6 +1,6 @@
 """Tasks learnt from 50, 500 and 5,000 examples, beside the base with and without examples, and TF-IDF.
 
-    python -m bench.tasks [--minutes 2] [--seeds 3] [--items 200] [--only TASK] [--counts 50 500] [--lock FILE]
+    python -m bench.tasks [--minutes 10] [--seeds 3] [--items 200] [--only TASK] [--counts 50 500] [--lock FILE]
                           [--plot FILE] [--quick] [--check]
 
 Debian's package lists: sections (labels) and versions (an extraction), 50, 500 and 5,000 examples to learn from, beside
@@ -32,7 +32,7 @@ PEER = "base, with examples"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=2.0, help="of tuning, for each make")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of tuning, for each make")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--items", type=int, default=200, help="held-out examples that are answered")
     parser.add_argument("--only", choices=TASKS)
