@@ -16,6 +16,7 @@ from netsuke.engines.asking import Way
 from netsuke.errors import RecipeError
 from netsuke.nouns import Compute
 from netsuke.pack import manifest
+from netsuke.scores import Score
 from netsuke.step import Local
 from netsuke.store import Store, hash_file
 
@@ -90,8 +91,8 @@ def test_which_of_two_files_is_better_is_settled_on_valid(made, monkeypatch):
         with pytest.raises(StopIteration) as done:
             while True:
                 next(work)
-        _, shots, tried, which = done.value.value
-        assert tried[which + (SHOWN if shots else "")] == max(tried.values())
+        way, shots, tried, which = done.value.value
+        assert tried[which + (SHOWN if shots else "")] == max(tried.values()) and bool(shots) == bool(way.shots)
         return tried
 
     monkeypatch.setattr(Way, "in_words", property(lambda way: ""))  # a tiny model knows no instruction
@@ -99,6 +100,9 @@ def test_which_of_two_files_is_better_is_settled_on_valid(made, monkeypatch):
     assert mine["tuned" + SHOWN] == swapped["untuned" + SHOWN]
     assert mine["untuned" + SHOWN] == swapped["tuned" + SHOWN]
     assert mine["tuned"] > swapped["tuned"]
+    order = iter((0.0, 0.0, 1.0))  # tuned, tuned with examples, untuned with examples
+    monkeypatch.setattr(ways, "SCORES", {"labels": [Score("accuracy", lambda said, truths: next(order))]})
+    assert chosen(tuned=ours, untuned=random)["untuned" + SHOWN] == 1.0
 
 
 def test_the_answers_get_better(made):
