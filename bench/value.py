@@ -5,7 +5,8 @@
 Seven sources of real text: four topics of Python's own documentation, its source code, near-copies of one topic, and
 noise (the others' words in no order). Truth is training without a source: with the same tokens, as a make of the same
 minutes would, where the others are read oftener; and with the same passes, where nothing else changes, which is what
-the game plays. Measured: the rank correlation of the game's leave-one-out with either; how well influence finds noise
+the game plays; the mean of several trainings, and how well the ranks of one agree with those of the next says how much
+of a truth it is. Measured: the rank correlation of the game's leave-one-out with either; how well influence finds noise
 and wrong labels, beside the loss and BM25; and whether taking out the tenth that influence likes best hurts held-out
 text more than a random tenth. `--quick` does all of it with a tiny random model, to see that it runs; floors hold for
 the whole alone. `--room` keeps what was made, and goes on from it. Prints a table and one JSON line; `--check` ends
@@ -25,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,7 @@ Row = dict[str, Any]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kb", type=float, default=3.0, help="kB of text a source")
-    parser.add_argument("--seeds", type=int, default=3, help="random tenths that are taken out, and trainings of each")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each, and random tenths taken out")
     parser.add_argument("--quick", action="store_true", help="a tiny random model, one seed")
     parser.add_argument("--room", type=Path, help="a folder that is kept, to go on from")
     parser.add_argument("--json", action="store_true", help="one line of JSON and no table")
@@ -49,9 +51,10 @@ def main() -> None:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as place:
         bench = prepare(options.room or Path(place), options.quick, 1.5 if options.quick else options.kb)
+        seeds = 2 if options.quick else options.seeds
         found = {
-            "sources": sources(bench), "noise": noise(bench), "labels": labels(bench),
-            "removal": removal(bench, 1 if options.quick else options.seeds),
+            "sources": sources(bench, seeds), "noise": noise(bench), "labels": labels(bench),
+            "removal": removal(bench, seeds),
         }  # fmt: skip
     verdicts = floors(found)
     if not options.json:
@@ -167,7 +170,7 @@ def tiny(room: Path, store: Any) -> str:
 
 
 # -- what is measured --------------------------------------------------------------------------------------
-def sources(bench: Bench) -> Row:
+def sources(bench: Bench, seeds: int) -> Row:
     """The game beside training without each source."""
     from netsuke import combine, value
     from netsuke.value import content, shapley
@@ -180,20 +183,17 @@ def sources(bench: Bench) -> Row:
         adapters.append((name, bench.tuned(mine, f"{name} alone", tokens).ref))
     parents, valid = combine.gathered(bench.store, adapters), bench.rows(bench.material.valid)
     weights, few = weighed(bench, parents, valid), (tuple(range(len(names))), tuple(range(len(names)))[::-1])
-    worth = played(bench, parents, valid, value.Playing(names, bench.training.compute, 3_000, "task", weights))
-    means = played(bench, parents, valid, value.Playing(names, bench.training.compute, 3_000, "linear", {}, few))
-    all_ = bench.bits(bench.tuned([text for _, text in bench.documents], "all", bench.tokens), bench.material.valid)
-    truths: dict[str, list[float]] = {"same tokens": [], "same passes": []}
-    for name in names:
-        rest = [text for other, text in bench.documents if other != name]
-        passes = round(bench.tokens * sum(map(len, rest)) / size)
-        for truth, tokens in zip(truths, (bench.tokens, passes), strict=True):
-            made = bench.tuned(rest, f"without {name}, {truth}", tokens)
-            truths[truth].append(bench.bits(made, bench.material.valid) - all_)
+    worth = played(bench, parents, valid, value.Playing(names, bench.training.compute, 10**9, "task", weights))
+    means = played(bench, parents, valid, value.Playing(names, bench.training.compute, 10**9, "linear", {}, few))
+    runs = [losses(bench, seed) for seed in range(seeds)]
+    truths = {kind: [statistics.mean(values) for values in zip(*(run[kind] for run in runs), strict=True)]
+              for kind in runs[0]}  # fmt: skip
+    agreed = {kind: [content.correlation(one[kind], other[kind]) for one, other in combinations(runs, 2)]
+              for kind in truths}  # fmt: skip
     found = {"without": shapley.without(len(names), worth), "shapley": shapley.exact(len(names), worth),
              "of means": shapley.without(len(names), means), "influence": by_source(bench)}  # fmt: skip
     return {
-        "names": names, "truths": truths, "weights": weights, "n": len(names),
+        "names": names, "truths": truths, "agreed": agreed, "runs": runs, "weights": weights, "n": len(names),
         "saved": float(worth[shapley.whole(len(names))]),
         **{name: list(map(float, row)) for name, row in found.items()},
         "ranks": {
@@ -201,6 +201,21 @@ def sources(bench: Bench) -> Row:
             for truth, values in truths.items()
         },
     }  # fmt: skip
+
+
+def losses(bench: Bench, seed: int) -> dict[str, list[float]]:
+    """What held-out text loses, in bits per byte, where each source is missing from one training."""
+    every, size = bench.documents, sum(len(text) for _, text in bench.documents)
+    whole = bench.bits(bench.tuned([text for _, text in every], f"all, seed {seed}", bench.tokens, seed),
+                       bench.material.valid)  # fmt: skip
+    lost: dict[str, list[float]] = {"same tokens": [], "same passes": []}
+    for name in bench.material.train:
+        rest = [text for other, text in every if other != name]
+        passes = round(bench.tokens * sum(map(len, rest)) / size)
+        for kind, tokens in zip(lost, (bench.tokens, passes), strict=True):
+            made = bench.tuned(rest, f"without {name}, {kind}, seed {seed}", tokens, seed)
+            lost[kind].append(bench.bits(made, bench.material.valid) - whole)
+    return lost
 
 
 def played(bench: Bench, parents: Any, valid: str, playing: Any) -> dict[int, Any]:
@@ -336,6 +351,7 @@ def told(found: Mapping[str, Row]) -> list[str]:
     for truth, row in game["ranks"].items():
         ranks = ", ".join(f"{name} {shown(value)}" for name, value in row.items())
         lines.append(f"rank correlation with training without a source, {truth}: {ranks}")
+        lines.append(f"  of one training of it with another: {', '.join(map(shown, game['agreed'][truth])) or 'none'}")
     for name in ("noise", "labels"):
         row = found[name]
         lines.append(f"{name}: AUC influence {row['influence']:.2f}, loss {row['loss']:.2f}, BM25 {row['bm25']:.2f} "

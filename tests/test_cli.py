@@ -106,6 +106,9 @@ def test_a_wrong_recipe_says_where(tmp_path, text, expected):
         (["make", "notes", "--set", "tune.rank"], 2, "no '='"),
         (["make", "notes", "--name", "../x"], 2, "cannot be a model's name"),
         (["make", "notes", "--mb", "lots"], 2, "--mb"),
+        (["complete", "notes", "caf\udce9"], 2, "byte 0xe9 after 3 letters is not UTF-8"),
+        (["ask", "notes", "\udcff"], 2, "byte 0xff after 0 letters is not UTF-8"),
+        (["search", "notes", "\udcff"], 2, "not UTF-8"),
         (["nonsense"], 2, "No such command"),
     ],
 )

@@ -31,6 +31,19 @@ ON = click.option(
 )
 
 
+class Words(click.ParamType):
+    """Text for a model or a search: what is not UTF-8 has no words."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:  # Python keeps such bytes of a command line as halves of a pair
+            self.fail(f"byte {ord(value[error.start]) % 256:#x} after {error.start} letters is not UTF-8", param, ctx)
+        return value
+
+
 def executor(on: str) -> type[Local]:
     """What runs the steps: Local or Ray."""
     from ..step import Local

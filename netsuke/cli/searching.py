@@ -9,12 +9,12 @@ import click
 
 from ..errors import RecipeError
 from ..terminal import say
-from . import AS_JSON, open_store, result
+from . import AS_JSON, Words, open_store, result
 
 
 @click.command()
 @click.argument("name")
-@click.argument("question")
+@click.argument("question", type=Words())
 @click.option("--most", default=3, type=click.IntRange(1, 10), show_default=True, help="Quotes at most.")
 @AS_JSON
 def search(name: str, question: str, most: int, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..errors import RecipeError
-from . import AS_JSON, open_store, result
+from . import AS_JSON, Words, open_store, result
 
 REPEAT_PENALTY = click.option(
     "--repeat-penalty",
@@ -34,7 +34,7 @@ def chat(name: str, max_tokens: int, temperature: float, repeat_penalty: float) 
 
 @click.command()
 @click.argument("name")
-@click.argument("prompt", required=False)
+@click.argument("prompt", required=False, type=Words())
 @click.option("--max-tokens", default=128, type=click.IntRange(1, 4096), show_default=True)
 @click.option("--temperature", default=0.3, type=click.FloatRange(0, 2), show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**31))
@@ -50,7 +50,7 @@ def complete(
     if prompt is None:
         if sys.stdin.isatty():
             raise RecipeError("no prompt", hint=f'netsuke complete {name} "The with statement"')
-        prompt = sys.stdin.read()
+        prompt = Words()(sys.stdin.read())
     text = talk.complete(
         targets.pack_folder(name, open_store()) / "model.gguf",
         prompt,
@@ -66,7 +66,7 @@ def complete(
 
 @click.command()
 @click.argument("name")
-@click.argument("questions", nargs=-1)
+@click.argument("questions", nargs=-1, type=Words())
 @click.option(
     "--file", "lines", type=click.File(encoding="utf-8-sig"), help="Ask each line of a file; - is standard input."
 )

@@ -65,7 +65,7 @@ class Job:
         self.masters = {name: p.detach().float().clone() for name, p in self.live.items()}
         self.best_state = {name: p.detach().clone() for name, p in self.live.items()}
         self.history: list[dict[str, Any]] = []
-        self.step = 0
+        self.step = self.tried = 0  # steps of the training, and those that trying rates took
         step_tokens = params.window_tokens * params.windows_per_step
         most = int(len(self.rows) * params.max_epochs / params.windows_per_step)
         self.steps = max(1, min(params.budget_tokens // step_tokens, max(1, most)))
@@ -106,7 +106,7 @@ class Job:
             if self.step % save_every == 0 and self.crew.leads:
                 self._checkpoint()
             yield Progress(
-                0.96 * self.step / self.steps,
+                0.96 * (self.tried + self.step) / (self.tried + self.steps),
                 f"loss {loss:.3f}" + (f", valid {self.history[-1]['valid']:.4f} bits per byte" if self.valid else ""),
                 count=self.tokens_done,
                 unit="tokens",
@@ -116,7 +116,8 @@ class Job:
         """Go by the best rate; the steps that trying took are no more to be had."""
         if trials:
             self.trials, self.rate = trials, min(trials, key=lambda rate: trials[rate])
-            self.steps -= rates.trial_steps(self.steps) * len(trials)
+            self.tried = rates.trial_steps(self.steps) * len(trials)
+            self.steps -= self.tried
 
     def _stale(self) -> bool:
         since_best = len(self.history) - 1 - self.history.index(self.best)

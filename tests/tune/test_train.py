@@ -98,7 +98,8 @@ def test_the_rate_of_the_best_trial_is_taken_and_outlives_a_kill(place, tmp_path
     monkeypatch.setattr(train, "CHECKPOINT_TOKENS", 32 * 2 * 4)
     params = dataclasses.replace(PARAMS, learning_rate=0.0, budget_tokens=32 * 2 * 150, patience=100)
     whole = job(place, tmp_path / "a", params)
-    list(whole.run())
+    shown = [progress.fraction for progress in whole.run() if progress.fraction]
+    assert shown[0] == pytest.approx(0.96 * 19 / 150) and shown[-1] == 0.96  # the trials' steps are done too
     assert len(whole.trials) == 3 and whole.rate == min(whole.trials, key=whole.trials.get)
     assert len(set(whole.trials.values())) == 3 and whole.steps == whole.step == 150 - 3 * 6
     for number, _ in enumerate(job(place, tmp_path / "b", params).run()):
