@@ -41,8 +41,8 @@ class Windows:
 
 Token = tuple[int, int, bool]  # id, number of its text, whether it is learnt
 OPEN = 64  # windows that are looked at for room
-LEAST_READ = 30  # lessons aside that a training reads at least; with ten they keep no manners (docs/log.md)
-MOST_ASIDE = 0.25  # of a window, for that
+LEAST_READ = 45  # lessons aside that a training reads at least; with thirty chance decides (docs/log.md)
+MOST_ASIDE = 1 / 3  # of a window, for that
 PADDING: Token = (0, -1, False)
 
 

@@ -374,7 +374,7 @@ def test_lessons_aside_stand_behind_documents_and_lose_nothing_of_them(lengths, 
 
 @pytest.mark.parametrize(
     "read, epochs, a_row",
-    [(0, 4, 0.4), (400, 4, 0.4), (20, 4, 1.5), (10, 4, 2.5), (1, 4, 2.5), (400, 1, 0.58), (400, 0.4, 1.44)],
+    [(0, 4, 0.4), (400, 4, 0.4), (20, 4, 2.25), (10, 4, 3.33), (1, 4, 3.33), (400, 1, 0.87), (400, 0.4, 2.16)],
 )
 def test_a_short_training_reads_lessons_aside_more_often(read, epochs, a_row):
     documents = [hf.Text([0, *range(1, 5000)], 5000)]
