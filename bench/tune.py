@@ -3,9 +3,9 @@
     python -m bench.tune [--tokens 32000] [--seeds 3] [--quick] [--json] [--check]
 
 TRL runs one epoch twice: as a good user sets it (peft, all linear layers, rank 16, 8e-4, packed, no checkpointing) and
-out of the box. Ours gets a quarter, a third and half of the first one's seconds, and (first seed) one minute and all of them;
-it trains what carving to 80 MB left, with its looks at valid. A seed chooses the documents too. Both compute in the type
-that is fastest here. Prints a table and one JSON line; `--check` ends with 1 where a floor is missed.
+out of the box. Ours gets a quarter, a third and half of the first one's seconds, and (first seed) one minute and all of
+them; it trains what carving to 80 MB left, with its looks at valid. A seed chooses the documents too. Both compute in
+the type that is fastest here. Prints a table and one JSON line; `--check` ends with 1 where a floor is missed.
 """
 
 from __future__ import annotations
