@@ -30,7 +30,8 @@ class Watcher:
         self.live = sys.stderr.isatty()
         self.current: str | None = None
         self.started = self.said = 0.0
-        self.first: tuple[float, int] | None = None
+        self.first: tuple[float, int] | None = None  # when counting began, and at what
+        self.counted = 0
         self._after: list[Callable[[], None]] = []
 
     def __enter__(self) -> Watcher:
@@ -55,6 +56,9 @@ class Watcher:
             self.current, self.started, self.said, self.first = step, now, 0.0 if self.live else now, None
             if not self.live and not step.startswith("read "):
                 say(f"  {step} {progress.text}".rstrip())
+        if progress.count < self.counted:  # the next part counts anew
+            self.first = None
+        self.counted = progress.count
         if progress.count and self.first is None:
             self.first = (now, progress.count)
         if progress.fraction >= 1.0:
