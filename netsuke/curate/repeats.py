@@ -27,8 +27,13 @@ def key_of(text: str) -> str:
 
 
 def _frame_key(line: str) -> str:
-    """The same of a running line, where numbers count up ("Page 3 of 12"); "" for one that cannot be a frame."""
-    return _DIGITS.sub("0", key_of(line)) if len(line) <= EDGE_CHARS else ""
+    """The same of a line at an edge; "" for one that cannot be a frame. Numbers count: "Weight: 71.3 kg" is none."""
+    return key_of(line) if len(line) <= EDGE_CHARS else ""
+
+
+def _page_key(line: str) -> str:
+    """The same within one document, where the pages are numbered ("Page 3 of 12")."""
+    return _DIGITS.sub("0", _frame_key(line))
 
 
 # -- frames ----------------------------------------------------------------------------------------------
@@ -54,8 +59,8 @@ def without_frames(items: Sequence[Item], drops: Drops) -> list[Item]:
 
 
 def _edges(item: Item) -> Iterator[tuple[int, str]]:
-    """(line, key) of the short lines at the top and the bottom of a text; none of code."""
-    if item.profile == "code":
+    """(line, key) of the short lines at the top and the bottom of a text; none of code and tables."""
+    if item.profile in ("code", "catalogue"):
         return
     filled = [number for number, line in enumerate(item.text.split("\n")) if line.strip()]
     lines = item.text.split("\n")
@@ -79,10 +84,10 @@ def _page_frames(item: Item) -> list[int]:
         if line.strip():
             by_page[page].append(number)
     edges = [dict.fromkeys([*page[:PAGE_EDGE], *page[-PAGE_EDGE:]]) for page in by_page.values()]
-    count = Counter(key for edge in edges for key in {_frame_key(lines[number]) for number in edge} - {""})
+    count = Counter(key for edge in edges for key in {_page_key(lines[number]) for number in edge} - {""})
     found: dict[str, list[int]] = defaultdict(list)
     for number in (number for edge in edges for number in edge):
-        found[_frame_key(lines[number])].append(number)
+        found[_page_key(lines[number])].append(number)
     least = PAGE_SHARE * len(edges)
     repeated = [
         numbers if not any(map(str.isalpha, key)) else numbers[1:]

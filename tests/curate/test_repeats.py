@@ -69,7 +69,7 @@ def test_no_long_paragraph_is_left_twice_and_no_short_one_is_lost(documents: lis
 def page_of(n: int) -> str:
     word = "abcdefghijklmnopqrst"[n]
     return (
-        f"Home | Shop | Contact\n\nArticle {word}\n\nIts {word} text.\n\nAnn Lee, Sales\nCopyright 20{n:02}"
+        f"Home | Shop | Contact\n\nArticle {word}\n\nIts {word} text.\n\nAnn Lee, Sales\nCopyright 2026"
     )
 
 
@@ -93,6 +93,20 @@ def test_code_has_no_frames() -> None:
         for n in range(9)
     ]
     assert repeats.without_frames(code, Drops()) == code
+
+
+def test_what_differs_in_its_numbers_is_no_frame() -> None:
+    texts = [f"# Day {n}\n\nI slept well.\n\nWeight: {70 + n / 10} kg\nSteps: {8000 + n}" for n in range(30)]
+    days = items(**{f"{n}.md": text for n, text in enumerate(texts)})
+    drops = Drops()
+    assert repeats.without_frames(days, drops)[1:] != days[1:]  # the line that is the same
+    assert {d.detail for d in drops.rows} == {"“I slept well.”"}
+
+
+def test_tables_keep_their_heads() -> None:
+    texts = [f"date,what,amount\n2026-{n:02}-11,Rent,-812.40" for n in range(1, 13)]
+    months = [Item(f"{n}.csv", 0, "me", "unknown", text, profile="catalogue") for n, text in enumerate(texts)]
+    assert repeats.without_frames(months, Drops()) == months
 
 
 def test_running_headers_and_page_numbers_of_one_document_go() -> None:
