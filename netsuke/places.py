@@ -21,3 +21,9 @@ def page(pages: Pages, line: int) -> str:
     """The label of the page on which a line of the file is; "" where there are no pages."""
     at = bisect_right(pages, line, key=lambda mark: mark[0]) - 1
     return pages[at][1] if at >= 0 else ""
+
+
+def pages_between(pages: Pages, first: int, last: int) -> Pages:
+    """The pages on which lines first..last of the file are."""
+    begin, end = (bisect_right(pages, line, key=lambda mark: mark[0]) for line in (first, last))
+    return pages[max(begin - 1, 0) : end]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..places import Places, line_in_file
@@ -15,6 +16,7 @@ _MORE_BREAKS = re.compile("[\v\f\x85\u2028\u2029]")
 _DELETED = dict.fromkeys(code for code in (*range(32), *range(127, 160), 0xFEFF) if code not in (9, 10))
 _TRANSLATE: dict[int, str | None] = {**_DELETED, **dict.fromkeys(range(0xD800, 0xE000), "\ufffd")}
 _ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\u2028\u2029\ud800-\udfff]")  # what is not kept as it is
+_LAST = 1 << 62  # behind every line of a file
 MOST_BLANK = 2  # empty lines in a row
 
 
@@ -50,10 +52,9 @@ def normalise(text: str) -> tuple[str, Places]:
     return "\n".join(kept), tuple(place for place in places if place[0] <= len(kept))
 
 
-def part(places: Places, first: int) -> Places:
-    """The places of a text that begins at line `first` (from 0) of this one."""
-    start = line_in_file(places, first + 1)
-    return ((1, start), *((line - first, file) for line, file in places if line > first + 1))
+def part(places: Places, start: int, end: int) -> Places:
+    """The places of a text of its own that lines start..end (from 0) are made."""
+    return tuple((line - start, file) for line, file in part_marks(places, start, end))
 
 
 def without(text: str, places: Places, cut: Sequence[Range]) -> tuple[str, Places]:
@@ -78,7 +79,7 @@ def without(text: str, places: Places, cut: Sequence[Range]) -> tuple[str, Place
 def part_marks(places: Places, start: int, end: int) -> Iterator[tuple[int, int]]:
     """The marks that lines start..end (from 0) need: one at the start, and those inside."""
     yield start + 1, line_in_file(places, start + 1)
-    yield from ((line, file) for line, file in places if start + 1 < line <= end)
+    yield from places[bisect_right(places, (start + 1, _LAST)) : bisect_right(places, (end, _LAST))]
 
 
 def _between(cut: Sequence[Range], count: int) -> Iterator[Range]:

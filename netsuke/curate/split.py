@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..documents import SPLITS as SPLITS
 from ..examples import answer, input_of, texts
+from ..places import line_in_file, pages_between
 from . import contamination
 from .duplicates import without_copies
 from .items import Drops, Item, text_hash
@@ -42,16 +43,22 @@ def _parts(item: Item, size: int) -> list[Item]:
     """The item in pieces, each with the places of its own lines; their MinHash is not that of the whole."""
     found, line = [], 0
     for piece in cut(item.text, size):
-        blank = len(piece) - len(piece.lstrip("\n"))
+        start = line + len(piece) - len(piece.lstrip("\n"))
         if text := piece.strip("\n"):
-            found.append((text, part(item.places, line + blank)))
+            found.append((text, start, start + text.count("\n") + 1))
         line += piece.count("\n")
     if len(found) == 1:
         return [item]
-    return [
-        replace(item, part=n, text=text, places=places, signature=(), origin=f"{item.origin}#{n}")
-        for n, (text, places) in enumerate(found, 1)
-    ]
+    return [_part(item, number, *piece) for number, piece in enumerate(found, 1)]
+
+
+def _part(item: Item, number: int, text: str, start: int, end: int) -> Item:
+    """Lines start..end (from 0) of an item, as one of its parts."""
+    lines = (line_in_file(item.places, line) for line in (start + 1, end))
+    return replace(
+        item, part=number, text=text, places=part(item.places, start, end), pages=pages_between(item.pages, *lines),
+        signature=(), origin=f"{item.origin}#{number}",
+    )  # fmt: skip
 
 
 def cut(text: str, size: int) -> Iterator[str]:

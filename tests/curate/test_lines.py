@@ -68,14 +68,25 @@ def test_what_is_cut_leaves_the_rest_at_its_place(text: str, cut: list[tuple[int
     assert not left.startswith("\n") and not left.endswith("\n")
 
 
-@given(documents, st.integers(0, 13))
-def test_a_part_knows_where_it_began(text: str, first: int) -> None:
+@given(documents, st.integers(0, 13), st.integers(1, 13))
+def test_a_part_knows_where_it_began(text: str, first: int, count: int) -> None:
     numbered = "\n".join(f"{line} {n}" if line else "" for n, line in enumerate(text.split("\n"), 1))
     once, places = lines.normalise(numbered)
-    part = once.split("\n")[first:]
+    part = once.split("\n")[first : first + count]
+    mine = lines.part(places, first, first + count)
     for number, line in enumerate(part, 1):
         if line:
-            assert line.endswith(f" {places_of.line_in_file(lines.part(places, first), number)}")
+            assert line.endswith(f" {places_of.line_in_file(mine, number)}")
+    assert all(line <= count for line, _ in mine)
+
+
+@given(st.lists(st.integers(1, 60), unique=True), st.integers(1, 60), st.integers(0, 30))
+def test_the_pages_of_some_lines_are_theirs_and_no_more(starts: list[int], first: int, more: int) -> None:
+    pages = tuple((line, f"page {n}") for n, line in enumerate(sorted(starts), 1))
+    mine = places_of.pages_between(pages, first, first + more)
+    labels = [places_of.page(pages, line) for line in range(first, first + more + 1)]
+    assert [places_of.page(mine, line) for line in range(first, first + more + 1)] == labels
+    assert {label for _, label in mine} <= set(labels)
 
 
 def test_a_cut_between_two_gaps_leaves_one() -> None:
