@@ -175,13 +175,13 @@ def same_family(families: list[int]) -> Iterator[tuple[int, int]]:
 
 def near_duplicates(seed: int) -> dict[str, Any]:
     """Recall over the copies of Jaccard 0.8 or more by exact count; precision: found pairs that are copies."""
-    from netsuke.curate.duplicates import Near, shingles
+    from netsuke.curate.duplicates import Near, runs
     from netsuke.curate.items import Item
 
     texts, families = planted(seed)
     near = Near([Item(str(n), 0, "me", "MIT", text) for n, text in enumerate(texts)])
-    found = {(n, c) for n in range(len(texts)) for c in near.candidates(n) if n < c and near.agree(n, c, 0.8)}
-    sets = [shingles(text) for text in texts]
+    found = {(n, c) for n in range(len(texts)) for c in near.alike(n, near.candidates(n), 0.8) if n < c}
+    sets = [set(runs(text)) for text in texts]
     truth = {
         (a, b) for a, b in same_family(families) if len(sets[a] & sets[b]) >= 0.8 * len(sets[a] | sets[b])
     }

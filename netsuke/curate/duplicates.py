@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+
+import numpy as np
 
 from .items import Drops, Item
 
@@ -37,16 +38,12 @@ def words(text: str) -> list[str]:
     return (_WORD if _CJK_SIGN.search(text) else _WORD_WITHOUT_CJK).findall(text)
 
 
-def _runs(text: str) -> list[str]:
+def runs(text: str) -> list[str]:
+    """The runs of five words in a text, case and punctuation aside; all of a shorter one."""
     w = words(text)
     if len(w) <= SHINGLE_WORDS:
         return [" ".join(w)]
     return [f"{a} {b} {c} {d} {e}" for a, b, c, d, e in zip(w, w[1:], w[2:], w[3:], w[4:], strict=False)]
-
-
-def shingles(text: str) -> set[str]:
-    """The runs of five words in a text, case and punctuation aside."""
-    return set(_runs(text))
 
 
 def signature(text: str) -> tuple[int, ...]:
@@ -54,7 +51,7 @@ def signature(text: str) -> tuple[int, ...]:
     from rensa import RMinHash
 
     sketch = RMinHash(num_perm=BANDS * ROWS, seed=1)
-    sketch.update(_runs(text))  # neither their order nor how often they come matters
+    sketch.update(runs(text))  # neither their order nor how often they come matters
     return tuple(sketch.digest())
 
 
@@ -63,18 +60,32 @@ class Near:
     """Which of these items are alike: bands of their MinHash propose, exact Jaccard decides."""
 
     def __init__(self, items: Sequence[Item]) -> None:
-        self.items = items
         self._buckets = _buckets([item.signature or signature(item.text) for item in items])
-        self._shingles = lru_cache(maxsize=256)(lambda number: shingles(items[number].text))
+        proposed = [number for number, buckets in enumerate(self._buckets) if buckets]
+        hashes = [np.unique(np.fromiter(map(hash, runs(items[number].text)), np.int64)) for number in proposed]
+        every, ids = np.unique(np.concatenate([*hashes, np.empty(0, np.int64)]), return_inverse=True)
+        self._has = np.zeros(len(every), np.int32)  # 1 at the runs of the one that is looked at
+        ends = np.cumsum([len(one) for one in hashes])
+        self._runs = dict(zip(proposed, np.split(ids.astype(np.int32), ends), strict=False))
 
     def candidates(self, number: int) -> list[int]:
         """The other items that share a band with this one, in order."""
         return sorted({n for bucket in self._buckets[number] for n in bucket} - {number})
 
-    def agree(self, a: int, b: int, jaccard: float) -> bool:
-        """Whether the Jaccard similarity of the runs of five words is this or more."""
-        one, other = self._shingles(a), self._shingles(b)
-        return len(one & other) >= jaccard * len(one | other)
+    def alike(self, number: int, others: Sequence[int], jaccard: float) -> list[int]:
+        """Those of its candidates whose runs of five words have this Jaccard similarity with its own, or more.
+
+        All at once: of things made from one form, such as orders or tickets, each may be a candidate of each.
+        """
+        if not others:
+            return []
+        mine, theirs = self._runs[number], [self._runs[other] for other in others]
+        sizes = np.array([len(one) for one in theirs])
+        self._has[mine] = 1
+        shared = np.add.reduceat(self._has[np.concatenate(theirs)], np.cumsum(sizes) - sizes)
+        self._has[mine] = 0
+        near = shared >= jaccard * (len(mine) + sizes - shared)
+        return [other for other, is_near in zip(others, near, strict=True) if is_near]
 
 
 def _buckets(signatures: Sequence[Sequence[int]]) -> list[list[list[int]]]:
@@ -100,21 +111,19 @@ def without_copies(items: Sequence[Item], drops: Drops) -> tuple[list[Item], Cop
     same: defaultdict[str, list[int]] = defaultdict(list)
     for number, item in enumerate(items):
         same[item.hash].append(number)
-    return _best_stay(
-        items, lambda number, copy: True, lambda n: same[items[n].hash], drops, "exact duplicate"
-    )
+    return _best_stay(items, lambda n: same[items[n].hash], lambda number, copies: copies, drops, "exact duplicate")
 
 
 def without_near_copies(items: Sequence[Item], jaccard: float, drops: Drops) -> tuple[list[Item], Copies]:
     """The same of texts whose runs of five words agree to `jaccard` or more."""
     near = Near(items)
-    return _best_stay(items, lambda a, b: near.agree(a, b, jaccard), near.candidates, drops, "near duplicate")
+    return _best_stay(items, near.candidates, lambda n, others: near.alike(n, others, jaccard), drops, "near duplicate")
 
 
 def _best_stay(
     items: Sequence[Item],
-    same: Callable[[int, int], bool],
     candidates: Callable[[int], Iterable[int]],
+    same: Callable[[int, Sequence[int]], Sequence[int]],
     drops: Drops,
     rule: str,
 ) -> tuple[list[Item], Copies]:
@@ -126,11 +135,11 @@ def _best_stay(
     for number in order:
         if number in gone:
             continue
-        for copy in candidates(number):
-            if place[copy] > place[number] and copy not in gone and same(number, copy):
-                if drops.add(items[copy], rule, f"of {items[number].name}"):
-                    gone.add(copy)
-                    copies[items[number].key].append(items[copy])
+        behind = [copy for copy in candidates(number) if place[copy] > place[number] and copy not in gone]
+        for copy in same(number, behind):
+            if drops.add(items[copy], rule, f"of {items[number].name}"):
+                gone.add(copy)
+                copies[items[number].key].append(items[copy])
     return [item for number, item in enumerate(items) if number not in gone], dict(copies)
 
 
@@ -146,8 +155,8 @@ def groups(items: Sequence[Item]) -> list[int]:
 
     near = Near(items)
     for number in range(len(items)):
-        for other in near.candidates(number):
+        apart = [n for n in near.candidates(number) if n > number and root(n) != root(number)]
+        for other in near.alike(number, apart, SAME_SIDE):
             a, b = root(number), root(other)
-            if other > number and a != b and near.agree(number, other, SAME_SIDE):
-                group[max(a, b)] = min(a, b)
+            group[max(a, b)] = min(a, b)
     return [root(number) for number in range(len(items))]

@@ -27,7 +27,7 @@ def items(*texts: str, ranks: tuple[int, ...] = ()) -> list[Item]:
 
 
 def jaccard(a: str, b: str) -> float:
-    one, other = duplicates.shingles(a), duplicates.shingles(b)
+    one, other = set(duplicates.runs(a)), set(duplicates.runs(b))
     return len(one & other) / len(one | other)
 
 
