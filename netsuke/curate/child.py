@@ -127,6 +127,8 @@ def _ending(process: subprocess.Popen[bytes]) -> str:
     code = process.wait()
     if code == -signal.SIGABRT:
         return "the reader gave up (SIGABRT): out of memory?"
+    if code == -signal.SIGXCPU:
+        return "it takes longer to read than a file of its size may"
     if code < 0:
         return f"the reader crashed ({signal.Signals(-code).name})"
     return f"the reader ended with exit code {code}"

@@ -10,8 +10,6 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-import numpy as np
-
 from .items import Drops, Item
 
 BANDS, ROWS, SHINGLE_WORDS = 14, 8, 5
@@ -60,6 +58,8 @@ class Near:
     """Which of these items are alike: bands of their MinHash propose, exact Jaccard decides."""
 
     def __init__(self, items: Sequence[Item]) -> None:
+        import numpy as np
+
         self._buckets = _buckets([item.signature or signature(item.text) for item in items])
         proposed = [number for number, buckets in enumerate(self._buckets) if buckets]
         hashes = [np.unique(np.fromiter(map(hash, runs(items[number].text)), np.int64)) for number in proposed]
@@ -77,6 +77,8 @@ class Near:
 
         All at once: of things made from one form, such as orders or tickets, each may be a candidate of each.
         """
+        import numpy as np
+
         if not others:
             return []
         mine, theirs = self._runs[number], [self._runs[other] for other in others]

@@ -14,7 +14,8 @@ from ..store import canonical
 from .child import ChildDied, Children
 from .find import find_files as find_files
 
-SECONDS_PER_MB, LEAST_SECONDS = 10.0, 20.0
+SECONDS_PER_MB, LEAST_SECONDS = 10.0, 20.0  # of the processor
+PATIENCE = 5  # times as long by the clock, where others are at work
 MEMORY_MB = 1000.0  # besides what the child needs for itself
 
 children = Children(cores())
@@ -57,7 +58,7 @@ def _ask(path: Path, suffix: str, size: int, out: Path, options: Mapping[str, An
         "memory_mb": options.get("memory_mb", MEMORY_MB),
     }
     try:
-        answer = children.ask(request, seconds)
+        answer = children.ask(request, PATIENCE * seconds)
     except ChildDied as died:
         return {"rule": "unreadable", "detail": str(died)}
     if code := answer.get("unwritten"):

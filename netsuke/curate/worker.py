@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import math
 import os
 import re
 import stat
@@ -171,10 +172,11 @@ def limit(seconds: float, memory_mb: float) -> None:
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         resource.setrlimit(resource.RLIMIT_DATA, (used + int(memory_mb * 1e6), hard))
     with contextlib.suppress(ImportError, OSError, ValueError):
-        # A parser in a loop ends even if the parent, who would end it, is gone.
+        # Of the processor: how busy the machine is must not decide what is learnt. And a parser in a loop ends even
+        # if the parent, who would end it, is gone.
         spent = resource.getrusage(resource.RUSAGE_SELF)
         hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-        at_most = int(spent.ru_utime + spent.ru_stime + 2 * seconds + 10)
+        at_most = math.ceil(spent.ru_utime + spent.ru_stime + seconds)
         resource.setrlimit(resource.RLIMIT_CPU, (at_most, hard))
 
 
