@@ -95,6 +95,8 @@ def _take_examples(
 ) -> None:
     row |= {"profile": "examples", "shape": read["shape"], "hash": text_hash(json.dumps(read["examples"]))}
     row["bytes_in"] = sum(len(json.dumps(example)) for example in read["examples"])
+    kinds = Counter(kind for finds in read["private"] for found in finds for _, _, kind in found)
+    row["private"] = dict(sorted(kinds.items()))
     for line, why in read["bad_rows"]:
         drops.rows.append(Drop(row["path"], row["source"], "bad row", _at(line, why)))
     for example, finds in zip(read["examples"], read["private"], strict=True):

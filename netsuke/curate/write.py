@@ -71,7 +71,8 @@ def _files(data: Dataset) -> list[dict[str, Any]]:
     held = defaultdict[tuple[int, str], set[str]](set)
     for row in data.examples:
         held[row["source"], row["path"]].add(row["split"])
-    why = {(d.source, file_of(d.path)): d.rule for d in data.drops.rows if d.rule not in _SPANS}
+    why = {(d.source, file_of(d.path)): d.rule for d in data.drops.rows}  # at worst, all that it had was cut
+    why |= {(d.source, file_of(d.path)): d.rule for d in data.drops.rows if d.rule not in _SPANS}
     why |= {(d.source, d.path): d.rule for d in data.drops.rows if d.rule not in _SPANS}
     return [_file(row, parts, held, why, data.copies) for row in data.rows]
 

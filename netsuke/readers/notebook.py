@@ -20,8 +20,9 @@ def read(file: BinaryIO, suffix: str) -> Found:
     cells = notebook.get("cells")
     if cells is None:  # version 3
         cells = [cell for sheet in notebook["worksheets"] for cell in sheet["cells"]]
-    about = notebook.get("metadata", {})
-    language = about.get("kernelspec", {}).get("language") or about.get("language_info", {}).get("name") or ""
+    about = notebook.get("metadata") or {}
+    named = (about.get("kernelspec") or {}).get("language"), (about.get("language_info") or {}).get("name")
+    language = next(filter(None, named), "")
     parts = ((f"cell {number}", _text(cell, language)) for number, cell in enumerate(cells, 1))
     return paged(parts, str(about.get("title") or ""))
 

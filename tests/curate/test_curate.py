@@ -299,6 +299,12 @@ def test_examples_are_split_and_masked_and_bad_rows_named(tmp_path: Path, many: 
         {"path": "tickets.csv", "source": 0, "shape": "text + label", "rows": 40, "bad_rows": 1}]  # fmt: skip
     assert made.documents["tickets.csv"]["profile"] == "examples"
     assert made.documents["tickets.csv"]["split"] == "train+valid+test"
+    assert made.documents["tickets.csv"]["private"] == made.summary["private"] == {"EMAIL": 1}
+
+
+def test_a_table_of_bad_rows_alone_says_so(tmp_path: Path, many: dict[str, Any]) -> None:
+    made = Made(tmp_path, {**many, "t.csv": examples_of(bad=[[2, "no label"], [3, "no label"]])})
+    assert made.dropped_by["t.csv"] == "bad row"
 
 
 def test_equal_inputs_are_on_one_side(tmp_path: Path) -> None:

@@ -44,6 +44,9 @@ def test_only_short_text_outputs(output: dict[str, object], shown: bool) -> None
 def test_version_3_and_what_is_none() -> None:
     old = {"worksheets": [{"cells": [{"cell_type": "code", "input": ["a\n", "b"], "language": "python"}]}]}
     assert found(json.dumps(old).encode()).text == "```python\na\nb\n```"
+    bare = {"cells": [cell("code", "1")], "metadata": {"kernelspec": None, "language_info": {"name": "r"}}}
+    assert found(json.dumps(bare).encode()).text == "```r\n1\n```"
+    assert found(json.dumps(bare | {"metadata": None}).encode()).text == "```\n1\n```"
     with pytest.raises(Refused, match="no notebook"):
         found(b"[1]")
     for broken in (b'{"cells": [', b'{"cells": 3}', b"{}", b""):
