@@ -12,7 +12,7 @@ from . import licence_declared as declared
 from . import licence_names
 from .licence_text import identify
 
-__all__ = ["Licence", "around", "chosen", "identify", "in_text"]
+__all__ = ["TEXT_NAME", "Licence", "around", "chosen", "identify", "in_text"]
 
 FORBIDDEN = "LicenseRef-reserved"  # a notice that keeps rights back, in words of its own
 MAX_BYTES = 1_000_000  # of a file that speaks of licences; a larger one is not read
@@ -112,7 +112,7 @@ def chosen(own: Licence | None, found: Licence | None) -> Licence | None:
 
 # -- around a file -------------------------------------------------------------------------------------------
 # LICENSE, LICENCE.md, COPYING.LESSER, LICENSE-MIT, MIT-LICENSE.txt; not license.py, nor license_text.md.
-_TEXT_NAME = re.compile(
+TEXT_NAME = re.compile(
     r"(?:MIT-)?(?i:(?:un)?licen[cs]e|copying)(?:[-.][A-Z0-9][A-Z0-9.+_-]*|-[A-Za-z0-9+]+(?:\.\d+)*)?"
     r"(?i:\.(?:txt|md|rst|markdown))?"
 )
@@ -138,7 +138,7 @@ class _Around:
         self._texts: dict[str, list[str]] = {}  # by folder
         for name in sorted(self._names):
             folder, _, last = name.rpartition("/")
-            if _TEXT_NAME.fullmatch(last) and PurePosixPath(folder).name != "LICENSES":
+            if TEXT_NAME.fullmatch(last) and PurePosixPath(folder).name != "LICENSES":
                 self._texts.setdefault(folder, []).append(name)
         self._rules: dict[str, list[declared.Rule]] = {}  # by file
         self._folders: dict[str, Licence | None] = {}  # by folder
