@@ -31,6 +31,7 @@ def gather(recipe: Recipe, path: Path, store: Store, executor: Executor) -> Ref 
     Source paths are relative to the recipe's folder. A file belongs to the innermost source that holds it; one that
     somebody said no to is listed and never opened; of one that nobody allowed, only the head is looked at for a tag
     that does. Of one that is forgotten there is no row: what is gathered is what would be if it had never been there.
+    A link is the file that it leads to: what is said of its own place can only take something away.
     Raises RecipeError for a source that is not there.
     """
     params: Params = recipe.params["curate"]
@@ -42,15 +43,18 @@ def gather(recipe: Recipe, path: Path, store: Store, executor: Executor) -> Ref 
     waiting: list[tuple[Row, Path]] = []
 
     def said(row: Row) -> Stand | None:
-        path = recipe.sources[row["source"]].named(row["path"])
-        stand = standing.of(row["owner"], f"{recipe.name}/{path}", row["file"])
+        named = recipe.sources[row["source"]].named
+        file, link = (
+            standing.of(row["owner"], f"{recipe.name}/{named(path)}", row["file"]) for path in (row["real"], row["path"])
+        )
+        stand = link if link.decision == "out" else file
         return stand if stand.decision else None
 
     for place in places:
         closed: list[OSError] = []
         for name, file in find_files(place.root, ours, closed.append):
             if _innermost(file, places) == place.number and file not in forgotten:
-                row = place.row(name, _around(file, places))
+                row = place.row(name, place.real(name, file), _around(file, places))
                 row["standing"] = said(row)
                 index.append(row)
                 if says_no(row) or not _is_allowed(row, file, params.licences):
@@ -73,7 +77,7 @@ class _Place:
     source: Source
     root: Path
     agreement: agreements.Agreement | None
-    signals: Callable[[str], list[Any]]
+    signals: Callable[[str], list[signals.Signal]]
     licence: Callable[[str], licences.Licence | None]
 
     @classmethod
@@ -88,12 +92,19 @@ class _Place:
             number, source, root, agreement, sites.around(around, names), licences.around(around, names)
         )
 
-    def row(self, name: str, others: Sequence[Source]) -> Row:
+    def real(self, name: str, file: Path) -> str:
+        """The path in the source of the file that a link leads to; of any other file, its own."""
+        return file.resolve().relative_to(self.root).as_posix() if file.is_symlink() else name
+
+    def row(self, name: str, real: str, others: Sequence[Source]) -> Row:
         """What is known of a file before it is opened."""
-        source, licence = self.source, self.licence(name)
-        agreed = self.agreement if self.agreement and self.agreement.covers(name, source.owner) else None
+        source, licence = self.source, self._licence(name, real)
+        agreed = self.agreement
+        if agreed and not all(agreed.covers(path, source.owner) for path in (name, real)):
+            agreed = None
         return {
             "path": name,
+            "real": real,
             "source": self.number,
             "owner": source.owner,
             "licence": source.licence,
@@ -101,18 +112,27 @@ class _Place:
             "profile": source.profile,
             "columns": source.columns,
             "private": source.private,
-            "signals": [asdict(signal) for signal in self.signals(name)],
+            "signals": [asdict(signal) for signal in self._signals(name, real)],
             "found_licence": asdict(licence) if licence else None,
             "standing": None,
             "agreement": agreed.signed_by if agreed else None,
             "file": "",
         }
 
+    def _signals(self, name: str, real: str) -> list[signals.Signal]:
+        told = self.signals(real)
+        beside = self.signals(name) if name != real else []
+        return signals.few([*told, *(signal for signal in beside if signal.value != "yes")])
+
+    def _licence(self, name: str, real: str) -> licences.Licence | None:
+        found, beside = self.licence(real), self.licence(name)
+        return licences.both(found, beside) if found and beside and found != beside else found
+
     def closed(self, error: OSError) -> Row:
         """The row of a folder that cannot be opened."""
         name = os.path.relpath(error.filename, self.root)
         drop = {"rule": "unreadable", "detail": f"this folder cannot be opened: {error.strerror}"}
-        return self.row(name, [self.source]) | {"drop": drop}
+        return self.row(name, name, [self.source]) | {"drop": drop}
 
 
 def _innermost(file: Path, places: Sequence[_Place]) -> int:

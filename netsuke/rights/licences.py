@@ -12,7 +12,7 @@ from . import licence_declared as declared
 from . import licence_names
 from .licence_text import identify
 
-__all__ = ["TEXT_NAME", "Licence", "around", "chosen", "identify", "in_text"]
+__all__ = ["TEXT_NAME", "Licence", "around", "both", "chosen", "identify", "in_text"]
 
 FORBIDDEN = "LicenseRef-reserved"  # a notice that keeps rights back, in words of its own
 MAX_BYTES = 1_000_000  # of a file that speaks of licences; a larger one is not read
@@ -105,9 +105,14 @@ def chosen(own: Licence | None, found: Licence | None) -> Licence | None:
     if found.how in ("NAME.license", "REUSE.toml, override"):
         return found
     if found.how in ("REUSE.toml, aggregate", ".reuse/dep5"):
-        both = declared.all_of([own.expression, found.expression])
-        return Licence(both, f"{own.how} and {found.how}", f"{own.where}, {found.where}")
+        return both(own, found)
     return own
+
+
+def both(one: Licence, other: Licence) -> Licence:
+    """What allows only what each of two allows."""
+    expression = declared.all_of([one.expression, other.expression])
+    return Licence(expression, f"{one.how} and {other.how}", f"{one.where}, {other.where}")
 
 
 # -- around a file -------------------------------------------------------------------------------------------

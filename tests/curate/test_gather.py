@@ -196,6 +196,59 @@ def test_a_person_can_take_an_owner_a_path_or_a_content_out(folder, store):
     assert left_out(rows) == {}
 
 
+@pytest.mark.parametrize(
+    "said",
+    [{"robots.txt": "User-agent: *\nDisallow: /secret/\n"}, {"robots.txt": "User-agent: *\nDisallow: /link.md\n"},
+     {".well-known/tdmrep.json": '[{"location": "/secret/*", "tdm-reservation": 1}]'},
+     {"secret/a.md.headers": "X-Robots-Tag: noai\n"}, {"link.md.headers": "X-Robots-Tag: noai\n"}],
+)  # fmt: skip
+def test_a_signal_about_a_link_or_what_it_leads_to_keeps_it_out(folder, store, said):
+    for name, text in {"secret/a.md": document(70), **said}.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / "link.md").symlink_to("secret/a.md")
+    rows, _ = made(folder, store)
+    assert rows["link.md"]["decision"] == "out" and rows["link.md"]["reason"].startswith("A signal says no: ")
+
+
+@pytest.mark.parametrize("path", ["secret/**", "link.md"])
+def test_who_says_no_to_a_link_or_to_what_it_leads_to_is_heard(folder, store, path):
+    (folder / "secret").mkdir()
+    (folder / "secret" / "a.md").write_text(document(70))
+    (folder / "link.md").symlink_to("secret/a.md")
+    Ledger(store.root / "ledger.db").decide_standing("path", f"notes/{path}", "out", "Ann said no", "me")
+    rows, _ = made(folder, store)
+    assert rows["link.md"]["decision"] == "out" and "Ann said no" in rows["link.md"]["reason"]
+    assert is_in_the_home(document(70).encode(), store) == (path == "link.md")  # the file itself is nobody's no
+
+
+def test_a_yes_to_a_link_is_none_to_what_it_leads_to(folder, store):
+    them = folder / "theirs"
+    for name, text in {"secret/a.md": document(70), "open/LICENSE": "SPDX-License-Identifier: CC-BY-4.0\n",
+                       "open/b.md": document(71), "robots.txt": "User-agent: *\nContent-Usage: /yes/ train-ai=y\n",
+                       "yes/c.md": document(72)}.items():  # fmt: skip
+        (them / name).parent.mkdir(parents=True, exist_ok=True)
+        (them / name).write_text(text)
+    for name in ("open/link.md", "yes/link.md", "said.md"):
+        (them / name).symlink_to(them / "secret" / "a.md")
+    (them / "to-b.md").symlink_to("open/b.md")
+    Ledger(store.root / "ledger.db").decide_standing("path", "notes/theirs/said.md", "in", "", "me")
+    rows, _ = made(folder, store, Source("."), Source("theirs", owner="Ann"))
+    assert {path for path, row in rows.items() if row["owner"] == "Ann" and row["decision"] == "in"} == {
+        "open/b.md", "open/LICENSE", "yes/c.md", "to-b.md"}  # fmt: skip
+    assert not is_in_the_home(document(70).encode(), store)
+
+
+def signed(source, folder, paths):
+    """The source with an agreement of its owner's for a glob of paths, written into a folder."""
+    key, paper = folder / "key", folder / "ann.toml"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key], check=True)
+    paper.write_text(f'owner = "Ann"\nstatement = "Learn from it."\nallows = ["train-ai"]\npaths = ["{paths}"]\n'
+                     "date = 2026-11-01\n")  # fmt: skip
+    subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-n", "netsuke-consent", "-f", key, paper], check=True)
+    return replace(source, agreement=str(paper), signers=key.with_suffix(".pub").read_text().strip())
+
+
 @pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="ssh-keygen is not there")
 def test_a_signed_agreement_overrides_a_signal(folder, store):
     site = folder / "site"
@@ -204,16 +257,20 @@ def test_a_signed_agreement_overrides_a_signal(folder, store):
     (site / "a.md").write_text(document(60))
     source = Source("site", owner="Ann", licence="unknown")
     assert made(folder, store, Source("."), source)[0]["a.md"]["decision"] == "out"
-    key = folder.parent / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key], check=True)
-    paper = folder.parent / "ann.toml"
-    paper.write_text('owner = "Ann"\nstatement = "Learn from it."\nallows = ["train-ai"]\npaths = ["**"]\n'
-                     "date = 2026-11-01\n")  # fmt: skip
-    subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-n", "netsuke-consent", "-f", key, paper], check=True)
-    signed = replace(source, agreement=str(paper), signers=key.with_suffix(".pub").read_text().strip())
-    row = made(folder, store, Source("."), signed)[0]["a.md"]
+    agreed = signed(source, folder.parent, "**")
+    row = made(folder, store, Source("."), agreed)[0]["a.md"]
     assert row["decision"] == "in" and "signed an agreement" in row["reason"] and row["split"] != "dropped"
-    out = replace(signed, consent="out")
+    out = replace(agreed, consent="out")
     assert (
         made(folder, store, Source("."), out)[0]["a.md"]["decision"] == "out"
     )  # one way: it overrides no "out"
+
+
+@pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="ssh-keygen is not there")
+@pytest.mark.parametrize(("paths", "decision"), [("link.md", "out"), ("secret/**", "out"), ("**", "in")])
+def test_an_agreement_covers_a_link_and_what_it_leads_to(folder, store, paths, decision):
+    (folder / "hers" / "secret").mkdir(parents=True)
+    (folder / "hers" / "secret" / "a.md").write_text(document(60))
+    (folder / "hers" / "link.md").symlink_to("secret/a.md")
+    agreed = signed(Source("hers", owner="Ann"), folder.parent, paths)
+    assert made(folder, store, Source("."), agreed)[0]["link.md"]["decision"] == decision
