@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from .settle import says_no, settle
 
 Row = dict[str, Any]
 _CONSENT = {"rule": "consent", "detail": ""}  # the decision says why
+_LINK = {"rule": "link", "detail": "it leads to no file of the source"}
 
 
 def gather(recipe: Recipe, path: Path, store: Store, executor: Executor) -> Ref | None:
@@ -44,24 +45,22 @@ def gather(recipe: Recipe, path: Path, store: Store, executor: Executor) -> Ref 
 
     def said(row: Row) -> Stand | None:
         named = recipe.sources[row["source"]].named
-        file, link = (
-            standing.of(row["owner"], f"{recipe.name}/{named(path)}", row["file"]) for path in (row["real"], row["path"])
-        )
+        paths = (f"{recipe.name}/{named(row[key])}" for key in ("real", "path"))
+        file, link = (standing.of(row["owner"], path, row["file"]) for path in paths)
         stand = link if link.decision == "out" else file
         return stand if stand.decision else None
 
     for place in places:
-        closed: list[OSError] = []
-        for name, file in find_files(place.root, ours, closed.append):
-            if _innermost(file, places) == place.number and file not in forgotten:
-                row = place.row(name, place.real(name, file), _around(file, places))
-                row["standing"] = said(row)
-                index.append(row)
-                if says_no(row) or not _is_allowed(row, file, params.licences):
-                    row["drop"] = _CONSENT
-                else:
-                    waiting.append((row, file))
-        index += [place.closed(error) for error in closed if Path(error.filename) not in forgotten]
+        for name, file, drop in place.found(ours, places):
+            if _innermost(file, places) != place.number or file in forgotten:
+                continue
+            row = place.row(name, name if drop else place.real(name, file), _around(file, places))
+            row["standing"] = said(row)
+            index.append(row)
+            if drop or says_no(row) or not _is_allowed(row, file, params.licences):
+                row["drop"] = drop or _CONSENT
+            else:
+                waiting.append((row, file))
     if not _read(waiting, params, said, store, executor):
         return None
     members = {row["text"]: row.pop("output") for row, _ in waiting if "text" in row}
@@ -91,6 +90,18 @@ class _Place:
         return cls(
             number, source, root, agreement, sites.around(around, names), licences.around(around, names)
         )
+
+    def found(self, ours: Sequence[str], places: Sequence[_Place]) -> Iterator[tuple[str, Path, Row | None]]:
+        """(path in the source, path, why it is no file to read) of its files, of links astray and of closed folders."""
+        closed: list[OSError] = []
+        astray: list[str] = []
+        for name, file in find_files(self.root, ours, closed.append, astray.append):
+            yield name, file, None if _innermost(file.resolve(), places) == _innermost(file, places) else _LINK
+        yield from ((name, self.root / name, _LINK) for name in astray)
+        for error in closed:
+            detail = f"this folder cannot be opened: {error.strerror}"
+            name = os.path.relpath(error.filename, self.root)
+            yield name, Path(error.filename), {"rule": "unreadable", "detail": detail}
 
     def real(self, name: str, file: Path) -> str:
         """The path in the source of the file that a link leads to; of any other file, its own."""
@@ -128,24 +139,16 @@ class _Place:
         found, beside = self.licence(real), self.licence(name)
         return licences.both(found, beside) if found and beside and found != beside else found
 
-    def closed(self, error: OSError) -> Row:
-        """The row of a folder that cannot be opened."""
-        name = os.path.relpath(error.filename, self.root)
-        drop = {"rule": "unreadable", "detail": f"this folder cannot be opened: {error.strerror}"}
-        return self.row(name, name, [self.source]) | {"drop": drop}
-
 
 def _innermost(file: Path, places: Sequence[_Place]) -> int:
     """The number of the source with the longest path that holds a file; the first of equal ones."""
-    real = file.resolve()
-    holding = [place for place in places if real.is_relative_to(place.root)]
+    holding = [place for place in places if file.is_relative_to(place.root)]
     return max(holding, key=lambda place: (len(place.root.parts), -place.number)).number
 
 
 def _around(file: Path, places: Sequence[_Place]) -> list[Source]:
     """The sources that hold a file: any of them may say no."""
-    real = file.resolve()
-    return [place.source for place in places if real.is_relative_to(place.root)]
+    return [place.source for place in places if file.is_relative_to(place.root)]
 
 
 HEAD_BYTES = 16_384

@@ -251,8 +251,8 @@ def test_only_prose_goes_by_the_quality_rules_and_keep_takes_it_back(
 
 
 def test_what_says_what_is_allowed_is_told_by_its_name(tmp_path: Path, many: dict[str, Any]) -> None:
-    notices = ["robots.txt", "ai.txt", "LICENSE", "licence.md", "COPYING.LESSER", "LICENSE-MIT", "NOTICE", "a.md.license",
-               "License.html"]  # fmt: skip
+    notices = ["robots.txt", "ai.txt", "LICENSE", "licence.md", "COPYING.LESSER", "LICENSE-MIT", "NOTICE",
+               "a.md.license", "License.html"]  # fmt: skip
     others = ["license.py", "AI.txt", "licence_text.md", "notice-board.md", "copying.py", "notice.md"]
     texts = {name: read_of(prose(number)) for number, name in enumerate([*notices, *others], 700)}
     left = Made(tmp_path, many | texts).dropped_by

@@ -110,6 +110,20 @@ def test_the_ledger_names_a_file_by_its_source(place, path, named):
     assert Source(place).named(path) == named
 
 
+def test_links_that_lead_to_no_file_of_the_source_are_rows(folder, store):
+    (folder.parent / "outside.md").write_text(document(60))
+    (folder / "hers").mkdir()
+    (folder / "hers" / "a.md").write_text(document(61))
+    targets = {"out.md": folder.parent / "outside.md", "in.md": "0.md", "folder": "hers", "broken": "nowhere",
+               "loop": "loop", "other.md": "hers/a.md", "hers/up.md": "../0.md"}  # fmt: skip
+    for name, target in targets.items():
+        (folder / name).symlink_to(target)
+    rows, _ = made(folder, store, Source("."), Source("hers", owner="Ann", consent="in"))
+    assert left_out(rows) == {"in.md": "exact duplicate"} | dict.fromkeys(
+        ("out.md", "folder", "broken", "loop", "other.md", "up.md"), "link")  # fmt: skip
+    assert rows["up.md"]["source"] == 1 and not is_in_the_home(document(60).encode(), store)
+
+
 # -- consent ---------------------------------------------------------------------------------------------
 def test_any_no_wins_and_the_innermost_source_decides(folder, store):
     for name in ("clients", "clients/mine", "open"):
