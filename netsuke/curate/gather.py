@@ -14,6 +14,7 @@ from ..errors import RecipeError
 from ..ledger import Ledger, Stand
 from ..nouns import Recipe, Ref, Source
 from ..rights import licences, signals, sites
+from ..rights.signals import Signal
 from ..step import CHUNK, Executor, Job
 from ..store import Store, canonical
 from . import Params, ReadParams, read
@@ -76,7 +77,7 @@ class _Place:
     source: Source
     root: Path
     agreement: agreements.Agreement | None
-    signals: Callable[[str], list[signals.Signal]]
+    signals: Callable[[str], list[Signal]]
     licence: Callable[[str], licences.Licence | None]
 
     @classmethod
@@ -130,7 +131,7 @@ class _Place:
             "file": "",
         }
 
-    def _signals(self, name: str, real: str) -> list[signals.Signal]:
+    def _signals(self, name: str, real: str) -> list[Signal]:
         told = self.signals(real)
         beside = self.signals(name) if name != real else []
         return signals.few([*told, *(signal for signal in beside if signal.value != "yes")])
