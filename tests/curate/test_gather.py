@@ -169,6 +169,20 @@ def test_a_tag_in_the_file_brings_it_in_and_a_stricter_one_keeps_it_out(folder, 
     assert rows["closed.md"]["decision"] == "out" and not is_in_the_home(b"kept. Two", store)
 
 
+def test_a_caption_opens_no_reserved_work(folder, store):
+    theirs = folder / "theirs"
+    theirs.mkdir()
+    walk = f"# A walk in Porto\n\n© 2024 Jane Doe. All rights reserved.\n\n{document(70)}\n\n"
+    (theirs / "porto.md").write_text(f"{walk}*Photo by Ana Silva, licensed under CC BY 4.0*\n")
+    page = "<title>A walk</title>\n\n<p>React is licensed under the MIT License.</p>\n\n<p>The end.</p>"
+    (theirs / "page.html").write_text(page)
+    (theirs / "Hugo.md").write_text(f"# Hugo\n\n{document(71)}\n\nHugo is licensed under the Apache License 2.0.\n")
+    rows, _ = made(folder, store, Source("."), Source("theirs", owner="Jane Doe"))
+    decisions = {path: rows[path]["decision"] for path in ("porto.md", "page.html", "Hugo.md")}
+    assert decisions == {"porto.md": "out", "page.html": "out", "Hugo.md": "in"}
+    assert not is_in_the_home(b"A walk in Porto", store)
+
+
 def test_signals_around_and_in_a_file(folder, store):
     site = folder / "site"
     site.mkdir()
