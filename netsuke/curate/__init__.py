@@ -73,7 +73,7 @@ class Uniting:
 
 
 @step(
-    version=3,
+    version=4,
     libraries=("kreuzberg", "pypdf", "py3langid", "phonenumbers", "python-stdnum", "detect-secrets", "rensa"),
 )
 def read(params: ReadParams, out: Path, file: Path) -> Work:
@@ -86,7 +86,7 @@ def read(params: ReadParams, out: Path, file: Path) -> Work:
     return [Measure("text read", len(told.get("text", "").encode()), "bytes"), Measure("says no", no, "")]
 
 
-@step(version=3, libraries=("rensa",))
+@step(version=4, libraries=("rensa",))
 def curate(params: Params, out: Path, files: Path) -> Work:
     """train, valid, test (.jsonl, and in examples/), documents, drops (.jsonl), summary.json, of files/index.json."""
     yield Progress(0.0, "read the texts")

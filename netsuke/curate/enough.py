@@ -10,6 +10,7 @@ from ..errors import RecipeError
 _HINTS = {
     "unreadable": "open these files in their program and save them anew, or export them as text",
     "unsupported type": "save them as text, Markdown, HTML, PDF or DOCX",
+    "link": "copy the files into the folder, or add the folder that they are in as a source",
     "archive": "unpack the archives",
     "too large": "raise curate.max_mb, or split the files",
     "empty": "a document needs some sentences; scanned PDFs need a text layer: run OCR over them first",

@@ -40,7 +40,7 @@ def examine(raw: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any
     profile = options["profile"]
     if profile in ("auto", "examples"):
         profile = profiles.choose(raw["suffix"], text)
-    tag = licences.in_text(text)
+    tag = licences.in_text(text, raw["title"] or "")
     return about | {
         "text": text,
         "places": places,

@@ -15,12 +15,16 @@ _VERSIONS = frozenset((".git", ".hg", ".svn"))
 
 
 def find_files(
-    folder: Path, skip: Collection[str] = (), on_error: Callable[[OSError], None] | None = None
+    folder: Path,
+    skip: Collection[str] = (),
+    on_error: Callable[[OSError], None] | None = None,
+    on_link: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[str, Path]]:
     """Yields (path relative to `folder`, path) of the files below it, sorted; `folder` may be one file.
 
     Left out: hidden files and folders, caches, netsuke's own files, what `skip` names (a relative path or a
-    bare name), links to folders, and links to files outside. `on_error` hears of folders not to be listed.
+    bare name), and links to anything but a file that is found. `on_error` hears of folders not to be listed,
+    `on_link` of the relative paths of such links, all before the first file.
     Raises RecipeError if there is no such file or folder.
     """
     root = folder.resolve()
@@ -43,6 +47,8 @@ def find_files(
                 todo.append((Path(entry.path), relative + "/"))
             elif _is_wanted(entry, root):
                 found.append((relative, Path(entry.path)))
+            elif on_link and entry.is_symlink():
+                on_link(relative)
     yield from sorted(found)
 
 

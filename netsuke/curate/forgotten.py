@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class Forgotten:
         if not self.rows.rows:
             return False
         digest = self._digest(file)
-        places = {file.parent.resolve() / file.name, file.resolve()}
+        places = {file.parent.resolve() / file.name, Path(os.path.realpath(file))}  # of a loop of links too
         return any(self.rows.of(owner, path, digest).decision for place in places for owner, path in self._named(place))
 
     def without(self, root: Path, names: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ..errors import RecipeError
 from ..ledger import Ledger, Stand
 from ..nouns import Recipe, Ref, Source
 from ..rights import licences, signals, sites
+from ..rights.signals import Signal
 from ..step import CHUNK, Executor, Job
 from ..store import Store, canonical
 from . import Params, ReadParams, read
@@ -23,6 +24,7 @@ from .settle import says_no, settle
 
 Row = dict[str, Any]
 _CONSENT = {"rule": "consent", "detail": ""}  # the decision says why
+_LINK = {"rule": "link", "detail": "it leads to no file of the source"}
 
 
 def gather(recipe: Recipe, path: Path, store: Store, executor: Executor) -> Ref | None:
@@ -31,6 +33,7 @@ def gather(recipe: Recipe, path: Path, store: Store, executor: Executor) -> Ref 
     Source paths are relative to the recipe's folder. A file belongs to the innermost source that holds it; one that
     somebody said no to is listed and never opened; of one that nobody allowed, only the head is looked at for a tag
     that does. Of one that is forgotten there is no row: what is gathered is what would be if it had never been there.
+    A link is the file that it leads to: what is said of its own place can only take something away.
     Raises RecipeError for a source that is not there.
     """
     params: Params = recipe.params["curate"]
@@ -42,22 +45,23 @@ def gather(recipe: Recipe, path: Path, store: Store, executor: Executor) -> Ref 
     waiting: list[tuple[Row, Path]] = []
 
     def said(row: Row) -> Stand | None:
-        path = recipe.sources[row["source"]].named(row["path"])
-        stand = standing.of(row["owner"], f"{recipe.name}/{path}", row["file"])
+        named = recipe.sources[row["source"]].named
+        paths = (f"{recipe.name}/{named(row[key])}" for key in ("real", "path"))
+        file, link = (standing.of(row["owner"], path, row["file"]) for path in paths)
+        stand = link if link.decision == "out" else file
         return stand if stand.decision else None
 
     for place in places:
-        closed: list[OSError] = []
-        for name, file in find_files(place.root, ours, closed.append):
-            if _innermost(file, places) == place.number and file not in forgotten:
-                row = place.row(name, _around(file, places))
-                row["standing"] = said(row)
-                index.append(row)
-                if says_no(row) or not _is_allowed(row, file, params.licences):
-                    row["drop"] = _CONSENT
-                else:
-                    waiting.append((row, file))
-        index += [place.closed(error) for error in closed if Path(error.filename) not in forgotten]
+        for name, file, drop in place.found(ours, places):
+            if _innermost(file, places) != place.number or file in forgotten:
+                continue
+            row = place.row(name, name if drop else place.real(name, file), _around(file, places))
+            row["standing"] = said(row)
+            index.append(row)
+            if drop or says_no(row) or not _is_allowed(row, file, params.licences):
+                row["drop"] = drop or _CONSENT
+            else:
+                waiting.append((row, file))
     if not _read(waiting, params, said, store, executor):
         return None
     members = {row["text"]: row.pop("output") for row, _ in waiting if "text" in row}
@@ -73,7 +77,7 @@ class _Place:
     source: Source
     root: Path
     agreement: agreements.Agreement | None
-    signals: Callable[[str], list[Any]]
+    signals: Callable[[str], list[Signal]]
     licence: Callable[[str], licences.Licence | None]
 
     @classmethod
@@ -88,12 +92,31 @@ class _Place:
             number, source, root, agreement, sites.around(around, names), licences.around(around, names)
         )
 
-    def row(self, name: str, others: Sequence[Source]) -> Row:
+    def found(self, ours: Sequence[str], places: Sequence[_Place]) -> Iterator[tuple[str, Path, Row | None]]:
+        """(path in the source, path, why it is no file to read) of its files, of links astray and of closed folders."""
+        closed: list[OSError] = []
+        astray: list[str] = []
+        for name, file in find_files(self.root, ours, closed.append, astray.append):
+            yield name, file, None if _innermost(file.resolve(), places) == _innermost(file, places) else _LINK
+        yield from ((name, self.root / name, _LINK) for name in astray)
+        for error in closed:
+            detail = f"this folder cannot be opened: {error.strerror}"
+            name = os.path.relpath(error.filename, self.root)
+            yield name, Path(error.filename), {"rule": "unreadable", "detail": detail}
+
+    def real(self, name: str, file: Path) -> str:
+        """The path in the source of the file that a link leads to; of any other file, its own."""
+        return file.resolve().relative_to(self.root).as_posix() if file.is_symlink() else name
+
+    def row(self, name: str, real: str, others: Sequence[Source]) -> Row:
         """What is known of a file before it is opened."""
-        source, licence = self.source, self.licence(name)
-        agreed = self.agreement if self.agreement and self.agreement.covers(name, source.owner) else None
+        source, licence = self.source, self._licence(name, real)
+        agreed = self.agreement
+        if agreed and not all(agreed.covers(path, source.owner) for path in (name, real)):
+            agreed = None
         return {
             "path": name,
+            "real": real,
             "source": self.number,
             "owner": source.owner,
             "licence": source.licence,
@@ -101,31 +124,32 @@ class _Place:
             "profile": source.profile,
             "columns": source.columns,
             "private": source.private,
-            "signals": [asdict(signal) for signal in self.signals(name)],
+            "signals": [asdict(signal) for signal in self._signals(name, real)],
             "found_licence": asdict(licence) if licence else None,
             "standing": None,
             "agreement": agreed.signed_by if agreed else None,
             "file": "",
         }
 
-    def closed(self, error: OSError) -> Row:
-        """The row of a folder that cannot be opened."""
-        name = os.path.relpath(error.filename, self.root)
-        drop = {"rule": "unreadable", "detail": f"this folder cannot be opened: {error.strerror}"}
-        return self.row(name, [self.source]) | {"drop": drop}
+    def _signals(self, name: str, real: str) -> list[Signal]:
+        told = self.signals(real)
+        beside = self.signals(name) if name != real else []
+        return signals.few([*told, *(signal for signal in beside if signal.value != "yes")])
+
+    def _licence(self, name: str, real: str) -> licences.Licence | None:
+        found, beside = self.licence(real), self.licence(name)
+        return licences.both(found, beside) if found and beside and found != beside else found
 
 
 def _innermost(file: Path, places: Sequence[_Place]) -> int:
     """The number of the source with the longest path that holds a file; the first of equal ones."""
-    real = file.resolve()
-    holding = [place for place in places if real.is_relative_to(place.root)]
+    holding = [place for place in places if file.is_relative_to(place.root)]
     return max(holding, key=lambda place: (len(place.root.parts), -place.number)).number
 
 
 def _around(file: Path, places: Sequence[_Place]) -> list[Source]:
     """The sources that hold a file: any of them may say no."""
-    real = file.resolve()
-    return [place.source for place in places if real.is_relative_to(place.root)]
+    return [place.source for place in places if file.is_relative_to(place.root)]
 
 
 HEAD_BYTES = 16_384

@@ -6,15 +6,17 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..rights.licences import TEXT_NAME
 from .items import Drops, Item
 
 if TYPE_CHECKING:
     from . import Params
 
 
+# What is heard of a file's rights, by its name: not license.py, nor somebody's notes in AI.txt or notice-board.md.
 _NOTICE = re.compile(
-    r"(?i)(robots|ai)\.txt|tdmrep\.json|reuse\.toml|dep5|.*\.(headers|license)|.*\.sig"
-    r"|(un)?licen[cs]es?([.-][^/]*)?|(copying|notice)([.-][^/]*)?"
+    r"(?i:robots\.txt|tdmrep\.json|reuse\.toml|dep5|.*\.(?:headers|license|sig))|ai\.txt"
+    r"|(?i:(?:un)?licen[cs]es?|copying)(?i:\.(?:txt|md|rst|html?|pdf|rtf))?|NOTICE(?:\.(?:txt|md))?"
 )
 
 
@@ -24,7 +26,8 @@ def wanted(items: Sequence[Item], params: Params, drops: Drops) -> list[Item]:
 
 
 def _is_refused(item: Item, params: Params, drops: Drops) -> bool:
-    if _NOTICE.fullmatch(item.path.rpartition("/")[2]):
+    name = item.path.rpartition("/")[2]
+    if _NOTICE.fullmatch(name) or TEXT_NAME.fullmatch(name):
         if drops.add(item, "notice", "it says what is allowed, and is no document"):
             return True
     longest = max(map(len, item.text.split("\n")))

@@ -148,7 +148,7 @@ def _files(root: Path) -> Iterator[Path]:
         yield from (root.parent / room / name for room in BESIDE for name in all_names(root.parent / room))
         return
     yield from (root / name for name in all_names(root))
-    yield from (path for path in root.rglob("*") if path.is_symlink() and path.is_file())
+    yield from (path for path in root.rglob("*") if path.is_symlink())
 
 
 def _copy(file: Path, target: Path, tree: Path, max_bytes: int) -> None:
@@ -157,7 +157,7 @@ def _copy(file: Path, target: Path, tree: Path, max_bytes: int) -> None:
     if target.exists() or target.is_symlink():
         return
     if file.is_symlink():
-        target.symlink_to(os.path.relpath(_below(tree, file.resolve()), target.parent))
+        target.symlink_to(os.path.relpath(_below(tree, Path(os.path.realpath(file))), target.parent))
     elif (size := file.stat().st_size) > max_bytes:
         with target.open("wb") as sparse:
             sparse.truncate(size)

@@ -58,7 +58,7 @@ _UNDER = (
     r"(?:under|to|with|by|at your option)(?: either)?"
     r"(?: the (?:same )?terms(?: and conditions)? of)?(?: (?:the|a|an))? "
 )
-_NAMED = [(kind, _phrase(_UNDER + name + r"(?!\w)")) for kind, name in _NAMES.items()]
+NAMED = [(kind, _phrase(_UNDER + name + r"(?!\w)")) for kind, name in _NAMES.items()]
 _GNU_IDS = {"lesser": "LGPL", "library": "LGPL", "affero": "AGPL", "lgpl": "LGPL", "agpl": "AGPL"}
 
 
@@ -126,7 +126,7 @@ spdx licen[sc]e (?:expression|identifier)(?= )
 """.split("\n\n")
 ]
 # Words that may stand around a name and make a sentence of it.
-_GRANTING = frozenset(
+GRANTING = frozenset(
     """a all also an and anyone are as available be by can code conditions copied copies copy copyrighted
     covered data dataset debian distribute distributed distribution document documentation either file
     files following for free granted have hereby image images in is it its library license licensed made
@@ -137,14 +137,14 @@ _GRANTING = frozenset(
 )
 # Words of a sentence that says where Debian keeps a text.
 _COMMON = re.compile(r"/?usr/share/common-licenses/([\w+-]+(?:\.\d+)*)")
-_POINTING = _GRANTING | frozenset(
+_POINTING = GRANTING | frozenset(
     """apache artistic at based bsd cc0 common commons complete contained creative dedication directory domain
     find found foundation from full general gfdl gnu gpl hurd kfreebsd later latest lesser lgpl licenses
     linux local located machines more mozilla mpl newest on other public refer reproduced s statement
     system systems texts universal v v1 v2 v3 verbatim versions which zero""".split()
 )
 _WORD = re.compile(r"[^\W_]+")
-_STOP = re.compile(r"[.;:!?]\s|\n\s*\n")
+STOP = re.compile(r"[.;:!?]\s|\n\s*\n")
 
 
 # MIT's text with this clause has an id of its own.
@@ -180,9 +180,9 @@ def without_asides(text: str) -> str:
 def without_names(text: str) -> tuple[str, set[str]]:
     """(the rest, SPDX ids): without the sentences that say only under which licence something is."""
     named: set[str] = set()
-    for kind, pattern in _NAMED:
+    for kind, pattern in NAMED:
         for match in _from_the_end(pattern, text):
-            text = _cut(text, match, _GRANTING)
+            text = _cut(text, match, GRANTING)
             named.add(_id_of(kind, match))
     return text, named
 
@@ -195,11 +195,11 @@ def _cut(text: str, match: re.Match[str], words: frozenset[str]) -> str:
     """The text without what matched and the words of its sentence on either side that are of this set."""
     start, end = match.span()
     for word in reversed(list(_WORD.finditer(text, max(0, start - 500), start))):
-        if not _is_of(word[0], words) or _STOP.search(text, word.end(), start):
+        if not _is_of(word[0], words) or STOP.search(text, word.end(), start):
             break
         start = word.start()
     for word in _WORD.finditer(text, end, end + 200):
-        if not _is_of(word[0], words) or _STOP.search(text, end, word.start()):
+        if not _is_of(word[0], words) or STOP.search(text, end, word.start()):
             break
         end = word.end()
     return f"{text[:start]}\n\n{text[end:]}"

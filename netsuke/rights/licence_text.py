@@ -50,7 +50,7 @@ def identify(text: str) -> str | None:
     if len(text) > MAX_CHARACTERS:
         return None
     bare = _bare(text)
-    owned = [line for line in bare.splitlines() if _is_copyright(line)]
+    owned = [line for line in bare.splitlines() if is_copyright(line)]
     names = frozenset(word for line in owned for word, _ in _words(line))
     unowned = "\n".join("" if line in owned else line for line in bare.splitlines())
     for version in dict.fromkeys((unowned, bare)):  # some patterns run on over a line of copyright
@@ -128,7 +128,7 @@ def _mended(broken: re.Match[str]) -> str:
     return f"{whole}\n" if whole.casefold() in _vocabulary() else broken[0]
 
 
-def _is_copyright(line: str) -> bool:
+def is_copyright(line: str) -> bool:
     """Whether a line says who holds the copyright and nothing else: no word of it could make a sentence."""
     if not _COPYRIGHT.match(line):
         return False

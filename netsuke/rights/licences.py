@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ..consent import ALLOWED_LICENCES
 from . import licence_declared as declared
 from . import licence_names
+from .licence_subject import called, is_own
 from .licence_text import identify
 
-__all__ = ["Licence", "around", "chosen", "identify", "in_text"]
+__all__ = ["TEXT_NAME", "Licence", "around", "both", "chosen", "identify", "in_text"]
 
 FORBIDDEN = "LicenseRef-reserved"  # a notice that keeps rights back, in words of its own
 MAX_BYTES = 1_000_000  # of a file that speaks of licences; a larger one is not read
@@ -35,15 +37,17 @@ _SAYS = re.compile(
     r"(?i)\blicen[sc]ed\b|\bpermission\b|redistribut|\bfree software\b|subject to the terms|waived all"
 )
 _RESERVES = re.compile(r"(?i)copyright|©|\(c\)|all rights reserved")
+_RESERVED = re.compile(r"(?i)\ball rights reserved\b")
 _FORBIDS = re.compile(
     r"(?i)\bproprietary\b|\bconfidential\b|\bnon-?commercial\b|\bno part of this\b"
     r"|\b(?:may|must|shall) not be (?:copied|reproduced|distributed|redistributed)\b"
 )
 
 
-def in_text(text: str) -> Licence | None:
+def in_text(text: str, title: str = "") -> Licence | None:
     """What a file says of itself, or None: its SPDX tags, all of them; else the notices at its start and end.
 
+    `title` is the file's, where the text does not show it.
     Tags count if one is at the start (REUSE 3.3, comment headers): further down they may be examples.
     """
     if "REUSE-IgnoreStart" in text:
@@ -52,46 +56,62 @@ def in_text(text: str) -> Licence | None:
     if tags and tags[0].start() < HEAD:
         said = [licence_names.expression(re.sub(r"[^\w.+)]+$", "", tag[1])[:200]) for tag in tags]
         return Licence(declared.all_of(said), "SPDX tag", _line(text, tags[0].start(1)))
-    return _noticed(text)
+    return _noticed(text, [title, *called(text[:HEAD])])
 
 
-def _noticed(text: str) -> Licence | None:
-    """All the licences of the notices in the head and tail of a text; FORBIDDEN for one that forbids."""
-    found: list[str] = []
-    first = -1
-    for start, block in _blocks(text):
-        if named := _identified(block):
-            found += named
-        elif _FORBIDS.search(block) and _RESERVES.search(block):
-            found.append(FORBIDDEN)
-        else:
-            continue
-        first = start if first < 0 else first
-    return Licence(declared.all_of(found), "notice", _line(text, first)) if found else None
+def _noticed(text: str, titles: Sequence[str]) -> Licence | None:
+    """All the licences of the notices in the head and tail of a text; FORBIDDEN for one that forbids.
+
+    Of a notice about something else an open licence counts for nothing; any other is not passed over, for it may be
+    meant for all of this. FORBIDDEN too where something is licensed, and all rights are reserved elsewhere.
+    """
+    found: list[tuple[int, str, bool]] = []  # where, what, whether it is said of this file
+    reserved = False
+    for start, block, reserves in _blocks(text):
+        notices = [(name, is_own(part, titles)) for name, part in _identified(block)]
+        if not notices and _FORBIDS.search(block) and _RESERVES.search(block):
+            notices = [(FORBIDDEN, True)]
+        found += [(start, name, own) for name, own in notices]
+        reserved |= reserves and not any(own for _, own in notices)
+    if not any(own for _, _, own in found):
+        found = [(start, declared.all_of([name, declared.UNKNOWN]), False)
+                 for start, name, _ in found if name not in ALLOWED_LICENCES]  # fmt: skip
+    if not found:
+        return None
+    said = [name for _, name, _ in found] + [FORBIDDEN] * reserved
+    return Licence(declared.all_of(said), "notice", _line(text, found[0][0]))
 
 
-def _blocks(text: str) -> Iterator[tuple[int, str]]:
-    """(where it starts, a run of paragraphs that speak of licences), from the head and the tail."""
+def _blocks(text: str) -> Iterator[tuple[int, str, bool]]:
+    """(where it starts, a run of paragraphs that speak of licences, whether rights are reserved) of the head and tail.
+
+    All rights, in the run or beside it: in the paragraph before or after, or further up in the same comment.
+    """
     for low, high in ((0, HEAD), (max(HEAD, len(text) - TAIL), len(text))):
         run: list[str] = []
+        reserves = commented = False
         start = position = low
         for paragraph in re.split(r"(\n[^\w\n]*\n)", text[low:high]):
             if _SAYS.search(paragraph) or _FORBIDS.search(paragraph):
                 start = start if run else position
                 run.append(paragraph)
-            elif run and re.search(r"\w", paragraph):
-                yield start, "\n\n".join(run)
-                run = []
+                reserves |= bool(_RESERVED.search(paragraph))
+            elif _RESERVED.search(paragraph):
+                reserves = True
+            elif not re.search(r"\w", paragraph):
+                commented = bool(paragraph.strip())  # one comment goes on
+            elif run or not commented:
+                yield start, "\n\n".join(run), reserves
+                run, reserves = [], False
             position += len(paragraph)
-        if run:
-            yield start, "\n\n".join(run)
+        yield start, "\n\n".join(run), reserves
 
 
-def _identified(block: str) -> list[str]:
-    """The licences of a run of paragraphs: of the whole, or of the paragraphs one by one."""
+def _identified(block: str) -> list[tuple[str, str]]:
+    """(licence, what states it) of a run of paragraphs: of the whole, or of the paragraphs one by one."""
     if whole := identify(block):
-        return [whole]
-    return [name for part in re.split(r"\n[^\w\n]*\n", block) if (name := identify(part))]
+        return [(whole, block)]
+    return [(name, part) for part in re.split(r"\n[^\w\n]*\n", block) if (name := identify(part))]
 
 
 def _line(text: str, position: int) -> str:
@@ -105,14 +125,19 @@ def chosen(own: Licence | None, found: Licence | None) -> Licence | None:
     if found.how in ("NAME.license", "REUSE.toml, override"):
         return found
     if found.how in ("REUSE.toml, aggregate", ".reuse/dep5"):
-        both = declared.all_of([own.expression, found.expression])
-        return Licence(both, f"{own.how} and {found.how}", f"{own.where}, {found.where}")
+        return both(own, found)
     return own
+
+
+def both(one: Licence, other: Licence) -> Licence:
+    """What allows only what each of two allows."""
+    expression = declared.all_of([one.expression, other.expression])
+    return Licence(expression, f"{one.how} and {other.how}", f"{one.where}, {other.where}")
 
 
 # -- around a file -------------------------------------------------------------------------------------------
 # LICENSE, LICENCE.md, COPYING.LESSER, LICENSE-MIT, MIT-LICENSE.txt; not license.py, nor license_text.md.
-_TEXT_NAME = re.compile(
+TEXT_NAME = re.compile(
     r"(?:MIT-)?(?i:(?:un)?licen[cs]e|copying)(?:[-.][A-Z0-9][A-Z0-9.+_-]*|-[A-Za-z0-9+]+(?:\.\d+)*)?"
     r"(?i:\.(?:txt|md|rst|markdown))?"
 )
@@ -138,7 +163,7 @@ class _Around:
         self._texts: dict[str, list[str]] = {}  # by folder
         for name in sorted(self._names):
             folder, _, last = name.rpartition("/")
-            if _TEXT_NAME.fullmatch(last) and PurePosixPath(folder).name != "LICENSES":
+            if TEXT_NAME.fullmatch(last) and PurePosixPath(folder).name != "LICENSES":
                 self._texts.setdefault(folder, []).append(name)
         self._rules: dict[str, list[declared.Rule]] = {}  # by file
         self._folders: dict[str, Licence | None] = {}  # by folder

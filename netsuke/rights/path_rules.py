@@ -45,8 +45,8 @@ class PathRules:
             self._lengths.add(len(pattern))
 
     def longest(self, path: str) -> list[Signal]:
-        """The signals of the patterns with the most octets that match an encoded path."""
-        found = list(self._matching(path))
+        """The signals of the patterns with the most octets that match an encoded path, in the order of the file."""
+        found = sorted(self._matching(path), key=lambda match: self._said[match][0])
         most = max(map(len, found), default=0)
         return [signal for match in found if len(match) == most for signal in self._said[match][1].values()]
 

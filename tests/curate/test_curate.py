@@ -250,6 +250,15 @@ def test_only_prose_goes_by_the_quality_rules_and_keep_takes_it_back(
         assert spared.dropped_by == {} and spared.summary["spared"]["gopher: stop words"]["count"] == 1
 
 
+def test_what_says_what_is_allowed_is_told_by_its_name(tmp_path: Path, many: dict[str, Any]) -> None:
+    notices = ["robots.txt", "ai.txt", "LICENSE", "licence.md", "COPYING.LESSER", "LICENSE-MIT", "NOTICE",
+               "a.md.license", "License.html"]  # fmt: skip
+    others = ["license.py", "AI.txt", "licence_text.md", "notice-board.md", "copying.py", "notice.md"]
+    texts = {name: read_of(prose(number)) for number, name in enumerate([*notices, *others], 700)}
+    left = Made(tmp_path, many | texts).dropped_by
+    assert {name for name in texts if left.get(name) == "notice"} == set(notices)
+
+
 def test_only_wanted_languages_stay(tmp_path: Path, many: dict[str, Any]) -> None:
     more = {"de.md": read_of(prose(100), language="de"), "und.md": read_of(prose(101), language="und")}
     made = Made(tmp_path, many | more, Params(languages=("en",)))

@@ -42,7 +42,9 @@ def test_links_are_read_only_where_they_stay_inside(tmp_path: Path) -> None:
                          "to_hidden.txt": folder / ".hidden.txt", "self": folder / "self", "sub/up": "..",
                          "one": folder / "two", "two": folder / "one"}.items():  # fmt: skip
         (folder / name).symlink_to(target)
-    assert names(folder) == ["in.txt", "real.txt", "sub/x.txt"]
+    links: list[str] = []
+    assert names(folder, on_link=links.append) == ["in.txt", "real.txt", "sub/x.txt"]
+    assert sorted(links) == ["broken", "one", "out.txt", "self", "sub/loop", "sub/up", "to_hidden.txt", "two"]
     (tmp_path / "link").symlink_to(folder)
     assert names(tmp_path / "link") == ["in.txt", "real.txt", "sub/x.txt"]
 

@@ -110,6 +110,20 @@ def test_the_ledger_names_a_file_by_its_source(place, path, named):
     assert Source(place).named(path) == named
 
 
+def test_links_that_lead_to_no_file_of_the_source_are_rows(folder, store):
+    (folder.parent / "outside.md").write_text(document(60))
+    (folder / "hers").mkdir()
+    (folder / "hers" / "a.md").write_text(document(61))
+    targets = {"out.md": folder.parent / "outside.md", "in.md": "0.md", "folder": "hers", "broken": "nowhere",
+               "loop": "loop", "other.md": "hers/a.md", "hers/up.md": "../0.md"}  # fmt: skip
+    for name, target in targets.items():
+        (folder / name).symlink_to(target)
+    rows, _ = made(folder, store, Source("."), Source("hers", owner="Ann", consent="in"))
+    assert left_out(rows) == {"in.md": "exact duplicate"} | dict.fromkeys(
+        ("out.md", "folder", "broken", "loop", "other.md", "up.md"), "link")  # fmt: skip
+    assert rows["up.md"]["source"] == 1 and not is_in_the_home(document(60).encode(), store)
+
+
 # -- consent ---------------------------------------------------------------------------------------------
 def test_any_no_wins_and_the_innermost_source_decides(folder, store):
     for name in ("clients", "clients/mine", "open"):
@@ -155,6 +169,20 @@ def test_a_tag_in_the_file_brings_it_in_and_a_stricter_one_keeps_it_out(folder, 
     assert rows["closed.md"]["decision"] == "out" and not is_in_the_home(b"kept. Two", store)
 
 
+def test_a_caption_opens_no_reserved_work(folder, store):
+    theirs = folder / "theirs"
+    theirs.mkdir()
+    walk = f"# A walk in Porto\n\n© 2024 Jane Doe. All rights reserved.\n\n{document(70)}\n\n"
+    (theirs / "porto.md").write_text(f"{walk}*Photo by Ana Silva, licensed under CC BY 4.0*\n")
+    page = "<title>A walk</title>\n\n<p>React is licensed under the MIT License.</p>\n\n<p>The end.</p>"
+    (theirs / "page.html").write_text(page)
+    (theirs / "Hugo.md").write_text(f"# Hugo\n\n{document(71)}\n\nHugo is licensed under the Apache License 2.0.\n")
+    rows, _ = made(folder, store, Source("."), Source("theirs", owner="Jane Doe"))
+    decisions = {path: rows[path]["decision"] for path in ("porto.md", "page.html", "Hugo.md")}
+    assert decisions == {"porto.md": "out", "page.html": "out", "Hugo.md": "in"}
+    assert not is_in_the_home(b"A walk in Porto", store)
+
+
 def test_signals_around_and_in_a_file(folder, store):
     site = folder / "site"
     site.mkdir()
@@ -196,6 +224,59 @@ def test_a_person_can_take_an_owner_a_path_or_a_content_out(folder, store):
     assert left_out(rows) == {}
 
 
+@pytest.mark.parametrize(
+    "said",
+    [{"robots.txt": "User-agent: *\nDisallow: /secret/\n"}, {"robots.txt": "User-agent: *\nDisallow: /link.md\n"},
+     {".well-known/tdmrep.json": '[{"location": "/secret/*", "tdm-reservation": 1}]'},
+     {"secret/a.md.headers": "X-Robots-Tag: noai\n"}, {"link.md.headers": "X-Robots-Tag: noai\n"}],
+)  # fmt: skip
+def test_a_signal_about_a_link_or_what_it_leads_to_keeps_it_out(folder, store, said):
+    for name, text in {"secret/a.md": document(70), **said}.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / "link.md").symlink_to("secret/a.md")
+    rows, _ = made(folder, store)
+    assert rows["link.md"]["decision"] == "out" and rows["link.md"]["reason"].startswith("A signal says no: ")
+
+
+@pytest.mark.parametrize("path", ["secret/**", "link.md"])
+def test_who_says_no_to_a_link_or_to_what_it_leads_to_is_heard(folder, store, path):
+    (folder / "secret").mkdir()
+    (folder / "secret" / "a.md").write_text(document(70))
+    (folder / "link.md").symlink_to("secret/a.md")
+    Ledger(store.root / "ledger.db").decide_standing("path", f"notes/{path}", "out", "Ann said no", "me")
+    rows, _ = made(folder, store)
+    assert rows["link.md"]["decision"] == "out" and "Ann said no" in rows["link.md"]["reason"]
+    assert is_in_the_home(document(70).encode(), store) == (path == "link.md")  # the file itself is nobody's no
+
+
+def test_a_yes_to_a_link_is_none_to_what_it_leads_to(folder, store):
+    them = folder / "theirs"
+    for name, text in {"secret/a.md": document(70), "open/LICENSE": "SPDX-License-Identifier: CC-BY-4.0\n",
+                       "open/b.md": document(71), "robots.txt": "User-agent: *\nContent-Usage: /yes/ train-ai=y\n",
+                       "yes/c.md": document(72)}.items():  # fmt: skip
+        (them / name).parent.mkdir(parents=True, exist_ok=True)
+        (them / name).write_text(text)
+    for name in ("open/link.md", "yes/link.md", "said.md"):
+        (them / name).symlink_to(them / "secret" / "a.md")
+    (them / "to-b.md").symlink_to("open/b.md")
+    Ledger(store.root / "ledger.db").decide_standing("path", "notes/theirs/said.md", "in", "", "me")
+    rows, _ = made(folder, store, Source("."), Source("theirs", owner="Ann"))
+    assert {path for path, row in rows.items() if row["owner"] == "Ann" and row["decision"] == "in"} == {
+        "open/b.md", "open/LICENSE", "yes/c.md", "to-b.md"}  # fmt: skip
+    assert not is_in_the_home(document(70).encode(), store)
+
+
+def signed(source, folder, paths):
+    """The source with an agreement of its owner's for a glob of paths, written into a folder."""
+    key, paper = folder / "key", folder / "ann.toml"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key], check=True)
+    paper.write_text(f'owner = "Ann"\nstatement = "Learn from it."\nallows = ["train-ai"]\npaths = ["{paths}"]\n'
+                     "date = 2026-11-01\n")  # fmt: skip
+    subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-n", "netsuke-consent", "-f", key, paper], check=True)
+    return replace(source, agreement=str(paper), signers=key.with_suffix(".pub").read_text().strip())
+
+
 @pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="ssh-keygen is not there")
 def test_a_signed_agreement_overrides_a_signal(folder, store):
     site = folder / "site"
@@ -204,16 +285,20 @@ def test_a_signed_agreement_overrides_a_signal(folder, store):
     (site / "a.md").write_text(document(60))
     source = Source("site", owner="Ann", licence="unknown")
     assert made(folder, store, Source("."), source)[0]["a.md"]["decision"] == "out"
-    key = folder.parent / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key], check=True)
-    paper = folder.parent / "ann.toml"
-    paper.write_text('owner = "Ann"\nstatement = "Learn from it."\nallows = ["train-ai"]\npaths = ["**"]\n'
-                     "date = 2026-11-01\n")  # fmt: skip
-    subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-n", "netsuke-consent", "-f", key, paper], check=True)
-    signed = replace(source, agreement=str(paper), signers=key.with_suffix(".pub").read_text().strip())
-    row = made(folder, store, Source("."), signed)[0]["a.md"]
+    agreed = signed(source, folder.parent, "**")
+    row = made(folder, store, Source("."), agreed)[0]["a.md"]
     assert row["decision"] == "in" and "signed an agreement" in row["reason"] and row["split"] != "dropped"
-    out = replace(signed, consent="out")
+    out = replace(agreed, consent="out")
     assert (
         made(folder, store, Source("."), out)[0]["a.md"]["decision"] == "out"
     )  # one way: it overrides no "out"
+
+
+@pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="ssh-keygen is not there")
+@pytest.mark.parametrize(("paths", "decision"), [("link.md", "out"), ("secret/**", "out"), ("**", "in")])
+def test_an_agreement_covers_a_link_and_what_it_leads_to(folder, store, paths, decision):
+    (folder / "hers" / "secret").mkdir(parents=True)
+    (folder / "hers" / "secret" / "a.md").write_text(document(60))
+    (folder / "hers" / "link.md").symlink_to("secret/a.md")
+    agreed = signed(Source("hers", owner="Ann"), folder.parent, paths)
+    assert made(folder, store, Source("."), agreed)[0]["link.md"]["decision"] == decision

@@ -122,7 +122,9 @@ def folder(tmp_path):
     (place / "hers" / "a.md").write_text(document(10))
     (place / "hers" / "deep" / "b.md").write_text(document(11))
     (place / "copy.md").write_text(document(10))
-    (place / "link.md").symlink_to("0.md")
+    links = {"link.md": "0.md", "out.md": "../unrelated.txt", "folder": "hers/deep", "loop": "loop", "up": ".."}
+    for name, target in links.items():
+        (place / name).symlink_to(target)
     (place / ".hidden.md").write_text(document(12))
     (place / "big.md").write_bytes(b"word " * 300_000)
     (place.parent / "theirs" / "LICENSE").write_text("SPDX-License-Identifier: CC-BY-4.0\n")
@@ -140,7 +142,7 @@ SOURCES = (Source("."), Source("hers", owner="Ann", consent="in"), Source("hers/
     ("scope", "value", "gone"),
     [
         ("owner", "ann", {"a.md"}),
-        ("owner", "Bob", {"b.md"}),
+        ("owner", "Bob", {"b.md", "folder"}),
         ("owner", "them", {"LICENSE", "c.md"}),
         ("path", "notes/theirs/LICENSE", {"LICENSE"}),
         ("path", "notes/0.md", {"0.md", "link.md"}),

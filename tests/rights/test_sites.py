@@ -232,6 +232,13 @@ def test_a_rule_with_a_key_twice_or_a_value_of_another_type(tmp_path, rule, valu
     assert combine(said(tmp_path, {sites.TDMREP: f"[{rule}]"}, "a")) == value
 
 
+def test_rules_of_one_length_keep_the_order_of_their_file(tmp_path):
+    rules = [f"Disallow: /*{letter * 3}" for letter in "jihgfedcba"]
+    told = said(tmp_path, {"robots.txt": "\n".join(["User-agent: *", *rules])}, "aaabbbcccdddeeefffggghhhiiijjj.txt")
+    assert len(told) > 5
+    assert [signal.where for signal in told] == [f"robots.txt, line {number}" for number in range(2, 2 + len(told))]
+
+
 # -- hostile trees ---------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "name", ["../a", "a/../../b", "/etc/passwd", "", ".", "a//b", "a\0b", "..", "../../etc/passwd"]
