@@ -46,6 +46,7 @@ def masked(text: str) -> str:
         ("https://x.nord.org/?to=ann%40nord.org&x", "https://x.nord.org/?to=[EMAIL_1]&x"),
         ("sip:ann@nord.org;tag=1", "sip:[EMAIL_1];tag=1"),
         ("see...ann@nord.org", "see...[EMAIL_1]"),
+        ("ann.chan@umac.mo, bob@dsec.gov.mo", "[EMAIL_1], [EMAIL_2]"),
     ],
 )
 def test_e_mail_addresses_are_masked_and_the_signs_around_them_kept(text: str, mask: str) -> None:
@@ -62,6 +63,7 @@ def test_e_mail_addresses_are_masked_and_the_signs_around_them_kept(text: str, m
         "@property\ndef f(self): return A @ B.T\n@app.route('/x')",
         "npm i @types/node react@18.2.0 left-pad@1.3.0-beta.1",
         "icon@2x.png logo@3x.webp",
+        "po/sr@latin.mo ca@valencia.mo en@boldquot.mo sr@latin.po",
         "systemctl status getty@tty1.service user@1000.slice",
         "printf@GLIBC_2.2.5 memcpy@@GLIBC_2.14",
         "git+https://ann@github.com/x/y",
