@@ -168,6 +168,13 @@ def _plan(country: str) -> tuple[re.Pattern[str], str]:
     return re.compile(plan.general_desc.national_number_pattern or "(?!)"), plan.national_prefix or ""
 
 
+def regions() -> set[str]:
+    """The ISO 3166-1 codes of all countries whose numbers can be judged."""
+    import phonenumbers
+
+    return phonenumbers.SUPPORTED_REGIONS
+
+
 def _calling_code(country: str) -> int:
     import phonenumbers
 
