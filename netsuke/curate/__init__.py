@@ -76,7 +76,7 @@ class Uniting:
 
 
 @step(
-    version=3,
+    version=4,
     libraries=("kreuzberg", "pypdf", "py3langid", "phonenumbers", "python-stdnum", "detect-secrets", "rensa"),
 )
 def read(params: ReadParams, out: Path, file: Path) -> Work:
