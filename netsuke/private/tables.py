@@ -14,6 +14,15 @@ _CELL = {
 }
 
 
+def line_at(text: str, at: int) -> Span | None:
+    """Where the line of a place begins and ends; None if it is too long for a table's."""
+    start = text.rfind("\n", max(0, at - _LONGEST_LINE), at) + 1
+    end = text.find("\n", at, at + _LONGEST_LINE)
+    if start == 0 and at >= _LONGEST_LINE or end < 0 and at + _LONGEST_LINE < len(text):
+        return None
+    return start, end if end >= 0 else len(text)
+
+
 def sign_of(line: str) -> str:
     """What parts the cells of a line; "" if it has but one."""
     return next((sign for sign in SIGNS if sign in line), "")
@@ -39,18 +48,9 @@ class Tables:
         self._heads: tuple[int, list[str]] = -1, []  # of the table that begins here, in lower case
         self._row: tuple[int, list[int]] = -1, []  # where the cells of the line begin that begins here
 
-    def line(self, at: int) -> Span | None:
-        """Where the line of a place begins and ends; None if it is too long for a table's."""
-        text = self._text
-        start = text.rfind("\n", max(0, at - _LONGEST_LINE), at) + 1
-        end = text.find("\n", at, at + _LONGEST_LINE)
-        if start == 0 and at >= _LONGEST_LINE or end < 0 and at + _LONGEST_LINE < len(text):
-            return None
-        return start, end if end >= 0 else len(text)
-
     def head(self, at: int) -> str:
         """The head of the column in which a place is, in lower case; "" if there is none."""
-        line = self.line(at)
+        line = line_at(self._text, at)
         sign = sign_of(self._text[slice(*line)]) if line else ""
         if not line or not sign:
             return ""
@@ -65,7 +65,7 @@ class Tables:
         return heads[column] if 0 <= column < len(heads) else ""
 
     def _heads_of(self, first: int, sign: str) -> list[str]:
-        line = self.line(first)
+        line = line_at(self._text, first)
         row = self._text[slice(*line)] if line else ""
         return [row[start:end].lower() for start, end in cells(row, sign)]
 

@@ -194,6 +194,8 @@ def test_a_value_has_one_placeholder_wherever_it_is_found(text: str) -> None:
         " ",
         "\"'(",
         "password=",
+        "password,",
+        "a,password\n",
         "://a:b@",
         "eyJ",
         "-----BEGIN PRIVATE KEY-----",
