@@ -110,7 +110,8 @@ def _stands_free(text: str, start: int, first: int, last: int, end: int) -> bool
     before, after = text[start:first].split(), text[last:end].split()
     if not any(word.isdigit() for word in (*before[-1:], *after[:1])):
         return True
-    return len(before) == 1 and not after and text.count(" ", first, last) < _PAIRS
+    is_alike = bool(before) and before[0][0] == text[first] == "0"  # "01 02 03 000004"
+    return len(before) == 1 and not after and not is_alike and text.count(" ", first, last) < _PAIRS
 
 
 def _is_phone(written: str, beside: str, countries: tuple[str, ...]) -> bool:
