@@ -334,10 +334,10 @@ def plant(made: Planted, draw: Draw, template: str, value: str = "") -> None:
 def table(draw: Draw, sentences: list[str]) -> Planted:
     """People in rows, with tabs, commas, semicolons or bars between the columns."""
     made, sign = Planted(), draw.pick.choice(["\t", ";", ",", " | "])
-    heads = ["Name", "E-Mail", PHONE_NAMES[draw.country], "IBAN", "Card", ID_NAMES[draw.country], "Date"]
+    heads = ["Name", "E-Mail", "Age", PHONE_NAMES[draw.country], "IBAN", "Card", ID_NAMES[draw.country], "Date"]
     made.add(sign.join(heads) + "\n")
     for _ in range(4):
-        cells = ["Ann", "{email}", "{phone}", "{iban}", "{card}", "{id}", draw.fake.date()]
+        cells = ["Ann", "{email}", "41", "{phone}", "{iban}", "{card}", "{id}", draw.fake.date()]
         plant(made, draw, sign.join(cells) + "\n")
     return made
 

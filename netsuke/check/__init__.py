@@ -158,7 +158,7 @@ def examine(params: Examining, out: Path, model: Path, base_file: Path, answer: 
     ]
 
 
-@step(version=1, libraries=("xllamacpp", "scikit-learn", "torch", "transformers", "tokenizers", "gguf"))
+@step(version=2, libraries=("xllamacpp", "scikit-learn", "torch", "transformers", "tokenizers", "gguf"))
 def recall(
     params: Recalling,
     out: Path,
@@ -216,7 +216,7 @@ def probe(params: Probing, out: Path, model: Path, probes: Path) -> Work:
     return []
 
 
-@step(version=1, libraries=("scikit-learn",))
+@step(version=2, libraries=("scikit-learn",))
 def judge(params: Judging, out: Path, base: Path, ours: Path, probes: Path) -> Work:
     """Write safety.json: what failed in base and ours by category, every failing answer, and the verdict."""
     from . import safety

@@ -8,16 +8,15 @@ from pathlib import Path
 
 from ..nouns import Measure, Profile, knob
 from ..step import Progress, Work, step
-from . import duplicates, refuse, repeats, split
+from . import codes, duplicates, refuse, repeats, split
+from .codes import COUNTRIES
 from .items import Drops
 from .load import load
 from .mask import masked
 from .read import read_file
 from .write import Dataset, write
 
-__all__ = ["Params", "ReadParams", "Uniting", "curate", "read", "unite"]
-
-COUNTRIES = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "PL", "BR", "IN")
+__all__ = ["COUNTRIES", "Params", "ReadParams", "Uniting", "curate", "read", "unite"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,10 @@ class Params:
     )
     part_chars: int = knob(4_000, "length of such a part, about", "characters", 200, 1_000_000)
     min_train_chars: int = knob(1_000, "with less to learn from, nothing is made", "characters", 1, 10**9)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "languages", codes.languages(self.languages))
+        object.__setattr__(self, "countries", codes.countries(self.countries))
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,13 @@ TWO_LETTERS = {
     "ary": "ar", "arz": "ar", "fuv": "ff", "gug": "gn", "kik": "ki", "ltg": "lv", "sdh": "ku", "uzs": "uz",
     "wuu": "zh", "yue": "zh",
 }  # fmt: skip
+# All that `of` can answer: the codes of py3langid's 140 labels, without loading them.
+CODES = frozenset(
+    """ace af am an ar as az ba bcl be bg bn br bs ca crh cs cy da de dz el en eo es et eu ext fa ff fi fo fr fy ga
+    gcf gcr gd gl gn gom grc gu guw ha hbo he hi hr ht hu hy id ig is it ja jv ka kab ki kk km kn ko ku ky la lb lg
+    lij ln lo lt lv mg mk ml mn mr ms mt my ne nl nn no nso oc om or pa pcm pl ps pt qu ro ru rw sa se si sk sl sn
+    so sq sr st sv sw ta te tg th tk tl tr tt ug uk ur uz vec vi vo wa xh yo zh zu und""".split()
+)
 # Vowel signs are no letters to Python, so what is no letter is counted: digits, marks, arrows, emoji.
 _NO_LETTER = re.compile(r"[\d_!-/:-@\[-`{-~\u2000-\u2bff\U0001f000-\U0001faff]")
 

@@ -99,7 +99,12 @@ _RESERVED = frozenset(
 _ENDINGS = frozenset(
     "png jpg jpeg gif svg webp bmp ico pdf html htm css scss js mjs ts tsx jsx json xml yaml yml toml txt csv"
     " tsv gz tgz tar bz2 xz zst deb rpm exe dll service socket target timer mount path slice scope device"
-    " swap automount php asp jsp conf cfg ini log bak tmp po pot mo lst header".split()
+    " swap automount php asp jsp conf cfg ini log bak tmp po pot lst header".split()
+)
+# Variants of a language as gettext names them: "sr@latin.mo" is a file, other domains in .mo are Macau's.
+_VARIANTS = frozenset(
+    "latin cyrillic arabic devanagari shaw valencia ijekavian ijekavianlatin iqtelif abegede euro quot"
+    " boldquot".split()
 )
 _LONGEST_LOCAL = 64  # RFC 5321, 4.5.3.1.1
 
@@ -148,6 +153,8 @@ def is_domain(domain: str) -> bool:
     if len(labels) < 2 or len(domain) > 253 or not all(map(_LABEL.fullmatch, labels)):
         return False
     if not (top.isalpha() and len(top) > 1 or top.startswith("xn--")):
+        return False
+    if top == "mo" and labels[-2] in _VARIANTS:
         return False
     return labels[-2] != "example" and top not in _RESERVED and top not in _ENDINGS
 

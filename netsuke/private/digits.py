@@ -11,12 +11,16 @@ from collections.abc import Iterator
 
 from . import national, phones
 from .marks import MARK, Find
+from .tables import Tables
 
 # A run of seven digits or more: groups that single signs or spaces join.
 _RUN = re.compile(r"[0-9](?:(?: ?[./()-]{1,2} ?| )?[0-9]){6,}+")
-# Before a run: a part of a word, a time, a decimal number, a path, a "#". After it: of a time or a word.
-_BEFORE_OTHER = re.compile(r"(?:\w|#|[0-9][:.,]|[^\W_][-/+])\Z")
-_AFTER_OTHER = re.compile(r"_|:[0-9]|-[^\W_]|(?!x|ext)[^\W_]")
+_FEWEST_SIGNS = 7
+# Before a run: a part of a word, a decimal number, a path. After it: of a word.
+_BEFORE_OTHER = re.compile(r"(?:\w|[0-9]\.|[^\W_][-/+])\Z")
+_AFTER_OTHER = re.compile(r"_|-[^\W_]|(?!x|ext)[^\W_]")
+# Of a time or behind a "#": that takes only the run's first word, or its last.
+_TIME_BEFORE, _TIME_AFTER = re.compile(r"(?:#|[0-9]:)\Z"), re.compile(":[0-9]")
 
 # Issuers and lengths: ISO/IEC 7812, as the card schemes publish them.
 _ISSUERS = {
@@ -62,7 +66,6 @@ _ROW_AFTER = re.compile(r" (?:[0-9]|[0-9A-F]{4}(?![0-9A-Za-z]))")
 _CONTEXT = 48  # characters before a number in which its name may stand
 _IN_BRACKETS = re.compile(rf" ?[(\[]([^\n{MARK}()\[\]]{{2,16}})[)\]]")  # and after it
 _PART_OF_WORD = re.compile(r"^\w+")
-_LONGEST_LINE = 2000  # characters of a table's line
 _LIST = re.compile(r"[ \t]*(?:[,;/|&]|and|und|et|y|e|i|or|oder|ou|o)?[ \t]*")
 
 
@@ -101,7 +104,7 @@ def written_ids(text: str, countries: tuple[str, ...]) -> Iterator[Find]:
 
 def runs(text: str, countries: tuple[str, ...]) -> Iterator[Find]:
     """Cards, national ids beside their name, and phone numbers, in runs of digits."""
-    around, forms = Around(text), national.forms(countries)
+    around, tables, forms = Around(text), Tables(text), national.forms(countries)
     phone_end = -1
     for run in _RUN.finditer(text):
         start, end = run.span()
@@ -109,10 +112,11 @@ def runs(text: str, countries: tuple[str, ...]) -> Iterator[Find]:
         yield from cards
         if cards or _BEFORE_OTHER.search(text, max(0, start - 2), start) or _AFTER_OTHER.match(text, end):
             continue
+        start, end = _without_times(text, start, end)
         start = _with_signs(text, start, end)
-        if phones.is_other(text[start:end]):
+        if end - start < _FEWEST_SIGNS or phones.is_other(text[start:end]):
             continue
-        context = f"{around.near(start, end)}\n{around.head(start)}"
+        context = f"{around.near(start, end)}\n{tables.head(start)}"
         if forms.words.search(context):
             parts = phones.windows(text, start, end)
             if named := next((part for part in parts if forms.beside(text[slice(*part)], context)), None):
@@ -143,6 +147,15 @@ def is_card(digits: str, beside_word: bool = False) -> bool:
     return bool((beside_word or _CARD.fullmatch(digits)) and stdnum.luhn.is_valid(digits))
 
 
+def _without_times(text: str, start: int, end: int) -> tuple[int, int]:
+    """Where the run begins and ends without a word of a time at its ends: "10:15 030 1234567"."""
+    if _TIME_BEFORE.search(text, max(0, start - 2), start):
+        start = text.find(" ", start, end) + 1 or end
+    if _TIME_AFTER.match(text, end):
+        end = max(start, text.rfind(" ", start, end))
+    return start, end
+
+
 def _with_signs(text: str, start: int, end: int) -> int:
     """Where the run begins with its plus, and with a bracket that it closes: "+(49) 30", "(+49) 30"."""
     before = text[max(0, start - 2) : start]
@@ -158,9 +171,6 @@ class Around:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tables: dict[
-            str, tuple[int, int]
-        ] = {}  # a sign: the last line asked for, the first of its table
 
     def near(self, start: int, end: int) -> str:
         """What stands near on its line, and on the line above if only signs stand before it on its own."""
@@ -185,30 +195,3 @@ class Around:
             while mark >= 0 and first and text[first - 1] == MARK:
                 first -= 1
         return first, before
-
-    def head(self, start: int) -> str:
-        """The head of its column, where tabs, bars, semicolons or commas part the columns of a table."""
-        text = self._text
-        line = text.rfind("\n", max(0, start - _LONGEST_LINE), start) + 1
-        stop = text.find("\n", start, start + _LONGEST_LINE)
-        if line == 0 and start >= _LONGEST_LINE or stop < 0 and start + _LONGEST_LINE < len(text):
-            return ""
-        sign = next((sign for sign in "\t|;," if sign in text[line : stop if stop >= 0 else None]), "")
-        head = self._table(line, sign) if sign else line
-        if head == line:
-            return ""
-        cells = text[head : min(text.find("\n", head), head + _LONGEST_LINE)].split(sign)
-        column = text.count(sign, line, start)
-        return cells[column].lower() if column < len(cells) else ""
-
-    def _table(self, line: int, sign: str) -> int:
-        """Where the first of the lines that have this sign, down to this one, begins."""
-        known, head = self._tables.get(sign, (-1, -1))
-        first, text = line, self._text
-        while first > 0 and first != known:
-            above = text.rfind("\n", 0, first - 1) + 1
-            if sign not in text[above : first - 1]:
-                break
-            first = above
-        self._tables[sign] = line, (head if first == known else first)
-        return self._tables[sign][1]

@@ -201,7 +201,7 @@ def _is_pair(token: str) -> bool:
 def secrets(text: str) -> Iterator[Find]:
     """Tokens, and values that are called a password or a key, or used as one: no two overlap."""
     done = 0
-    spans = {*_tokens(text), *_in_urls(text), *_in_headers(text), *passwords.assigned(text)}
+    spans = {*_tokens(text), *_in_urls(text), *_in_headers(text), *passwords.called(text)}
     for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
         if done <= start < end:
             yield start, end, "SECRET"

@@ -7,11 +7,12 @@ with that library's entropies and its filters for what only stands in for a secr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
 from .marks import MARK, Span, places
+from .tables import cells, line_at, sign_of
 
 _NAMES = "pass pwd secret token key credential kennwort wachtwoord contrase senha".split()
 _FOREIGN_NAMES = "hasł Hasł HASŁ парол Парол ПАРОЛ 密码 密碼 パスワード".split()
@@ -44,6 +45,9 @@ _VALUE = {
     "`": re.compile(rf"([^`\n{MARK}]{{4,256}})`"),
     None: re.compile(rf"([^\s\"'`<>{MARK}]{{4,128}}+)(?=[\s\"'`{MARK}]|</|$)"),
 }
+# From a name on: the end of the cell that it heads, if it heads one. What else its line may hold.
+_HEAD_END = re.compile(r"[\w .-]{0,24}[*`\"]{0,3}[ \r]*(?:[\t|;,\n]|\Z)")
+_HEAD = re.compile(r"[\w :./?*`-]{1,40}(?:\([\w .]{1,20}\))?")
 # Words that stand in for a secret: a value of nothing else is nobody's.
 _STAND_INS = frozenset(
     """a an the my your our user username userpass login pass password passwd passphrase passw pwd pw
@@ -82,20 +86,86 @@ _HEX = re.compile("(?:0x)?[0-9A-Fa-f]+")
 _HEX_BITS, _BASE64_BITS = 3.0, 3.4
 
 
-def assigned(text: str) -> Iterator[Span]:
-    """What is assigned to a name that says that it is secret."""
+def called(text: str) -> Iterator[Span]:
+    """What is assigned to a name that says that it is secret, or stands in a column under such a name."""
+    heads: list[int] = []
+    for name, ats in _named(text):
+        for at in ats:
+            yield from _assigned(text, name, at)
+            if _HEAD_END.match(text, at):
+                heads.append(at)
+    yield from _in_columns(text, sorted(heads))
+
+
+def _named(text: str) -> Iterator[tuple[str, Iterator[int]]]:
+    """The words that begin a secret's name, and where each stands."""
     lower = text.encode("ascii", "replace").lower()  # as many signs, and searched much faster
     for name in _NAMES:
-        yield from _beside(text, name, places(lower, name.encode()))
+        yield name, places(lower, name.encode())
     for name in () if text.isascii() else _FOREIGN_NAMES:
-        yield from _beside(text, name, places(text, name))
+        yield name, places(text, name)
 
 
-def _beside(text: str, name: str, ats: Iterable[int]) -> Iterator[Span]:
-    for at in ats:
-        found = _ASSIGNED.match(text, at)
-        if found and _is_name(text, name, at, found):
-            yield from _value(text, at, found)
+def _in_columns(text: str, heads: Sequence[int]) -> Iterator[Span]:
+    """The cells of tables under a head that says that they are secret, as in a browser's passwords.csv."""
+    done = 0
+    for at in heads:
+        if at < done or not (line := line_at(text, at)):
+            continue
+        done = line[1]
+        if judges := _judges(text[slice(*line)]):
+            for start, end in _rows(text, line):
+                done = end
+                yield from _secret_cells(text, start, end, judges)
+
+
+def _secret_cells(text: str, start: int, end: int, judges: Sequence[Callable[[str], bool]]) -> Iterator[Span]:
+    found = cells(text[start:end], sign_of(text[start:end]))
+    for (first, last), is_secret in zip(found, judges, strict=False) if len(found) == len(judges) else ():
+        value = text[start + first : start + last]
+        if MARK not in value and is_secret(value):
+            yield start + first, start + last
+
+
+def _rows(text: str, head: Span) -> Iterator[Span]:
+    """The lines below a table's head that have its sign."""
+    sign, line = sign_of(text[slice(*head)]), head
+    while line[1] < len(text):
+        below = line_at(text, line[1] + 1)
+        if not below or sign not in text[slice(*below)]:
+            break
+        line = below
+        yield line
+
+
+def _judges(line: str) -> list[Callable[[str], bool]]:
+    """What tells the secrets of each column, if a line is a table's head and names a column of them; or []."""
+    sign = sign_of(line)
+    heads = [line[start:end].lower() for start, end in cells(line, sign)] if sign else []
+    inner = [head for head in heads if head] if sign == "|" else heads
+    if not all(map(_HEAD.fullmatch, inner)):
+        return []
+    judges = [_judge(head.strip("*`")) for head in heads]
+    return judges if set(judges) != {_never} else []
+
+
+def _judge(head: str) -> Callable[[str], bool]:
+    if head.count(" ") > 1 or _OTHER_THING.search(head):
+        return _never
+    if _PASSWORD.search(head):
+        return is_password
+    is_keys = head.endswith(("secret", "token")) or head.endswith("key") and _SECRET_KEY.search(head[:-3])
+    return is_key if is_keys else _never
+
+
+def _never(value: str) -> bool:
+    return False
+
+
+def _assigned(text: str, name: str, at: int) -> Iterator[Span]:
+    found = _ASSIGNED.match(text, at)
+    if found and _is_name(text, name, at, found):
+        yield from _value(text, at, found)
 
 
 def _is_name(text: str, name: str, at: int, found: re.Match[str]) -> bool:

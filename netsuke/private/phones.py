@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from .marks import Span
+
 if TYPE_CHECKING:
     import phonenumbers
 
@@ -41,6 +43,10 @@ _DATE = re.compile(
 _EXTENSION = re.compile(r" ?(?:x|ext\.?|extension) ?[0-9]{1,6}(?!\w| ?[./()-]{0,2} ?[0-9])")
 _WORD = re.compile("[^ ]+")
 _MOST_WORDS, _ROW = 8, 40  # groups of a number that spaces part; with more, it is a row of a table
+_PAIRS = 3  # spaces in a number of pairs, "01 42 68 53 00": behind another number, a row looks the same
+_BEGINS = re.compile(r"[0+(]|[2-9][0-9]{2}[-.]|1[-. ]\(?[2-9][0-9]{2}[-.)]")
+_ABROAD = re.compile("00[1-9][0-9]{0,2} ")
+_LIST_MARK = re.compile(r"[1-9][0-9]?[.)] ")
 _FEWEST_DIGITS = {"named": 7, "weakly": 10, "": 9, "other": 9}
 
 
@@ -56,31 +62,61 @@ def is_other(run: str) -> bool:
     return bool(_DATE.fullmatch(run)) or _is_decimal(run)
 
 
-def windows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def windows(text: str, start: int, end: int) -> Iterator[Span]:
     """The parts of a run that begin and end with one of its words: from each word on, the longest first."""
+    words = _words(text, start, end)
+    for number, (first, _) in enumerate(words):
+        for _, last in reversed(words[number : number + _MOST_WORDS]):
+            yield first, last
+
+
+def _words(text: str, start: int, end: int) -> list[Span]:
     words = [found.span() for found in _WORD.finditer(text, start, end)]
-    for first in range(len(words) if len(words) <= _ROW else 0):
-        for last in range(min(len(words), first + _MOST_WORDS) - 1, first - 1, -1):
-            yield words[first][0], words[last][1]
+    return words if len(words) <= _ROW else []
 
 
-def in_run(
-    text: str, start: int, end: int, beside: str, countries: tuple[str, ...]
-) -> Iterator[tuple[int, int]]:
+def in_run(text: str, start: int, end: int, beside: str, countries: tuple[str, ...]) -> Iterator[Span]:
     """The phones in a run of digits, with their extensions. `beside`: what `named` says of its context."""
-    apart = beside == "named" or _is_international(text[start:end])
-    parts = windows(text, start, end) if apart else [(start, end)]
-    taken = start
-    for first, last in parts:
-        if first >= taken and _is_phone(text[first:last], beside, countries):
-            extension = _EXTENSION.match(text, last)
-            taken = extension.end() if extension else last
-            yield first, taken
+    words, taken = _words(text, start, end), start
+    for number, (first, _) in enumerate(words):
+        if first < taken or not (beside or _may_begin(text, taken, first)):
+            continue
+        for _, last in reversed(words[number : number + _MOST_WORDS]):
+            near = "" if beside == "weakly" and (first, last) != (start, end) else beside
+            free = near == "named" or _stands_free(text, taken, first, last, end)
+            if free and _is_phone(text[first:last], near, countries):
+                extension = _EXTENSION.match(text, last)
+                taken = extension.end() if extension else last
+                yield first, taken
+                break
+
+
+def _may_begin(text: str, start: int, first: int) -> bool:
+    """A cheap test before `_stands_free`, for all the parts that begin here."""
+    if not _BEGINS.match(text, first):
+        return False
+    before = text[start:first].split()
+    return text[first] not in "0(" or len(before) < 2 or not before[-1].isdigit()
+
+
+def _stands_free(text: str, start: int, first: int, last: int, end: int) -> bool:
+    """Whether a part of what is left of a run, from `start` to `end`, is no part of a row of numbers.
+
+    Marks of a list, dates and what closes a bracket make no row: "1. 030 1234567". Nor does one number before it, as
+    that of a house. What begins with neither 0 nor a bracket needs more form to be a phone (`_NANP`) than a row has.
+    """
+    if text[first] not in "0(" or first == start and _ABROAD.match(text, first):
+        return True
+    before, after = text[start:first].split(), text[last:end].split()
+    if not any(word.isdigit() for word in (*before[-1:], *after[:1])):
+        return True
+    is_alike = bool(before) and before[0][0] == text[first] == "0"  # "01 02 03 000004"
+    return len(before) == 1 and not after and not is_alike and text.count(" ", first, last) < _PAIRS
 
 
 def _is_phone(written: str, beside: str, countries: tuple[str, ...]) -> bool:
     digits = _digits(written)
-    if not _FEWEST_DIGITS[beside] <= len(digits) <= 17 or is_other(written):
+    if not _FEWEST_DIGITS[beside] <= len(digits) <= 17 or is_other(written) or _LIST_MARK.match(written):
         return False
     if _is_international(written):
         return bool(e164(written, countries))
@@ -99,7 +135,7 @@ def _is_phone(written: str, beside: str, countries: tuple[str, ...]) -> bool:
 def _is_decimal(written: str) -> bool:
     """Whether one point stands in it: a decimal number, unless it parts off a country or area code."""
     before, _, after = written.rpartition(".")
-    return written.count(".") == 1 and not (
+    return written.count(".") == 1 and after[:1].isdigit() and not (
         len(after) > 5 and re.fullmatch(r"\+[0-9]{1,3}|0[0-9]{2,4}", before)
     )
 
@@ -118,10 +154,11 @@ def e164(written: str, countries: tuple[str, ...]) -> str:
     import phonenumbers
 
     digits = _digits(written)
-    number = _national(digits, countries)
     if _is_international(written):
         bare = digits if "+" in written[:2] else digits[2:]
-        number = _parsed("+" + bare, None)
+        number = _parsed("+" + bare, None) if _may_be_abroad(bare) else None
+    else:
+        number = _national(digits, countries)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if number else ""
 
 
@@ -158,6 +195,17 @@ def _may_be_of(digits: str, country: str) -> bool:
     return bool(pattern.fullmatch(digits) or trunk and pattern.fullmatch(digits.removeprefix(trunk)))
 
 
+def _may_be_abroad(digits: str) -> bool:
+    """The same for a number that begins with its country's calling code, of one to three digits."""
+    import phonenumbers
+
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+    for size in (1, 2, 3):
+        if digits[:size] and int(digits[:size]) in regions:
+            return any(r == "001" or _may_be_of(digits[size:], r) for r in regions[int(digits[:size])])
+    return False
+
+
 @lru_cache(maxsize=256)
 def _plan(country: str) -> tuple[re.Pattern[str], str]:
     import phonenumbers
@@ -166,6 +214,13 @@ def _plan(country: str) -> tuple[re.Pattern[str], str]:
     if plan is None or plan.general_desc is None:
         return re.compile("(?!)"), ""
     return re.compile(plan.general_desc.national_number_pattern or "(?!)"), plan.national_prefix or ""
+
+
+def regions() -> set[str]:
+    """The ISO 3166-1 codes of all countries whose numbers can be judged."""
+    import phonenumbers
+
+    return phonenumbers.SUPPORTED_REGIONS
 
 
 def _calling_code(country: str) -> int:

@@ -65,6 +65,31 @@ def test_bare_digits_are_a_phone_beside_a_word_for_one(text: str) -> None:
     assert found("code 2127365000") == []
 
 
+@pytest.mark.parametrize(
+    ("text", "phone"),
+    [
+        ("id,phone\n1,{}\n", "6502530000"), ("id,phone\n1,{}\n", "650-253-0000"),
+        ("name,age,phone\nBob,50,{}\n", "030 90182010"),
+        ("INSERT INTO people (id, phone) VALUES (1,{});", "6502530000"),
+        ('id,address,phone\n1,"Main Street, Springfield",{}\n', "6502530001"),
+        ('id;"a; b";phone\n1;"x; ""y""; z";"{}"\n', "6502530001"),
+        ("1. {}", "650-253-0000"), ("1) {}", "650-253-0000"), ("12. {}", "030 90182010"),
+        ("1. {}", "0049 30 90182010"), ("Phones:\n1. {}", "6502530000"),
+        ("2024-01-03 {}", "650-253-0000"), ("{} 2024-01-03", "650-253-0000"),
+        ("2024-01-03 10:15:22 {}", "030 90182010"), ("{} 10:15", "650-253-0000"),
+        ("Ann (41) {}", "650-253-0000"), ("Main Street 5 {}", "030 90182010"),
+        ("CA 94043 {}", "(650) 253-0000"), ("MA 02139 {}", "(617) 253-1000"), ("No. #3 {}", "650-253-0000"),
+    ],
+)  # fmt: skip
+def test_a_phone_is_found_behind_another_number(text: str, phone: str) -> None:
+    assert found(text.format(phone)) == [("PHONE", phone)]
+
+
+def test_numbered_phones_on_one_line_are_all_found() -> None:
+    text = "1. 650-253-0000 2. 650-253-0001 3) 030 90182010"
+    assert masked(text) == "1. [PHONE_1] 2. [PHONE_2] 3) [PHONE_3]"
+
+
 def test_a_list_of_phones_needs_its_word_once() -> None:
     numbers = "2127365000, 7182345000 / 9178887777 and 6462345678"
     assert [kind for kind, _ in found(f"Phones: {numbers}")] == ["PHONE"] * 4
@@ -83,6 +108,10 @@ def test_a_list_of_phones_needs_its_word_once() -> None:
         "550e8400-e29b-41d4-a716-446655440000 and 01234567-89ab-cdef-0123-456789abcdef",
         "e83c5163316f89bfbde7d9ab23ca2e25604af290, sha256:0123456789012345678901234567890123456789",
         "version 2.0.0.1234567, v10.0.19041.1288, CVE-2024-50146, RFC 2606, 52.520008, 13.404954",
+        "00 63 25 64 56 01 42 68 53 00 17\n00 17 42 68 53 30 12 55 11",
+        "0017042 000012 030112 0301234 0000001\n02988 00596 05633 00711",
+        "12 01 42 68 53 00, 1.234.567,89 3,1415926535 12,0301234567",
+        "ab12 0201 4711 2233 4c46", "01 02 03 000004",
         "call 12345678 times, text 123456789, https://x.nord.org/2127365000/",
     ],
 )
@@ -169,7 +198,8 @@ def test_an_id_counts_as_its_country_writes_it(country: str, written: str) -> No
         ("DE", '"steuer_id": "{36574261809}"'), ("IN", "Aadhaar number {234123412346}"),
         ("CA", "SIN {123-456-782}"),
         ("PT", "NIF {501964843}"), ("TR", "T.C. Kimlik No {17291716060}"), ("ZA", "ID {8001015009087}"),
-        ("PL", "imię;pesel\nAnna;{44051401359}"), ("HR", "OIB: {33392005961}"),
+        ("PL", "imię;pesel\nAnna;{44051401359}"), ("US", "id,ssn\n1,{536904399}"),
+        ("US", 'name,note,ssn\nAnn,"born 1961, left",{536904399}'), ("HR", "OIB: {33392005961}"),
     ],
 )  # fmt: skip
 def test_bare_digits_are_an_id_beside_its_name(country: str, text: str) -> None:

@@ -79,6 +79,38 @@ def test_what_is_called_a_secret_is_found(text: str, secret: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "name,url,username,password\nBank,https://bank.com/login,ann,{}\nShop,https://shop.com,ann,hunter2\n",
+        '"url","username","password","httpRealm"\r\n"https://bank.com","ann","{}",""\r\n"x","y","hunter2",""\r\n',
+        "| site | password |\n|---|---|\n| Bank | {} |\n| Shop | `x` |\n| Club | hunter2 |",
+        "Site\tLogin Password\tNote\nBank\t{}\tone, two\nShop\thunter2\t",
+        'Our logins, as promised:\nBank;Passwort;Hinweis\n"A; B";{};alt\nC;hunter2;neu\n',
+    ],
+)  # fmt: skip
+def test_a_column_of_passwords_is_masked(text: str) -> None:
+    assert found(text.format("S0mmer!2024x")) == [("SECRET", "S0mmer!2024x"), ("SECRET", "hunter2")]
+
+
+def test_a_column_of_keys_is_masked() -> None:
+    assert found(f"app,api_key,token id\nweb,{BASE62},{BASE62[::-1]}\n") == [("SECRET", BASE62)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name,password\nBank,changeme\nShop,\nClub,secret\n",
+        "name,password hint\nBank,Rex2019!\n",
+        "connect(user, password, host)\nexecute(sql, param1_x, foo)\n",
+        "Enter the user, the password, and the host,\nthen the file, a1b2c3d4, and the rest\n",
+        "name,password\n\nversion,a1b2c3d4\n", "user,password,host\nversion,a1b2c3d4\n",
+    ],
+)  # fmt: skip
+def test_columns_without_passwords_are_left(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         'password = "password", pwd="secret", token: "changeme"',
         'api_key="your-api-key-here", secret = "xxxxxxxx"',
         "password = getpass.getpass('Password: ')", "token = get_token(user_id=42)",
