@@ -181,3 +181,15 @@ def test_another_folder_of_the_same_name_does_not_replace_a_model(made, tmp_path
     place = write_material(tmp_path / "notes", documents=3)
     done = netsuke(home, "make", str(place.parent))
     assert done.returncode == 2 and "--name" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_standard_input_is_utf8_whatever_the_locale_and_other_bytes_are_named(tmp_path, encoding):
+    given = f"import io, sys; sys.stdin = io.TextIOWrapper(io.BytesIO(b'\\xc3\\xa9 \\xe9'), {encoding!r})"
+    done = netsuke(tmp_path, "complete", "nobody", prelude=given)
+    assert done.returncode == 2 and "byte 0xe9 after 2 letters is not UTF-8" in done.stderr
+
+
+def test_closed_standard_input_is_empty(tmp_path):
+    done = netsuke(tmp_path, "complete", "nobody", prelude="import sys; sys.stdin = None")
+    assert done.returncode == 6 and "no model 'nobody'" in done.stderr

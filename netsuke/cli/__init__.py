@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -13,7 +14,7 @@ import click
 from .. import __version__
 from ..errors import NetsukeError
 from ..machine import wait_passively
-from ..terminal import paint, printable, say
+from ..terminal import not_text, paint, printable, say
 
 if TYPE_CHECKING:
     from ..step import Local
@@ -37,10 +38,8 @@ class Words(click.ParamType):
     name = "text"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:  # Python keeps such bytes of a command line as halves of a pair
-            self.fail(f"byte {ord(value[error.start]) % 256:#x} after {error.start} letters is not UTF-8", param, ctx)
+        if fault := not_text(value):
+            self.fail(fault, param, ctx)
         return value
 
 
@@ -59,6 +58,7 @@ def main() -> None:
     """Run a verb; a NetsukeError becomes a message, a hint and its exit code, and no traceback without --debug."""
     debug = "--debug" in sys.argv
     wait_passively()
+    _hear()
     try:
         netsuke(standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -86,6 +86,13 @@ def main() -> None:
             f"{paint('error:', 'red')} {error.strerror or error}{f': {error.filename}' if error.filename else ''}"
         )
         sys.exit(1)
+
+
+def _hear() -> None:
+    """Standard input as the command line is read: UTF-8, other bytes kept so that they can be told; closed is empty."""
+    sys.stdin = sys.stdin or open(os.devnull)
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def result(value: Any, as_json: bool, text: str | Callable[[], str]) -> None:
