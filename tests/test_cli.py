@@ -33,6 +33,16 @@ def test_it_is_a_module_and_a_group_of_verbs():
     assert [verb for verb in verbs if f"\n  {verb} " not in told] == []
 
 
+def test_help_says_what_the_recipe_has_to_say():
+    from click.testing import CliRunner
+
+    from netsuke.cli import netsuke as verbs
+
+    told = {verb: " ".join(CliRunner().invoke(verbs, [verb, "--help"]).output.split()) for verb in ("make", "carve")}
+    assert told["make"].count("[default: the recipe's, else") == 4 and "holds at the next make too" in told["make"]
+    assert "[default: the recipe's, else" in told["carve"] and "the recipe stays as it is" in told["carve"]
+
+
 def test_a_folder_without_a_recipe_gets_one(tmp_path):
     folder = tmp_path / "My notes (2024)"
     folder.mkdir()

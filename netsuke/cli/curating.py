@@ -17,7 +17,7 @@ from . import AS_JSON, ON, executor, open_store, result
     "--to", "folder", type=click.Path(path_type=Path), help="Write the dataset and its Croissant card here."
 )
 @click.option(
-    "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Any setting of the recipe."
+    "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Any setting of the recipe, this once."
 )
 @ON
 @AS_JSON

@@ -155,9 +155,11 @@ def list_keys(as_json: bool) -> None:
     from ..serve import keys as book
 
     rows = [key.row for key in book.named(open_store().root)]
-    result({"keys": rows}, as_json, lambda: show.grid([_KEYS, *map(_key_cells, rows)], (1, 2, 4)))
+    result({"keys": rows}, as_json,
+           lambda: show.grid([_KEYS, *map(_key_cells, rows)], (1, 2, 4)) if rows else _NO_KEYS)  # fmt: skip
 
 
+_NO_KEYS = "nobody else has a key: netsuke keys add --name NAME makes one"
 _KEYS = ("name", "requests/min", "tokens a day", "models", "made")
 
 
@@ -195,9 +197,11 @@ def usage(key: str | None, since: datetime | None, as_csv: bool, as_json: bool) 
         click.echo(out.getvalue(), nl=False)
         return
     cells = [[f"{value:,}" if isinstance(value, int) else value for value in row.values()] for row in rows]
-    result({"usage": rows}, as_json, lambda: show.grid([_USED, *cells], (0, *range(3, 8))))
+    nothing = "nothing was asked by this key, or since that day" if key or since else _NOT_ASKED
+    result({"usage": rows}, as_json, lambda: show.grid([_USED, *cells], (0, *range(3, 8))) if rows else nothing)
 
 
+_NOT_ASKED = "nothing was asked yet: netsuke serve answers, and counts"
 _USED = ("day", "key", "model", "requests", "prompt", "written", "not sure", "failed")
 
 
@@ -216,7 +220,7 @@ def audit(context: click.Context, last: int, as_json: bool) -> None:
     rows = [vars(row) for row in book.rows(root, last)]
     titles = ("row", "time (UTC)", "who", "route", "model", "code", "tokens")
     result({"rows": rows, "head": book.head(root)[1]}, as_json,
-           lambda: show.grid([titles, *map(_audit_cells, rows)], (0, 1, 5, 6)))  # fmt: skip
+           lambda: show.grid([titles, *map(_audit_cells, rows)], (0, 1, 5, 6)) if rows else _NOT_ASKED)  # fmt: skip
 
 
 def _audit_cells(row: dict[str, Any]) -> list[str]:

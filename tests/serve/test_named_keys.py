@@ -238,6 +238,12 @@ def _netsuke(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "netsuke", *arguments], capture_output=True, text=True, env=os.environ)
 
 
+def test_with_nothing_there_it_is_said_and_what_to_do() -> None:
+    assert "nobody else has a key: netsuke keys add" in _netsuke("keys", "list").stdout
+    assert all("nothing was asked yet: netsuke serve" in _netsuke(verb).stdout for verb in ("usage", "audit"))
+    assert "nothing was asked by this key" in _netsuke("usage", "--key", "shop").stdout
+
+
 def test_the_tables_of_others_use_have_80_columns(tmp_path: Path) -> None:
     home, name = Path(os.environ["NETSUKE_HOME"]), "notes-of-the-workshop-and-of-all-its-apprentices-1901-to-1950"
     one = Record("POST", "/v1/chat/completions", who="owner", model="notes", status=200, reached=True, time=0.0,
