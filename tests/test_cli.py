@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from material import document, netsuke, whole_make, write_material
+from packed import small_pack
 
 
 @pytest.fixture(scope="module")
@@ -203,3 +204,19 @@ def test_standard_input_is_utf8_whatever_the_locale_and_other_bytes_are_named(tm
 def test_closed_standard_input_is_empty(tmp_path):
     done = netsuke(tmp_path, "complete", "nobody", prelude="import sys; sys.stdin = None")
     assert done.returncode == 6 and "no model 'nobody'" in done.stderr
+
+
+def test_without_an_adapter_of_its_own_it_is_said_what_can_be_done(store, tmp_path):
+    (tmp_path / "carved").mkdir()
+    (tmp_path / "carved" / "choice.json").write_text('{"pruned": true}')
+    carved = store.add_folder(tmp_path / "carved")
+    for name, lineage in (("cut", {"tune": {"output": carved}, "carve": {"output": carved}}), ("bare", {})):
+        folder = small_pack(tmp_path / name, name).folder
+        record = json.loads((folder / "netsuke.json").read_text())
+        (folder / "netsuke.json").write_text(json.dumps(record | {"lineage": lineage}))
+        store.name("packs", name, {"ref": store.add_folder(folder), "recipe": ""})
+    done = netsuke(store.root, "adapter", "cut", str(tmp_path / "out"))
+    assert done.returncode == 6 and "netsuke pack cut --to gguf writes all of the model" in done.stderr
+    assert "--mb" in done.stderr
+    done = netsuke(store.root, "adapter", "bare", str(tmp_path / "out"))
+    assert done.returncode == 6 and "is not in this home" in done.stderr
