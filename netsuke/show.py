@@ -163,7 +163,7 @@ def wrapped(lines: Sequence[str]) -> list[str]:
 
 def _beside(rows: Sequence[tuple[str, str]]) -> list[str]:
     """A name and what is told of it a row, which goes on below where it is long."""
-    width = max(len(name) for name, _ in rows)
+    width = max((len(name) for name, _ in rows), default=0)
     below = " " * (width + 2)
     return [textwrap.fill(f"{name:<{width}}  {told}", WIDTH, subsequent_indent=below) for name, told in rows]
 
@@ -203,7 +203,7 @@ def _left_out(title: str, drops: dict[str, Any]) -> str:
 
 def drops(rows: list[dict[str, Any]]) -> str:
     """A line for each thing that was left out."""
-    return "\n".join(f"{row['rule']}: {row['path']}: {row['detail']}" for row in rows) or "nothing"
+    return "\n".join(f"{row['rule']}: {row['path']}: {row['detail']}" for row in rows)
 
 
 def shortened(text: str, room: int) -> str:

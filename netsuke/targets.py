@@ -128,7 +128,7 @@ def pack_folder(name: str, store: Store, accept: bool = False) -> Path:
         return Path(name)
     known = store.names("packs")
     raise StoreError(
-        f"no model {name!r}",
+        f"no model {name!r}" + (", and the folder is no pack: it has no netsuke.json" if Path(name).is_dir() else ""),
         hint=f"models: {', '.join(known)}" if known else "make one: netsuke make ~/notes",
     )
 

@@ -8,6 +8,8 @@ import pytest
 from material import document, netsuke, whole_make, write_material
 from packed import small_pack
 
+from netsuke.serve import keys
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
@@ -220,3 +222,35 @@ def test_without_an_adapter_of_its_own_it_is_said_what_can_be_done(store, tmp_pa
     assert "--mb" in done.stderr
     done = netsuke(store.root, "adapter", "bare", str(tmp_path / "out"))
     assert done.returncode == 6 and "is not in this home" in done.stderr
+
+
+def test_a_folder_with_nothing_to_read_is_curated_and_no_model_is_promised(tmp_path):
+    for name, count in (("empty", 0), ("my photos", 2)):
+        (tmp_path / name).mkdir()
+        for number in range(count):
+            (tmp_path / name / f"{number}.png").write_bytes(b"\x89PNG")
+        done = netsuke(tmp_path / "home", "curate", str(tmp_path / name))
+        assert done.returncode == 0 and f"{count} files" in done.stdout, done.stderr
+        assert "makes a model" not in done.stderr
+    done = netsuke(tmp_path / "home", "curate", str(tmp_path / "my photos"), "--drops", "emty")
+    assert "nothing was left out by emty; what was, by: " in done.stdout
+    (tmp_path / "my photos" / "note.md").write_text(document(1))
+    done = netsuke(tmp_path / "home", "curate", str(tmp_path / "my photos"))
+    assert f"netsuke make '{tmp_path / 'my photos'}' makes a model" in done.stderr
+
+
+def test_what_the_locale_has_no_letter_for_is_no_traceback(store):
+    keys.add(store.root, "k" * 60, models=["m" * 60])
+    done = netsuke(store.root, "keys", "list", PYTHONIOENCODING="latin-1")
+    assert done.returncode == 0 and "k\\u2026k" in done.stdout, done.stderr
+
+
+def test_a_copy_onto_a_full_disk_names_the_place_that_is_full(tmp_path):
+    full = "def fail(*_):\n    raise OSError(28, 'full', 'from', None, 'to')"
+    done = netsuke(tmp_path, "list", prelude=f"{full}\nimport netsuke.cli.looking as it\nit.tell_pending = fail")
+    assert done.returncode == 1 and "full: to" in done.stderr and "another disk" in done.stderr
+
+
+def test_a_folder_that_is_no_pack_is_said_to_be_none(tmp_path):
+    done = netsuke(tmp_path / "home", "verify", str(tmp_path))
+    assert done.returncode == 6 and "the folder is no pack" in done.stderr

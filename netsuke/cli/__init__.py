@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -58,7 +59,7 @@ def main() -> None:
     """Run a verb; a NetsukeError becomes a message, a hint and its exit code, and no traceback without --debug."""
     debug = "--debug" in sys.argv
     wait_passively()
-    _hear()
+    _set_streams()
     try:
         netsuke(standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -82,17 +83,23 @@ def main() -> None:
     except OSError as error:
         if debug:
             raise
-        say(
-            f"{paint('error:', 'red')} {error.strerror or error}{f': {error.filename}' if error.filename else ''}"
-        )
+        place = error.filename2 or error.filename  # of a copy, the place that it goes to
+        say(f"{paint('error:', 'red')} {error.strerror or error}{f': {place}' if place else ''}")
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            say(f"{paint('hint:', 'cyan')} free some space, or name a place on another disk")
         sys.exit(1)
 
 
-def _hear() -> None:
-    """Standard input as the command line is read: UTF-8, other bytes kept so that they can be told; closed is empty."""
+def _set_streams() -> None:
+    """Standard input as the command line is read: UTF-8, other bytes kept so that they can be told; closed is empty.
+
+    What the locale of standard output has no letter for is written as standard error writes it.
+    """
     sys.stdin = sys.stdin or open(os.devnull)
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def result(value: Any, as_json: bool, text: str | Callable[[], str]) -> None:
