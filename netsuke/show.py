@@ -15,6 +15,9 @@ from .nouns import Ref
 from .step import Planned, Progress
 from .terminal import paint, printable, say
 
+WIDTH = 80  # columns of a line
+LEAST = 6  # columns of a text that are left to it
+
 
 def duration(seconds: float) -> str:
     """Seconds as a person says them."""
@@ -127,16 +130,42 @@ class Bar:
 
 
 def grid(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Rows as aligned columns; the columns in `right` are numbers."""
+    """Rows as aligned columns; those in `right` are numbers or days. Too wide, its longest texts lose their middles."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    texts = [i for i in range(len(widths)) if i not in right]
+    while sum(widths) + 2 * (len(widths) - 1) > WIDTH and max((widths[i] for i in texts), default=0) > LEAST:
+        widths[max(texts, key=widths.__getitem__)] -= 1
     lines = []
     for row in rows:
         cells = [
-            cell.rjust(w) if i in right else cell.ljust(w)
+            cell.rjust(w) if i in right else _hollow(cell, w).ljust(w)
             for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def _hollow(text: str, room: int) -> str:
+    """A name or a path of at most so many characters: its two ends tell it from its like."""
+    half = (room - 1) // 2
+    return text if len(text) <= room else f"{text[: room - 1 - half]}…{text[len(text) - half :]}"
+
+
+def wrapped(lines: Sequence[str]) -> list[str]:
+    """Lines of at most 80 columns; what goes on of an indented one is indented twice as far."""
+    indents = [2 * (len(line) - len(line.lstrip())) for line in lines]
+    return [
+        part
+        for line, indent in zip(lines, indents, strict=True)
+        for part in textwrap.wrap(line, WIDTH, subsequent_indent=" " * indent) or [""]
+    ]
+
+
+def _beside(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """A name and what is told of it a row, which goes on below where it is long."""
+    width = max((len(name) for name, _ in rows), default=0)
+    below = " " * (width + 2)
+    return [textwrap.fill(f"{name:<{width}}  {told}", WIDTH, subsequent_indent=below) for name, told in rows]
 
 
 def data(name: str, summary: dict[str, Any]) -> str:
@@ -148,8 +177,8 @@ def data(name: str, summary: dict[str, Any]) -> str:
         [split, f"{part['documents']:,}", f"{part['bytes'] / 1e3:,.1f}"] for split, part in splits.items()
     ]
     lines = [
-        f"{name}: {summary['files']:,} files, {summary['bytes_in'] / 1e3:,.1f} kB of text in;"
-        f" {documents:,} {summary['split_by']}s, {kept / 1e3:,.1f} kB kept",
+        *wrapped([f"{name}: {summary['files']:,} files, {summary['bytes_in'] / 1e3:,.1f} kB of text in;"
+                  f" {documents:,} {summary['split_by']}s, {kept / 1e3:,.1f} kB kept"]),
         "",
         grid(rows, (1, 2)),
         "",
@@ -174,7 +203,7 @@ def _left_out(title: str, drops: dict[str, Any]) -> str:
 
 def drops(rows: list[dict[str, Any]]) -> str:
     """A line for each thing that was left out."""
-    return "\n".join(f"{row['rule']}: {row['path']}: {row['detail']}" for row in rows) or "nothing"
+    return "\n".join(f"{row['rule']}: {row['path']}: {row['detail']}" for row in rows)
 
 
 def shortened(text: str, room: int) -> str:
@@ -201,12 +230,7 @@ def _facts(summary: dict[str, Any]) -> list[str]:
     )
     facts["decisions"] = "; ".join(f"{why} {count['files']:,}" for why, count in summary["decisions"].items())
     facts["widened"] = ", ".join(f"the recipe allows {licence}" for licence in summary["widened"])
-    width = max(map(len, facts))
-    return [
-        textwrap.fill(f"{name:<{width}}  {told}", 79, subsequent_indent=" " * (width + 2))
-        for name, told in facts.items()
-        if told
-    ]
+    return _beside([(name, told) for name, told in facts.items() if told])
 
 
 def plan(lines: list[Planned], seconds: float, size: int) -> str:
@@ -214,22 +238,22 @@ def plan(lines: list[Planned], seconds: float, size: int) -> str:
     rows = []
     if reads:
         there = sum(line.cached for line in reads)
-        rows.append(["read", f"{there} of {len(reads)} files are there", ""])
+        rows.append(("read", f"{there} of {len(reads)} files are there"))
     rows += [
-        [line.step, "there" if line.cached else "would run", line.why]
+        (line.step, "there" if line.cached else f"would run: {line.why}")
         for line in lines
         if line.step != "read"
     ]
     tail = (
         f"\nabout {duration(seconds)}, {size / 1e9:.1f} GB" if any(not line.cached for line in lines) else ""
     )
-    return grid(rows) + tail
+    return "\n".join(_beside(rows)) + tail
 
 
 def why(lines: list[Planned]) -> str:
     if not lines:
         return "nothing would run: every step is there with these very inputs"
-    return grid([[line.label, "there" if line.cached else line.why] for line in lines])
+    return "\n".join(_beside([(line.label, "there" if line.cached else line.why) for line in lines]))
 
 
 def packs(rows: list[dict[str, Any]]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from .engines import asking
 from .engines.llama import Engine
 from .errors import EngineError, RecipeError
-from .terminal import say
+from .terminal import not_text, say
 
 CONTEXT_TOKENS = 4096
 REPEATED_TOKENS = 256  # that a repeat penalty looks back on
@@ -56,6 +56,9 @@ def chat(model: Path, name: str, max_tokens: int, temperature: float, repeat_pen
     with Engine(model, context_tokens=CONTEXT_TOKENS) as engine:
         while (line := _ask()) is not None:
             if not line.strip():
+                continue
+            if fault := not_text(line):
+                say(f"error: {fault}")
                 continue
             messages.append({"role": "user", "content": line})
             try:

@@ -128,7 +128,7 @@ def pack_folder(name: str, store: Store, accept: bool = False) -> Path:
         return Path(name)
     known = store.names("packs")
     raise StoreError(
-        f"no model {name!r}",
+        f"no model {name!r}" + (", and the folder is no pack: it has no netsuke.json" if Path(name).is_dir() else ""),
         hint=f"models: {', '.join(known)}" if known else "make one: netsuke make ~/notes",
     )
 
@@ -194,16 +194,17 @@ def adapter_of(name: str, store: Store, base: Ref | None = None) -> tuple[Ref, R
     record = manifest.read(pack_folder(name, store))
     if base and record["base"]["sha256"] != base:
         raise StoreError(f"{name} was made from another base, {record['base']['name']}", hint="make this one afresh")
+    instead = "make this one without --from" if base else f"netsuke pack {name} --to gguf writes all of the model"
     lineage = record["lineage"]
-    adapter, carved = (Ref(lineage[step]["output"]) for step in ("tune", "carve"))
-    if not (store.has(adapter) and store.has(carved)):
+    outputs = [Ref(lineage[step]["output"]) for step in ("tune", "carve") if step in lineage]
+    if len(outputs) < 2 or not all(map(store.has, outputs)):
         raise StoreError(f"the adapter of {name} is not in this home", hint=f"make it here: netsuke make {name}")
+    adapter, carved = outputs
     if json.loads((store.path(carved) / "choice.json").read_text())["pruned"]:
-        raise StoreError(f"{name} was pruned, and its adapter fits that body alone", hint="make this one afresh")
+        hint = f"{instead}; with a larger --mb {name} may need no pruning"
+        raise StoreError(f"{name} was pruned, and its adapter fits that body alone", hint=hint)
     if "weights.json" in store.tree(adapter):
-        raise StoreError(
-            f"{name} was joined from several adapters and has none of its own", hint="make this one afresh"
-        )
+        raise StoreError(f"{name} was joined from several adapters and has none of its own", hint=instead)
     if "adapter_model.safetensors" not in store.tree(adapter):
         raise StoreError(f"{name} was trained whole and has no adapter", hint="--set tune.method=lora")
     return adapter, carved

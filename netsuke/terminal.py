@@ -18,6 +18,15 @@ def printable(text: str) -> str:
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
+def not_text(text: str) -> str:
+    """Which byte of a text that came in is not UTF-8; "" where all are. Python keeps such bytes as halves of a pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"byte {ord(text[error.start]) % 256:#x} after {error.start} letters is not UTF-8"
+    return ""
+
+
 _CODES = {"red": "31", "green": "32", "cyan": "36"}
 
 

@@ -160,6 +160,13 @@ class State:
         rule = watch.parsed(self.rule)
         return rule.reasons({name: self.value(name) for name in rule.names})
 
+    def judged(self) -> tuple[list[str], RecipeError | None]:
+        """The reasons, and what is wrong with a rule that is none: whoever looks sees the figures all the same."""
+        try:
+            return self.reasons(), None
+        except RecipeError as error:
+            return [], error
+
 
 def state(name: str, store: Store, now: float | None = None) -> State:
     """A model as it is watched. Raises StoreError that lists those that are here."""

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 from material import document, netsuke, whole_make, write_material
+from packed import small_pack
+
+from netsuke.serve import keys
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +34,16 @@ def test_it_is_a_module_and_a_group_of_verbs():
     told = run("--help").stdout
     verbs = "make plan why list report verify gc bases chat complete serve consent".split()
     assert [verb for verb in verbs if f"\n  {verb} " not in told] == []
+
+
+def test_help_says_what_the_recipe_has_to_say():
+    from click.testing import CliRunner
+
+    from netsuke.cli import netsuke as verbs
+
+    told = {verb: " ".join(CliRunner().invoke(verbs, [verb, "--help"]).output.split()) for verb in ("make", "carve")}
+    assert told["make"].count("[default: the recipe's, else") == 4 and "holds at the next make too" in told["make"]
+    assert "[default: the recipe's, else" in told["carve"] and "the recipe stays as it is" in told["carve"]
 
 
 def test_a_folder_without_a_recipe_gets_one(tmp_path):
@@ -181,3 +194,63 @@ def test_another_folder_of_the_same_name_does_not_replace_a_model(made, tmp_path
     place = write_material(tmp_path / "notes", documents=3)
     done = netsuke(home, "make", str(place.parent))
     assert done.returncode == 2 and "--name" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_standard_input_is_utf8_whatever_the_locale_and_other_bytes_are_named(tmp_path, encoding):
+    given = f"import io, sys; sys.stdin = io.TextIOWrapper(io.BytesIO(b'\\xc3\\xa9 \\xe9'), {encoding!r})"
+    done = netsuke(tmp_path, "complete", "nobody", prelude=given)
+    assert done.returncode == 2 and "byte 0xe9 after 2 letters is not UTF-8" in done.stderr
+
+
+def test_closed_standard_input_is_empty(tmp_path):
+    done = netsuke(tmp_path, "complete", "nobody", prelude="import sys; sys.stdin = None")
+    assert done.returncode == 6 and "no model 'nobody'" in done.stderr
+
+
+def test_without_an_adapter_of_its_own_it_is_said_what_can_be_done(store, tmp_path):
+    (tmp_path / "carved").mkdir()
+    (tmp_path / "carved" / "choice.json").write_text('{"pruned": true}')
+    carved = store.add_folder(tmp_path / "carved")
+    for name, lineage in (("cut", {"tune": {"output": carved}, "carve": {"output": carved}}), ("bare", {})):
+        folder = small_pack(tmp_path / name, name).folder
+        record = json.loads((folder / "netsuke.json").read_text())
+        (folder / "netsuke.json").write_text(json.dumps(record | {"lineage": lineage}))
+        store.name("packs", name, {"ref": store.add_folder(folder), "recipe": ""})
+    done = netsuke(store.root, "adapter", "cut", str(tmp_path / "out"))
+    assert done.returncode == 6 and "netsuke pack cut --to gguf writes all of the model" in done.stderr
+    assert "--mb" in done.stderr
+    done = netsuke(store.root, "adapter", "bare", str(tmp_path / "out"))
+    assert done.returncode == 6 and "is not in this home" in done.stderr
+
+
+def test_a_folder_with_nothing_to_read_is_curated_and_no_model_is_promised(tmp_path):
+    for name, count in (("empty", 0), ("my photos", 2)):
+        (tmp_path / name).mkdir()
+        for number in range(count):
+            (tmp_path / name / f"{number}.png").write_bytes(b"\x89PNG")
+        done = netsuke(tmp_path / "home", "curate", str(tmp_path / name))
+        assert done.returncode == 0 and f"{count} files" in done.stdout, done.stderr
+        assert "makes a model" not in done.stderr
+    done = netsuke(tmp_path / "home", "curate", str(tmp_path / "my photos"), "--drops", "emty")
+    assert "nothing was left out by emty; what was, by: " in done.stdout
+    (tmp_path / "my photos" / "note.md").write_text(document(1))
+    done = netsuke(tmp_path / "home", "curate", str(tmp_path / "my photos"))
+    assert f"netsuke make '{tmp_path / 'my photos'}' makes a model" in done.stderr
+
+
+def test_what_the_locale_has_no_letter_for_is_no_traceback(store):
+    keys.add(store.root, "k" * 60, models=["m" * 60])
+    done = netsuke(store.root, "keys", "list", PYTHONIOENCODING="latin-1")
+    assert done.returncode == 0 and "k\\u2026k" in done.stdout, done.stderr
+
+
+def test_a_copy_onto_a_full_disk_names_the_place_that_is_full(tmp_path):
+    full = "def fail(*_):\n    raise OSError(28, 'full', 'from', None, 'to')"
+    done = netsuke(tmp_path, "list", prelude=f"{full}\nimport netsuke.cli.looking as it\nit.tell_pending = fail")
+    assert done.returncode == 1 and "full: to" in done.stderr and "another disk" in done.stderr
+
+
+def test_a_folder_that_is_no_pack_is_said_to_be_none(tmp_path):
+    done = netsuke(tmp_path / "home", "verify", str(tmp_path))
+    assert done.returncode == 6 and "the folder is no pack" in done.stderr

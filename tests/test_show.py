@@ -1,7 +1,7 @@
 """What a running step shows: how fast it goes, and how long it still takes."""
 
 from netsuke import show
-from netsuke.step import Progress
+from netsuke.step import Planned, Progress
 
 
 def lines(monkeypatch, capsys, *looks):
@@ -27,3 +27,17 @@ def test_what_has_hardly_begun_foretells_nothing(monkeypatch, capsys):
     looks = [(0, Progress(0.0)), (30, Progress(0.02)), (60, Progress(0.5)), (80, Progress(1.0))]
     said = lines(monkeypatch, capsys, *looks)
     assert said == ["  check", "  check   2%", "  check  50%, 60 s left", "✓ check       80 s"]
+
+
+def test_a_table_is_no_wider_than_a_terminal_and_long_names_keep_their_ends():
+    rows = [["model", "MB", "file"], ["a" * 70 + "-1901", "12,345.6", "letters/" + "b" * 70 + ".md"], ["c", "1.0", "d"]]
+    table = show.grid(rows, (1,)).splitlines()
+    assert max(map(len, table)) == 80 and "12,345.6" in table[1]
+    assert "a…" in table[1] and "-1901" in table[1] and "letters/b" in table[1] and table[1].endswith(".md")
+    assert show.grid([["x", "1"], ["short", "22"]], (1,)) == "x       1\nshort  22"
+
+
+def test_why_a_step_would_run_is_told_whole():
+    why = "; ".join(f"setting_{number} was 1, is 2" for number in range(9))
+    for told in (show.plan([Planned("tune", "", False, why)], 60, 0), show.why([Planned("tune", "", False, why)])):
+        assert max(map(len, told.splitlines())) <= 80 and why in " ".join(told.split())

@@ -1,5 +1,8 @@
 """Talking in the terminal."""
 
+import io
+import sys
+
 from tiny import tiny_gguf
 
 from netsuke import talk
@@ -18,3 +21,12 @@ def test_a_repeat_penalty_makes_what_was_written_less_likely(tmp_path):
     )
     assert plain == talk.complete(model, "the", 120, 0.0, 1, echo=False)
     assert repeated(varied) < repeated(plain)
+
+
+def test_a_line_that_is_not_utf8_is_said_and_the_talk_goes_on(tmp_path, monkeypatch, capsys):
+    lines = io.TextIOWrapper(io.BytesIO(b"caf\xe9\nhello\n"), "utf-8", "surrogateescape")
+    monkeypatch.setattr(sys, "stdin", lines)
+    talk.chat(tiny_gguf(tmp_path / "model.gguf"), "notes", 4, 0.0)
+    said = capsys.readouterr()
+    assert said.err.count("error:") == 1 and "error: byte 0xe9 after 3 letters is not UTF-8" in said.err
+    assert said.out.endswith("\n")

@@ -353,6 +353,18 @@ def test_the_command_line_shows_it_in_80_columns(store, tmp_path):
     assert told["due"] == [] and told["unlike"]["prompts"] == 120
 
 
+def test_a_wrong_rule_hides_no_figures_and_trains_nothing(store, tmp_path):
+    named(store, tmp_path / "notes", rule="corections >= 3")
+    asked(store)
+    found = cli("notes")
+    assert found.exit_code == 0 and "last hour" in found.output
+    assert "'corections" in found.output.split("train again when: never")[1]
+    assert max(map(len, found.output.splitlines())) <= 80
+    told = json.loads(cli("notes", "--json").output)
+    assert told["due"] == [] and "'corections" in told["wrong"] and told["hour"]["requests"] == 1
+    assert isinstance(cli("notes", "--retrain").exception, RecipeError)
+
+
 def test_corrections_are_listed_and_deleted(store, tmp_path):
     named(store, tmp_path / "notes")
     assert "no corrections yet" in cli("notes", "--corrections").output

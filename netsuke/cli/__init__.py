@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import sys
@@ -13,7 +15,7 @@ import click
 from .. import __version__
 from ..errors import NetsukeError
 from ..machine import wait_passively
-from ..terminal import paint, printable, say
+from ..terminal import not_text, paint, printable, say
 
 if TYPE_CHECKING:
     from ..step import Local
@@ -37,10 +39,8 @@ class Words(click.ParamType):
     name = "text"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:  # Python keeps such bytes of a command line as halves of a pair
-            self.fail(f"byte {ord(value[error.start]) % 256:#x} after {error.start} letters is not UTF-8", param, ctx)
+        if fault := not_text(value):
+            self.fail(fault, param, ctx)
         return value
 
 
@@ -59,6 +59,7 @@ def main() -> None:
     """Run a verb; a NetsukeError becomes a message, a hint and its exit code, and no traceback without --debug."""
     debug = "--debug" in sys.argv
     wait_passively()
+    _set_streams()
     try:
         netsuke(standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -82,10 +83,23 @@ def main() -> None:
     except OSError as error:
         if debug:
             raise
-        say(
-            f"{paint('error:', 'red')} {error.strerror or error}{f': {error.filename}' if error.filename else ''}"
-        )
+        place = error.filename2 or error.filename  # of a copy, the place that it goes to
+        say(f"{paint('error:', 'red')} {error.strerror or error}{f': {place}' if place else ''}")
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            say(f"{paint('hint:', 'cyan')} free some space, or name a place on another disk")
         sys.exit(1)
+
+
+def _set_streams() -> None:
+    """Standard input as the command line is read: UTF-8, other bytes kept so that they can be told; closed is empty.
+
+    What the locale of standard output has no letter for is written as standard error writes it.
+    """
+    sys.stdin = sys.stdin or open(os.devnull)
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def result(value: Any, as_json: bool, text: str | Callable[[], str]) -> None:

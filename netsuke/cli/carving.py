@@ -15,7 +15,9 @@ from . import AS_JSON, open_store, result
 
 @click.command()
 @click.argument("target")
-@click.option("--mb", type=click.FloatRange(0), help="Size of the file in megabytes [default: at the knee].")
+@click.option(
+    "--mb", type=click.FloatRange(0), help="Size of the file in megabytes [default: the recipe's, else at the knee]."
+)
 @click.option("--frontier", is_flag=True, help="Measure and draw what each size costs, beside stock presets.")
 @click.option("--to", "place", type=click.Path(path_type=Path), help="Write the GGUF, or the picture, here.")
 @click.option(
@@ -30,7 +32,10 @@ def carve(
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Carve the base for TARGET's documents without training it; or see what each size would cost."""
+    """Carve the base for TARGET's documents without training it; or see what each size would cost.
+
+    What the options say holds this once: the recipe stays as it is.
+    """
     from .. import loop, recipe, show, targets
     from ..step import Local
     from ..tune.pace import Pace

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ from . import AS_JSON, ON, executor, open_store, result
     "--to", "folder", type=click.Path(path_type=Path), help="Write the dataset and its Croissant card here."
 )
 @click.option(
-    "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Any setting of the recipe."
+    "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Any setting of the recipe, this once."
 )
 @ON
 @AS_JSON
@@ -44,12 +45,13 @@ def curate(
             )
     if drops:
         found = [row for row in left_out if drops in ("all", row["rule"], row["rule"].partition(":")[0])]
-        result(found, as_json, lambda: show.drops(found))
+        rules = ", ".join(sorted({row["rule"] for row in left_out})) or "nothing"
+        result(found, as_json, lambda: show.drops(found) or f"nothing was left out by {drops}; what was, by: {rules}")
     else:
         result(
             summary | {"name": wanted.name, "dataset": data.ref},
             as_json,
             lambda: show.data(wanted.name, summary),
         )
-    if not as_json and not drops and fresh:
-        say(f"\nnetsuke make {target} makes a model of it")
+    if not as_json and not drops and fresh and any(part["documents"] for part in summary["splits"].values()):
+        say(f"\nnetsuke make {shlex.quote(target)} makes a model of it")

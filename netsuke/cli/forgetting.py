@@ -227,7 +227,7 @@ def told(found: Rests) -> str:
         if found.copies else []  # fmt: skip
     lines.append("your own files stay where they are and are skipped from now on;")
     lines.append("what was exported or handed out is not known here: the receipt names it by digest")
-    return "\n".join(lines)
+    return "\n".join(show.wrapped(lines))
 
 
 def receipt_told(content: dict[str, Any]) -> str:
@@ -250,4 +250,4 @@ def receipt_told(content: dict[str, Any]) -> str:
     for row in content["proof"]:
         holds = "the same bytes as" if row["equal"] else f"differs in {', '.join(row['differs'])} from"
         lines.append(f"  proof: {row['name']} {row['here'][:12]} is {holds} a build that never saw it")
-    return "\n".join(lines)
+    return "\n".join(show.wrapped(lines))

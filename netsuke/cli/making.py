@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 @click.option(
     "--mb",
     type=click.FloatRange(0),
-    help="Size of the model in megabytes [default: at the knee, where smaller gets dear].",
+    help="Size of the model in megabytes [default: the recipe's, else at the knee, where smaller gets dear].",
 )
-@click.option("--minutes", type=click.FloatRange(0.05), help="Minutes of training [default: 10].")
-@click.option("--base", help="The base to carve from: a known one, a GGUF file or a Hugging Face folder.")
-@click.option("--name", help="What to call the model [default: the folder's name].")
+@click.option("--minutes", type=click.FloatRange(0.05), help="Minutes of training [default: the recipe's, else 10].")
+@click.option(
+    "--base",
+    help="The base to carve from: a known one, a GGUF file or a Hugging Face folder [default: the recipe's, else "
+    "smollm2-135m-instruct].",
+)
+@click.option("--name", help="What to call the model [default: the recipe's, else the folder's name].")
 @click.option(
     "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Any setting of the recipe."
 )
@@ -56,7 +60,10 @@ def make(
     on: str,
     as_json: bool,
 ) -> None:
-    """Make a model of TARGET: a folder, a netsuke.toml, the name of a model made before, or a file of many [[make]]."""
+    """Make a model of TARGET: a folder, a netsuke.toml, the name of a model made before, or a file of many [[make]].
+
+    A folder without a netsuke.toml gets one. What the options say is written into it, and holds at the next make too.
+    """
     from .. import bases, combining, many, targets
     from ..bases import KNOWN
 

@@ -57,10 +57,10 @@ def pack(name: str, place: Path | None, to: str, serve_dir: bool, share: bool, f
 @AS_JSON
 def diff(before: str, after: str, as_json: bool) -> None:
     """Say what changed from one pack to another: data, settings, measures, size."""
-    from .. import targets
+    from .. import show, targets
     from ..pack import compare
 
     store = open_store()
     folders = [targets.pack_folder(name, store) for name in (before, after)]
     found = compare.compare(folders[0], folders[1], store)
-    result(found, as_json, lambda: compare.words(found))
+    result(found, as_json, lambda: "\n".join(show.wrapped(compare.words(found).splitlines())))

@@ -17,7 +17,6 @@ from ..terminal import printable
 if TYPE_CHECKING:
     from ..ledger import Fault, Ledger, Row, Stand, Standing
 
-WIDTH = 80  # columns of a table
 COLUMNS = (
     "number", "time", "document", "path", "source", "owner", "licence", "licence_how", "decision", "reason",
     "decided_by", "scope", "signals", "previous", "hash",
@@ -215,7 +214,7 @@ def _summary(documents: Sequence[Row], leaving: int) -> str:
 
 def _fitted(cells: list[list[str]]) -> str:
     """Aligned columns, the last one cut where the line ends."""
-    from ..show import grid
+    from ..show import WIDTH, grid
 
     used = sum(max(len(row[i]) for row in cells) + 2 for i in range(len(cells[0]) - 1))
     return grid([[*row[:-1], _cut(row[-1], WIDTH - used)] for row in cells])

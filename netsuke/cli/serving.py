@@ -155,10 +155,12 @@ def list_keys(as_json: bool) -> None:
     from ..serve import keys as book
 
     rows = [key.row for key in book.named(open_store().root)]
-    result({"keys": rows}, as_json, lambda: show.grid([_KEYS, *map(_key_cells, rows)], (1, 2)))
+    result({"keys": rows}, as_json,
+           lambda: show.grid([_KEYS, *map(_key_cells, rows)], (1, 2, 4)) if rows else _NO_KEYS)  # fmt: skip
 
 
-_KEYS = ("name", "requests a minute", "tokens a day", "models", "made")
+_NO_KEYS = "nobody else has a key: netsuke keys add --name NAME makes one"
+_KEYS = ("name", "requests/min", "tokens a day", "models", "made")
 
 
 def _key_cells(row: dict[str, Any]) -> list[str]:
@@ -195,8 +197,12 @@ def usage(key: str | None, since: datetime | None, as_csv: bool, as_json: bool) 
         click.echo(out.getvalue(), nl=False)
         return
     cells = [[f"{value:,}" if isinstance(value, int) else value for value in row.values()] for row in rows]
-    titles = [name.replace("_", " ") for name in book.COLUMNS]
-    result({"usage": rows}, as_json, lambda: show.grid([titles, *cells], range(3, 8)))
+    nothing = "nothing was asked by this key, or since that day" if key or since else _NOT_ASKED
+    result({"usage": rows}, as_json, lambda: show.grid([_USED, *cells], (0, *range(3, 8))) if rows else nothing)
+
+
+_NOT_ASKED = "nothing was asked yet: netsuke serve answers, and counts"
+_USED = ("day", "key", "model", "requests", "prompt", "written", "not sure", "failed")
 
 
 @click.group(invoke_without_command=True)
@@ -212,10 +218,16 @@ def audit(context: click.Context, last: int, as_json: bool) -> None:
 
     root = open_store().root
     rows = [vars(row) for row in book.rows(root, last)]
-    names = ("number", "time", "who", "method", "route", "model", "status", "prompt_tokens", "completion_tokens")
-    cells = [[escaped(str(row[name])) for name in names] for row in rows]
-    titles = [name.replace("_tokens", "") for name in names]
-    result({"rows": rows, "head": book.head(root)[1]}, as_json, lambda: show.grid([titles, *cells], (0, 6, 7, 8)))
+    titles = ("row", "time (UTC)", "who", "route", "model", "code", "tokens")
+    result({"rows": rows, "head": book.head(root)[1]}, as_json,
+           lambda: show.grid([titles, *map(_audit_cells, rows)], (0, 1, 5, 6)) if rows else _NOT_ASKED)  # fmt: skip
+
+
+def _audit_cells(row: dict[str, Any]) -> list[str]:
+    moment = f"{datetime.fromisoformat(row['time']):%Y-%m-%d %H:%M:%S}"
+    texts = [escaped(text) for text in (row["who"], f"{row['method']} {row['route']}", row["model"])]
+    tokens = row["prompt_tokens"] + row["completion_tokens"]
+    return [str(row["number"]), moment, *texts, str(row["status"]), f"{tokens:,}" if tokens else ""]
 
 
 @audit.command("verify")
@@ -230,4 +242,4 @@ def verify_audit(as_json: bool) -> None:
     if fault:
         where = f"row {fault.number}" + (f" ({fault.path})" if fault.path else "")
         raise StoreError(f"the audit log was tampered with: {fault.what}", where=where, hint="compare it with a copy")
-    result({"rows": count, "head": head}, as_json, f"{count} rows, whole; head {head}")
+    result({"rows": count, "head": head}, as_json, f"{count} rows, whole; head\n{head}")

@@ -73,7 +73,7 @@ def worked_out(name: str, by: By, store: Store, yes: bool, splits: bool) -> tupl
             other = "source" if by == "owner" else "owner"
             if splits:
                 raise RecipeError(f"{only}: there is nothing to divide", where=name, hint=f"--by {other}")
-            say(f"{only}: leaving it out leaves nothing. --by {other} may tell more")
+            say("\n".join(show.wrapped([f"{only}: leaving it out leaves nothing. --by {other} may tell more"])))
         _, seconds = worth.valued(model, by, planner, parts, units, pace)
         permitted(name, worth.expected(planner.lines, seconds), yes)
         made, _ = worth.valued(model, by, local, parts, units, pace)
@@ -98,7 +98,7 @@ def permitted(name: str, seconds: float, yes: bool) -> None:
 
 def told(name: str, content: dict[str, Any], divided: dict[str, Any] | None) -> str:
     """The tables in 80 columns."""
-    from ..show import grid
+    from ..show import grid, wrapped
     from ..value import tables
 
     parts = [grid(tables.units(content), (1, 2, 3, 5)), "\n".join(wrapped(tables.sentences(content)))]
@@ -110,13 +110,6 @@ def told(name: str, content: dict[str, Any], divided: dict[str, Any] | None) -> 
         rule = "\n".join(wrapped([f"The rule: {divided['rule']}."]))
         parts.append(f"{grid(tables.payments(divided), (1,))}\n{rule}")
     return "\n\n".join(parts)
-
-
-def wrapped(lines: list[str]) -> list[str]:
-    """Sentences in lines of 80 columns."""
-    import textwrap
-
-    return [part for line in lines for part in textwrap.wrap(line, 80)]
 
 
 def write(file: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,7 @@ def watch(name: str, listed: bool, forget: str | None, retrain: bool, now: bool,
 
 def told(state: State) -> dict[str, Any]:
     """All of it as plain values."""
+    why, wrong = state.judged()
     return {
         "name": state.name, "since": _when(state.since),
         "hour": asdict(state.last(3600)), "day": asdict(state.last(86400)),
@@ -55,7 +57,7 @@ def told(state: State) -> dict[str, Any]:
         "corrections": {"there": len(state.corrections), "new": len(state.new)},
         "drift": asdict(state.drift) | {"documents": state.has_documents},
         "unlike": asdict(unlike) if (unlike := state.unlike()) else None,
-        "retrain_when": state.rule, "due": state.reasons(),
+        "retrain_when": state.rule, "due": why, "wrong": str(wrong) if wrong else None,
     }  # fmt: skip
 
 
@@ -96,7 +98,10 @@ def sentences(state: State) -> list[str]:
         found.append(f"prompts beside documents: {unlike.prompt:.0%} of a prompt's words are known, and")
         found.append(f"  {unlike.piece:.0%} of those of as long a piece of a document, by the other documents")
     rule = state.rule or "never"
-    why = state.reasons()
+    why, wrong = state.judged()
+    if wrong:
+        said = f"train again when: never, until this is mended: {wrong}; {wrong.hint}"
+        return [*found, *textwrap.wrap(said, 80, subsequent_indent="  ")]
     return [*found, f"train again when: {rule}" + (f"; due: {'; '.join(why)}" if why else "; not due")]
 
 

@@ -82,11 +82,20 @@ def task(facts: dict[str, Any]) -> list[str]:
         ]  # fmt: skip
     if task["way"]["shots"]:
         lines += [f"The pack holds the {examples['train']} examples that its prompts are made of (shots.jsonl).", ""]
-    for row in task["left_out"]:
-        lines.append(f"- left out: {row['count']} examples: {row['why']}")
+    notes = [f"- left out: {row['count']} examples: {row['why']}" for row in task["left_out"]]
     if task["cut_to_fit"]:
-        lines.append(f"- cut to fit: the ends of {task['cut_to_fit']} long questions")
-    return [*lines, ""] if task["left_out"] or task["cut_to_fit"] else lines
+        notes.append(f"- cut to fit: the ends of {task['cut_to_fit']} long questions")
+    notes += [f"- the labels {' and '.join(map(repr, some))} differ in capitals or spaces alone: they are learnt as "
+              f"{len(some)}; write them alike if they are one" for some in _alike(task["labels"])]  # fmt: skip
+    return [*lines, *notes, ""] if notes else lines
+
+
+def _alike(labels: Sequence[str]) -> list[list[str]]:
+    """The labels that capitals or spaces alone tell from others, those together that would be one."""
+    groups: dict[str, list[str]] = {}
+    for label in labels:
+        groups.setdefault("".join(label.split()).casefold(), []).append(label)
+    return [some for some in groups.values() if len(some) > 1]
 
 
 def card(facts: dict[str, Any]) -> str:

@@ -40,10 +40,7 @@ def told(state: State) -> dict[str, Any]:
     """What the page shows."""
     new = {one.id for one in state.new}
     listed = sorted(state.corrections, key=lambda one: (-one.time, one.id))[:SHOWN]
-    try:
-        why, wrong = state.reasons(), None
-    except RecipeError as error:
-        why, wrong = [], error
+    why, wrong = state.judged()
     return {
         "numbers": [("last hour", state.last(HOUR)), ("last day", state.last(DAY)), *state.days[::-1]],
         "pictures": pictures(state), "days": len(state.days), "shown_days": watching.DAYS_SHOWN,

@@ -14,7 +14,7 @@ from sung import tiny_adapter
 
 from netsuke import pack, voices
 from netsuke.errors import EngineError, StoreError
-from netsuke.pack import manifest
+from netsuke.pack import manifest, words
 
 
 def test_a_pack_is_whole_and_says_what_it_is(made):
@@ -163,3 +163,13 @@ def test_a_voice_that_does_not_fit_makes_no_pack(voiced):
         together(out, parts)
     assert caught.value.where == "voice-2.gguf"
     assert not (out / "netsuke.json").exists()
+
+
+def test_labels_that_capitals_or_spaces_alone_tell_apart_are_told():
+    task = {"kind": "labels", "labels": ["Spam", "new  york", "new york", "ham", "spam"], "left_out": [],
+            "cut_to_fit": 0, "examples": {"train": 8, "valid": 2, "test": 2}, "tried": {},
+            "way": {"shots": 0}}  # fmt: skip
+    said = [line for line in words.task({"task": task, "scores": {"scores": []}}) if "alone" in line]
+    assert len(said) == 2 and said[0].startswith("- the labels 'Spam' and 'spam' differ in capitals or spaces alone")
+    told = words.task({"task": task | {"labels": ["ham", "spam"]}, "scores": {"scores": []}})
+    assert not any("alone" in line for line in told)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import concurrent.futures
 import csv
+import dataclasses
 import io
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -22,7 +24,9 @@ from starlette.datastructures import Headers
 from netsuke.errors import StoreError
 from netsuke.serve import Callers, Folders, keys, usage
 from netsuke.serve import book as books
+from netsuke.serve.record import Record
 from netsuke.serve.refused import Refused
+from netsuke.serve.writer import write
 
 
 def _used(server: Running, key: str) -> dict[str, int]:
@@ -232,6 +236,29 @@ def test_a_session_is_the_owners_and_acts_only_from_our_own_pages(tmp_path: Path
 # -- the command line ------------------------------------------------------------------------------------
 def _netsuke(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "netsuke", *arguments], capture_output=True, text=True, env=os.environ)
+
+
+def test_with_nothing_there_it_is_said_and_what_to_do() -> None:
+    assert "nobody else has a key: netsuke keys add" in _netsuke("keys", "list").stdout
+    assert all("nothing was asked yet: netsuke serve" in _netsuke(verb).stdout for verb in ("usage", "audit"))
+    assert "nothing was asked by this key" in _netsuke("usage", "--key", "shop").stdout
+
+
+def test_the_tables_of_others_use_have_80_columns(tmp_path: Path) -> None:
+    home, name = Path(os.environ["NETSUKE_HOME"]), "notes-of-the-workshop-and-of-all-its-apprentices-1901-to-1950"
+    one = Record("POST", "/v1/chat/completions", who="owner", model="notes", status=200, reached=True, time=0.0,
+                 prompt_tokens=1234, completion_tokens=5678)  # fmt: skip
+    write(home, [one])
+    audit = _netsuke("audit").stdout
+    assert "1970-01-01 00:00:00  owner  POST /v1/chat/completions  notes   200   6,912" in audit
+    used = _netsuke("usage").stdout
+    assert "owner  notes         1   1,234    5,678" in used and "written" in used
+    write(home, [dataclasses.replace(one, who=name, model=name, path="/" + "x" * 90, completion_tokens=10**8)])
+    keys.add(home, name, rpm=100_000, tokens_per_day=10**12, models=[name, "another"])
+    for words in (["audit"], ["usage"], ["keys", "list"]):
+        table = _netsuke(*words).stdout
+        assert max(map(len, table.splitlines())) <= 80 and "950" in table
+        assert re.search(r"\d{4}-\d\d-\d\d", table)
 
 
 def test_keys_usage_and_audit_on_the_command_line(tmp_path: Path) -> None:
