@@ -141,27 +141,28 @@ def _count(text: str, begin: int, end: int) -> int:
 
 def _parts(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
     """(begin, end) of a paragraph without white space at its ends, or of as many sentences of it as a passage holds."""
-    paragraph = text[begin:end]
-    if _fits(paragraph):
+    if _fits(text, begin, end):
         yield from _trimmed(text, begin, end)
         return
+    paragraph = text[begin:end]
     start = stop = 0
     for first, last in _sentences(paragraph):
-        if start < first and not _fits(paragraph[start:last]):
+        if start < first and not _fits(paragraph, start, last):
             yield from _trimmed(text, begin + start, begin + stop)
             start = first
         stop = last
     yield from _trimmed(text, begin + start, end)
 
 
-def _fits(text: str) -> bool:
-    return len(text) <= MOST_CHARACTERS and (len(text) <= MOST or sum(1 for _ in _WORD.finditer(text)) <= MOST)
+def _fits(text: str, begin: int, end: int) -> bool:
+    size = end - begin
+    return size <= MOST_CHARACTERS and (size <= MOST or _count(text, begin, end) <= MOST)
 
 
 def _sentences(paragraph: str) -> Iterator[tuple[int, int]]:
     """Sentences; one that is too long by itself in pieces, cut behind a word or, where there is none, anywhere."""
     for begin, end in spans(paragraph):
-        while not _fits(paragraph[begin:end]):
+        while not _fits(paragraph, begin, end):
             cut = begin + MOST_CHARACTERS // 2
             words = [match.end() for match in _WORD.finditer(paragraph, begin, min(end, cut))][:FEWEST]
             # a word that goes on behind the cut is no end of one

@@ -52,3 +52,17 @@ def test_underlines_are_headings_and_fenced_comments_are_not():
 
 def test_a_comment_of_code_is_no_heading():
     assert [p.headings for p in passages("# a comment\nx = 1\n", "code")] == [()]
+
+
+def test_a_long_paragraph_is_copied_only_a_few_times():
+    copied = 0
+
+    class Counted(str):
+        def __getitem__(self, key):
+            nonlocal copied
+            piece = Counted(super().__getitem__(key))
+            copied += len(piece)
+            return piece
+
+    text = Counted("honey in the comb " * 5000)  # no sentence ends in it
+    assert len(passages(text)) == 100 and copied < 10 * len(text)
