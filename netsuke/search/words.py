@@ -9,6 +9,12 @@ import unicodedata
 from collections.abc import Iterable
 
 _WORD = re.compile(r"[^\W_]+")
+# What an apostrophe shortens says how a sentence is built, as stop words do: don't, what's, we'll; l'eau, d'un, qu'il.
+_SHORTENED = re.compile(
+    r"\b[^\W_]++(?<=n)['’]t\b"  # the verb goes with its "not": "won" and "can" of won't and can't would tell something
+    r"|(?<=\w)['’](?:s|m|d|re|ve|ll)\b"
+    r"|\b(?:[cdjlmnst]|qu)['’](?=\w)(?!s\b)"  # but of the C language's name its "s" goes
+)
 _ALONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # written without spaces
 _PART = re.compile(f"[{_ALONE}]|[^{_ALONE}]+")
 MOST_KNOWN = 500_000  # stems that are kept
@@ -26,8 +32,8 @@ STOP = frozenset(
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in their order, as they are compared: casefolded, without accents."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    """The words of a text in their order, as they are compared: casefolded, without accents, none that is shortened."""
+    plain = unicodedata.normalize("NFKD", _SHORTENED.sub(" ", text.casefold()))
     plain = "".join(c for c in plain if not unicodedata.combining(c)) if not plain.isascii() else plain
     found = _WORD.findall(plain)
     if plain.isascii():

@@ -14,6 +14,13 @@ def test_words_are_compared_without_case_accents_and_spaces():
     stems.close()
 
 
+def test_what_an_apostrophe_shortens_is_no_word():
+    asked = "Why don't they; what’s the miller's? I'd say we'll, you've, he won't"
+    assert words(asked) == ["why", "they", "what", "the", "miller", "i", "say", "we", "you", "he"]
+    assert words("l'eau d’été, c'est qu'il n'est") == ["eau", "ete", "est", "il", "est"]
+    assert words("C's, O'Connor's vitamin D, 't', don, won") == ["c", "o", "connor", "vitamin", "d", "t", "don", "won"]
+
+
 def test_rare_words_decide(tmp_path):
     rows = [row(f"{n}.txt", f"Common words about common things. Number{n} is here.") for n in range(20)]
     index = opened(tmp_path / "a.db", rows)
