@@ -122,7 +122,7 @@ def influence(params: Looking, out: Path, model: Path, mirror: Path, units: Path
     return [Measure("documents", len(rows), "")]
 
 
-@step(version=2, libraries=("numpy", "matplotlib"))
+@step(version=3, libraries=("numpy", "matplotlib"))
 def worth(
     params: Weighing, out: Path, units: Path, documents: Path, train: Path, valid: Path,
     game: Path | None = None, influence: Path | None = None,

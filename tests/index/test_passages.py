@@ -35,6 +35,11 @@ def test_no_passage_has_many_more_words_than_it_may(text):
     assert all(len(re.findall(r"\w+", text[p.begin : p.end])) <= MOST for p in passages(text))
 
 
+def test_a_word_with_signs_is_counted_once():
+    (whole,) = passages("हिन्दी भाषा की किताब " * 45)
+    assert whole.begin == 0
+
+
 def test_headings_are_a_path():
     found = {BEES[p.begin : p.end].split("\n")[0]: p.headings for p in passages(BEES)}
     mill = "The Bees of Harrow Mill"
