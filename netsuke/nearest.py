@@ -7,15 +7,16 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-_WORD = re.compile(r"\w+")
-_UNSPACED = re.compile("([\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])")
+from .letters import CJK, WORD, apart
+
+_CHARACTER = re.compile(f"([{CJK}])")
 
 
 class Nearest:
     """Texts by their words: cosine of counts, each weighted by how few texts have the word (tf-idf)."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        counts = [Counter(_words(text)) for text in texts]
+        counts = [Counter(_told(text)) for text in texts]
         having = Counter(word for count in counts for word in count)
         self.rarity = {word: math.log((1 + len(texts)) / (1 + n)) + 1 for word, n in having.items()}
         self.places: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
@@ -28,7 +29,7 @@ class Nearest:
     def find(self, text: str, most: int) -> list[int]:
         """Numbers of the nearest texts, the nearest first; those that share nothing come last, in their order."""
         scores = [0.0] * self.total
-        for word, weight in self._weights(Counter(_words(text))).items():
+        for word, weight in self._weights(Counter(_told(text))).items():
             for number, other in self.places.get(word, ()):
                 scores[number] += weight * other
         return sorted(range(self.total), key=lambda number: (-scores[number], number))[:most]
@@ -39,10 +40,10 @@ class Nearest:
         return {word: weight / length for word, weight in raw.items()}
 
 
-def spaced(text: str) -> str:
-    """The text with spaces around each character of Chinese and Japanese, which have none between words."""
-    return _UNSPACED.sub(r" \1 ", text)
+def words(text: str) -> list[str]:
+    """The words of a text, casefolded, with the signs of their letters; Chinese and Japanese by the character."""
+    return WORD.findall(_CHARACTER.sub(r" \1 ", text.casefold()))
 
 
-def _words(text: str) -> list[str]:
-    return _WORD.findall(spaced(text.casefold()))
+def _told(text: str) -> list[str]:
+    return [part for word in words(text) for part in apart(word)]

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .nearest import spaced
+from .letters import SIGNS
+from .nearest import words
 
 Texts = Sequence[str]
 
@@ -83,16 +84,10 @@ def _words(text: str, keys: bool = False) -> list[str]:
     with contextlib.suppress(ValueError, RecursionError):
         if isinstance(record := json.loads(text), dict):
             text = " ".join(f"{key} {record[key]}" if keys else str(record[key]) for key in sorted(record))
-    text = spaced(unicodedata.normalize("NFC", text).casefold())
-    marked = "".join(c if c == "_" or c.isalnum() or _is_sign(c) else " " for c in text).split()
-    return [word for word in marked if any(map(str.isalnum, word))] or [
-        character for character in text if not (character.isspace() or _is_sign(character))
+    text = unicodedata.normalize("NFC", text).casefold()
+    return [word for word in words(text) if any(map(str.isalnum, word))] or [
+        character for character in text if not (character.isspace() or character in SIGNS)
     ]
-
-
-def _is_sign(character: str) -> bool:
-    """Whether it belongs to the letter before it, as the vowels of Hindi and Thai do."""
-    return unicodedata.category(character).startswith("M")
 
 
 SCORES: dict[str, tuple[Score, ...]] = {  # by kind of task; the first decides

@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..letters import SIGNS
 from ..sentences import spans
 from .passages import blocks
 
 LEAST, MOST = 3, 20  # words of a question
 LEAST_REST = 20  # words of what must be left to answer it
-_WORD = re.compile(r"[^\W\d_]{3,}")
+_WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{SIGNS}]){{2,}}")
 
 
 @dataclass(frozen=True)

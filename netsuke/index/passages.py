@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ..letters import WORD
 from ..sentences import spans
 
 FEWEST, MOST = 100, 200  # words of a passage
 SHORT = 30  # words: a section that is shorter goes on with the one below it
 MOST_CHARACTERS = 2_400  # of a passage, where its words have no spaces between them
 
-_WORD = re.compile(r"\w+")
 _HEADING = re.compile(r"(#{1,6})[ \t]+(.*\S)[ \t]*")
 _UNDERLINE = re.compile(r"([=\-~^\"*+#])\1{2,}[ \t]*")  # as Markdown and reST have it
 _FENCE = re.compile(r"[ \t]*(```+|~~~+)")
@@ -136,34 +136,35 @@ def _is_underlined(title: str, line: str) -> bool:
 
 
 def _count(text: str, begin: int, end: int) -> int:
-    return sum(1 for _ in _WORD.finditer(text, begin, end))
+    return sum(1 for _ in WORD.finditer(text, begin, end))
 
 
 def _parts(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
     """(begin, end) of a paragraph without white space at its ends, or of as many sentences of it as a passage holds."""
-    paragraph = text[begin:end]
-    if _fits(paragraph):
+    if _fits(text, begin, end):
         yield from _trimmed(text, begin, end)
         return
+    paragraph = text[begin:end]
     start = stop = 0
     for first, last in _sentences(paragraph):
-        if start < first and not _fits(paragraph[start:last]):
+        if start < first and not _fits(paragraph, start, last):
             yield from _trimmed(text, begin + start, begin + stop)
             start = first
         stop = last
     yield from _trimmed(text, begin + start, end)
 
 
-def _fits(text: str) -> bool:
-    return len(text) <= MOST_CHARACTERS and (len(text) <= MOST or sum(1 for _ in _WORD.finditer(text)) <= MOST)
+def _fits(text: str, begin: int, end: int) -> bool:
+    size = end - begin
+    return size <= MOST_CHARACTERS and (size <= MOST or _count(text, begin, end) <= MOST)
 
 
 def _sentences(paragraph: str) -> Iterator[tuple[int, int]]:
     """Sentences; one that is too long by itself in pieces, cut behind a word or, where there is none, anywhere."""
     for begin, end in spans(paragraph):
-        while not _fits(paragraph[begin:end]):
+        while not _fits(paragraph, begin, end):
             cut = begin + MOST_CHARACTERS // 2
-            words = [match.end() for match in _WORD.finditer(paragraph, begin, min(end, cut))][:FEWEST]
+            words = [match.end() for match in WORD.finditer(paragraph, begin, min(end, cut))][:FEWEST]
             # a word that goes on behind the cut is no end of one
             whole = [at for at in words if at < cut]
             stop = whole[-1] if whole else cut

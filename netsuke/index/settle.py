@@ -12,7 +12,7 @@ from typing import Any
 from ..documents import evenly
 from ..search.find import Index
 from ..search.quotes import Quote, quote
-from ..search.words import STOP
+from ..search.words import STOP, words
 from ..sentences import spans
 from .asked import Asked
 
@@ -48,16 +48,21 @@ def tried(index: Index, asked: Sequence[tuple[int, Asked]], foreign: Sequence[st
 
 def strangers(texts: Sequence[str], asked: Sequence[tuple[int, Asked]]) -> list[str]:
     """Questions made of other texts, with as many telling words as `asked` have."""
-    lengths = [max(2, sum(word.lower() not in STOP for word in one.question.split())) for _, one in asked] or [4]
+    lengths = [max(2, sum(map(_tells, one.question.split()))) for _, one in asked] or [4]
     found: list[str] = []
     for text in texts:
         for begin, end in spans(text):
             left = [word.strip(".,;:!?\"'()") for word in text[begin:end].split()]
-            left = [word for word in left if len(word) > 2 and word.lower() not in STOP]
+            left = [word for word in left if len(word) > 2 and _tells(word)]
             while len(left) >= (length := lengths[len(found) % len(lengths)]):
                 found.append(" ".join(left[:length]))
                 left = left[length:]
     return evenly(found, MOST)
+
+
+def _tells(word: str) -> bool:
+    """Whether a word between spaces is asked for: "the" and "don't" are not."""
+    return not STOP.issuperset(words(word))
 
 
 def settled(trials: Tried) -> dict[str, Any]:

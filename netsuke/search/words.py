@@ -1,4 +1,4 @@
-"""Words as they are searched for: without case and accents, by their stems, Chinese and Japanese by the character."""
+"""Words as they are searched for: without case and accents, by their stems; Chinese by the character, Thai by pairs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ import threading
 import unicodedata
 from collections.abc import Iterable
 
-_WORD = re.compile(r"[^\W_]+")
-_ALONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # written without spaces
-_PART = re.compile(f"[{_ALONE}]|[^{_ALONE}]+")
+from ..letters import SIGNS, WORD, apart
+
+# Canonical combining classes of what no writer leaves out: Indic, Thai, Lao and Tibetan signs, Japanese voicing. The
+# marks of the others are accents, Hebrew points, Arabic vowels, and the dot that much Hindi is written without.
+_WRITTEN = {0, 8, 9, *range(84, 133)}
+# U+FE00 to U+FE0F say how a character is to look.
+_ACCENTS = re.compile(f"[{''.join(c for c in SIGNS if unicodedata.combining(c) not in _WRITTEN)}\ufe00-\ufe0f]+")
+# What an apostrophe shortens says how a sentence is built, as stop words do: don't, what's, we'll; l'eau, d'un, qu'il.
+_SHORTENED = re.compile(
+    r"\b[^\W_]++(?<=n)['’]t\b"  # the verb goes with its "not": "won" and "can" of won't and can't would tell something
+    r"|(?<=\w)['’](?:s|m|d|re|ve|ll)\b"
+    r"|\b(?:[cdjlmnst]|qu)['’](?=\w)(?!s\b)"  # but of the C language's name its "s" goes
+)
 MOST_KNOWN = 500_000  # stems that are kept
 LONGEST = 64  # characters of a word: what is longer is no word, and its beginning tells it
 
@@ -26,13 +36,11 @@ STOP = frozenset(
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in their order, as they are compared: casefolded, without accents."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(c for c in plain if not unicodedata.combining(c)) if not plain.isascii() else plain
-    found = _WORD.findall(plain)
-    if plain.isascii():
-        return [word[:LONGEST] for word in found]
-    return [part[:LONGEST] for word in found for part in _PART.findall(word)]
+    """The words of a text in their order, as they are compared: casefolded, without accents, none that is shortened."""
+    plain = _SHORTENED.sub(" ", text.casefold())
+    if not plain.isascii():
+        plain = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", plain)))
+    return [part[:LONGEST] for word in WORD.findall(plain.replace("_", " ")) for part in apart(word)]
 
 
 class Stems:

@@ -162,6 +162,8 @@ def test_nearness_is_by_the_rare_words():
     assert nearest.find("a river", 3) == [1, 0, 2]
     assert nearest.find("THE FOX", 1) == [0] and nearest.find("nothing here", 2) == [0, 1]
     assert Nearest([]).find("x", 4) == []
+    assert Nearest(["काई और तब की", "किताब पुरानी और बड़ी है"]).find("किताब", 1) == [1]
+    assert Nearest(["ข้าวขาว", "ข่าวใหม่"]).find("อ่านข่าว", 1) == [1]
     assert Nearest(["\u8ba2\u5355", "\u6253\u5370\u673a"]).find("\u8fd9\u53f0\u6253\u5370", 1) == [1]
 
 

@@ -35,6 +35,11 @@ def test_no_passage_has_many_more_words_than_it_may(text):
     assert all(len(re.findall(r"\w+", text[p.begin : p.end])) <= MOST for p in passages(text))
 
 
+def test_a_word_with_signs_is_counted_once():
+    (whole,) = passages("हिन्दी भाषा की किताब " * 45)
+    assert whole.begin == 0
+
+
 def test_headings_are_a_path():
     found = {BEES[p.begin : p.end].split("\n")[0]: p.headings for p in passages(BEES)}
     mill = "The Bees of Harrow Mill"
@@ -52,3 +57,17 @@ def test_underlines_are_headings_and_fenced_comments_are_not():
 
 def test_a_comment_of_code_is_no_heading():
     assert [p.headings for p in passages("# a comment\nx = 1\n", "code")] == [()]
+
+
+def test_a_long_paragraph_is_copied_only_a_few_times():
+    copied = 0
+
+    class Counted(str):
+        def __getitem__(self, key):
+            nonlocal copied
+            piece = Counted(super().__getitem__(key))
+            copied += len(piece)
+            return piece
+
+    text = Counted("honey in the comb " * 5000)  # no sentence ends in it
+    assert len(passages(text)) == 100 and copied < 10 * len(text)

@@ -63,3 +63,10 @@ def test_strangers_have_as_many_telling_words_as_the_others():
     text = "Nobody paints green ferries before breakfast, unless Tuesday insists upon brushes."
     found = settle.strangers([text], own)
     assert found and {len(text.split()) for text in found} == {4}
+
+
+def test_foreign_questions_have_as_many_telling_words():
+    one = asked.Asked("Why don't the bees' queens swarm?", 0, 0)
+    assert settle.strangers(["It isn't what ferries do; they've painted the harbour wall."], [(1, one)]) == [
+        "ferries painted harbour"
+    ]

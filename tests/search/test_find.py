@@ -1,8 +1,10 @@
 """BM25, vectors, and both together."""
 
 import numpy as np
-from searched import opened, row
+import pytest
+from searched import ROWS, opened, row
 
+from netsuke import search
 from netsuke.search.words import Stems, terms, words
 
 
@@ -12,6 +14,32 @@ def test_words_are_compared_without_case_accents_and_spaces():
     assert terms("running runs", stems) == ["run", "run"]
     assert terms("", stems) == []
     stems.close()
+
+
+@pytest.mark.parametrize(("text", "found"), [
+    ("हिन्दी भाषा की किताब", ["हिन्दी", "भाषा", "की", "किताब"]),
+    ("বাংলা বই, தமிழ் புத்தகம், తెలుగు పుస్తకం", ["বাংলা", "বই", "தமிழ்", "புத்தகம்", "తెలుగు", "పుస్తకం"]),
+    ("ज़रूर كِتَابٌ סֵפֶר", ["जरूर", "كتاب", "ספר"]),  # as they are written without the dot, the vowels, the points
+    ("ข้าว ขาว", ["ข้า", "าว", "ขา", "าว"]),  # rice and white: no spaces between words, so two letters at a time
+    ("がか 人々 葛\U000e0100城", ["が", "か", "人", "々", "葛", "城"]),
+    ("❤️ tm\ufe0f \u0301abc \u093e_", ["tm", "abc"]),
+])  # fmt: skip
+def test_signs_belong_to_their_letters(text, found):
+    assert words(text) == found
+
+
+def test_a_hindi_word_is_found_where_it_stands(tmp_path):
+    goats, books = "बकरी ताज़ा काई और तब की किनारे वाली घास खाती है।", "यह किताब पुरानी है।"
+    index = opened(tmp_path / "a.db", [row("goats.md", goats), row("books.md", books), *ROWS])
+    assert [quote.path for quote in search.answer(index, "किताब").quotes] == ["books.md"]
+    index.close()
+
+
+def test_what_an_apostrophe_shortens_is_no_word():
+    asked = "Why don't they; what’s the miller's? I'd say we'll, you've, he won't"
+    assert words(asked) == ["why", "they", "what", "the", "miller", "i", "say", "we", "you", "he"]
+    assert words("l'eau d’été, c'est qu'il n'est") == ["eau", "ete", "est", "il", "est"]
+    assert words("C's, O'Connor's vitamin D, 't', don, won") == ["c", "o", "connor", "vitamin", "d", "t", "don", "won"]
 
 
 def test_rare_words_decide(tmp_path):
@@ -45,8 +73,6 @@ def test_a_document_can_be_left_out(tmp_path):
 
 def test_many_threads_ask_at_once(tmp_path):
     from concurrent.futures import ThreadPoolExecutor
-
-    from netsuke import search
 
     index = opened(tmp_path / "a.db")
     asked = [f"{word} winters {number}ing locks" for number in range(40) for word in ("honey", "barges", "queens")]

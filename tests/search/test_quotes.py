@@ -73,6 +73,22 @@ def test_what_is_in_no_document_is_not_found(index):
         assert answer.quotes == () and answer.row["found"] is False
 
 
+@pytest.mark.parametrize(("plain", "shortened"), [
+    ("When is sugar syrup given?", "When's sugar syrup given?"),
+    ("Why do bees not freeze in winter?", "Why don't bees freeze in winter?"),
+    ("What does the queen do?", "What doesn’t the queen do?"),
+])  # fmt: skip
+def test_a_shortened_question_is_answered_as_the_plain_one(index, plain, shortened):
+    assert search.answer(index, shortened).row["quotes"] == search.answer(index, plain).row["quotes"]
+
+
+@pytest.mark.parametrize("letter", ["C", "R"])
+def test_a_letter_alone_is_looked_for(tmp_path, letter):
+    found = opened(tmp_path / "a.db", [row("a.md", f"It is written in {letter} alone."), *ROWS])
+    assert search.answer(found, letter).quotes[0].path == "a.md"
+    found.close()
+
+
 def test_only_stop_words_are_looked_for_as_they_are(index):
     assert search.answer(index, "so that the").nearest > 0
 
