@@ -5,7 +5,9 @@ import json
 from packed import small_pack
 from sung import voiced_pack
 
-from netsuke import export, signing
+from netsuke import consent, export, signing
+from netsuke.ledger import Ledger
+from netsuke.nouns import Source
 from netsuke.pack import compare, manifest
 
 ROWS = [
@@ -29,6 +31,33 @@ def test_what_quotes_the_documents_stays_at_home(tmp_path):
     assert manifest.read(out)["left_out"] == ["shots.jsonl"]
     assert "shots.jsonl" in told[0] and any("rare word" in line for line in told[1:])
     assert "## Shared" in (out / "card.md").read_text() and "word for word" in (out / "card.md").read_text()
+
+
+def reasons(home):
+    """A reason of each kind: what people said, a signature, signals, the owner, the recipe and a licence."""
+    hers = Source("in", "Ann Smith")
+    ledger = Ledger(home / "ledger.db")
+    for scope, about, word in (("owner", "Ann Smith", "in"), ("path", "divorce/*", "out")):
+        ledger.decide_standing(scope, about, word, "her mail of 3 May, ann@example.org", "Ann Smith")
+    said = [ledger.standing().of("Ann Smith", path, "a" * 64) for path in ("mine/a.txt", "divorce/a.txt")]
+    signals = [{"kind": "robots.txt", "value": word, "where": "divorce/robots.txt"} for word in ("no", "yes")]
+    yield from (consent.decide(hers, standing=stand) for stand in said)
+    yield consent.decide(hers, agreement="Ann Smith (SHA256:abc, 2026-05-03)", signals=signals)
+    yield from (consent.decide(hers, signals=[one]) for one in signals)
+    yield from (consent.decide(Source("in", "Ann Smith", consent=word)) for word in ("in", "out"))
+    yield from (consent.decide(Source("in", owner, "MIT")) for owner in ("me", "Ann Smith"))
+
+
+def test_no_reason_tells_who_decided_or_in_which_folder(tmp_path):
+    decided = list(reasons(tmp_path))
+    rows = [ROWS[0] | {"owner": "Ann Smith", "reason": one.reason, "decision": "in"} for one in decided]
+    pack = small_pack(tmp_path / "pack", rows=rows)
+    assert all(word in (pack.folder / "ledger.jsonl").read_text() for word in ("Ann Smith", "ann@", "divorce"))
+    out, told = shared(pack, tmp_path / "out")
+    everything = b"".join(path.read_bytes() for path in out.iterdir())
+    assert not any(word in everything for word in (b"Ann Smith", b"ann@", b"divorce"))
+    assert (out / "ledger.jsonl").read_text().count('"licence"') == len(decided)
+    assert any("so are the reasons" in line for line in told)
 
 
 def test_reports_are_shared_without_the_names_of_owners(tmp_path):
