@@ -118,7 +118,7 @@ def recalling(
     return Recalling(params.pieces, params.samples, *bounds, countries, seed, compute)
 
 
-@step(version=3, libraries=("torch", "transformers", "tokenizers", "gguf", "libgguf"))
+@step(version=4, libraries=("torch", "transformers", "tokenizers", "gguf", "libgguf"))
 def check(
     params: Bounds,
     out: Path,
@@ -181,7 +181,7 @@ def recall(
     ]
 
 
-@step(version=1, libraries=("torch", "transformers", "tokenizers", "gguf", "scikit-learn"))
+@step(version=2, libraries=("torch", "transformers", "tokenizers", "gguf", "scikit-learn"))
 def calibrate(
     params: Calibrating, out: Path, model: Path, tuned_model: Path, valid: Path, test: Path
 ) -> Work:
