@@ -158,7 +158,7 @@ def examine(params: Examining, out: Path, model: Path, base_file: Path, answer: 
     ]
 
 
-@step(version=1, libraries=("xllamacpp", "scikit-learn", "torch", "transformers", "tokenizers", "gguf"))
+@step(version=2, libraries=("xllamacpp", "scikit-learn", "torch", "transformers", "tokenizers", "gguf"))
 def recall(
     params: Recalling,
     out: Path,
