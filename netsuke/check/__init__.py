@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import private
 from ..nouns import Compute, Gates, Measure, knob
 from ..step import Progress, Work, step
 
@@ -158,7 +159,10 @@ def examine(params: Examining, out: Path, model: Path, base_file: Path, answer: 
     ]
 
 
-@step(version=2, libraries=("xllamacpp", "scikit-learn", "torch", "transformers", "tokenizers", "gguf"))
+@step(
+    version=2,
+    libraries=("xllamacpp", "scikit-learn", "torch", "transformers", "tokenizers", "gguf", *private.LIBRARIES),
+)
 def recall(
     params: Recalling,
     out: Path,
@@ -216,7 +220,7 @@ def probe(params: Probing, out: Path, model: Path, probes: Path) -> Work:
     return []
 
 
-@step(version=1, libraries=("scikit-learn",))
+@step(version=1, libraries=("scikit-learn", *private.LIBRARIES))
 def judge(params: Judging, out: Path, base: Path, ours: Path, probes: Path) -> Work:
     """Write safety.json: what failed in base and ours by category, every failing answer, and the verdict."""
     from . import safety
