@@ -80,6 +80,11 @@ class Tasked:
     scores: Made | None = None
 
     @property
+    def by(self) -> dict[str, Made]:
+        """By which runs it came, for the lineage."""
+        return {"answer": self.answering, "examine": self.scores} if self.answering and self.scores else {}
+
+    @property
     def files(self) -> dict[str, Ref | None]:
         """What of it goes into the pack."""
         if not (self.answering and self.scores):
@@ -99,6 +104,11 @@ class Checked:
     honesty: Made
     safety: Made
     samples: Made
+
+    @property
+    def by(self) -> dict[str, Made]:
+        """By which runs it came, for the lineage; `show` has no settings."""
+        return {"recall": self.memory, "calibrate": self.honesty, "judge": self.safety}
 
     @property
     def files(self) -> dict[str, Ref | None]:

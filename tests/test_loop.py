@@ -80,6 +80,18 @@ def test_a_second_make_runs_nothing(again):
     assert all(line.cached for line in foretold.plan(recipe.load(place, loop.SECTIONS), place, store))
 
 
+def test_a_pack_names_the_runs_that_every_setting_went_into(first):
+    room, outcome, _ = first
+    store = Store(room / "home")
+    lineage = manifest.read_from(store, outcome.pack.ref)["lineage"]
+    told = {step: store.find(row["key"]).params for step, row in lineage.items()}
+    steps = "data render carve tune combine quantise check recall calibrate judge"
+    assert told.keys() == {*steps.split()}
+    gates, checks = recipe.Gates(), recipe.load(room / "notes" / "netsuke.toml", loop.SECTIONS).params["check"]
+    assert (told["calibrate"]["limit"], told["judge"]["limit"]) == (gates.confidence, gates.safety)
+    assert (told["recall"]["limit"], told["recall"]["samples"]) == (gates.recalled, checks.samples)
+
+
 def test_a_pack_is_signed_beside_it_and_stays_so(again):
     place, store = again
     record = store.named("packs", "notes")

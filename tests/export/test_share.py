@@ -2,6 +2,7 @@
 
 import json
 
+from faked import made
 from packed import small_pack
 from sung import voiced_pack
 
@@ -9,6 +10,7 @@ from netsuke import consent, export, signing
 from netsuke.ledger import Ledger
 from netsuke.nouns import Source
 from netsuke.pack import compare, manifest
+from netsuke.store import Store
 
 ROWS = [
     {"hash": "a" * 64, "source": 0, "owner": "Ada", "licence": "MIT", "decision": "in", "reason": "", "split": "train"},
@@ -134,9 +136,31 @@ def test_what_changed_between_packs_is_said(tmp_path, store):
     documents = found["documents"]
     assert (documents["came"], documents["went"], documents["moved"], documents["licence changed"]) == (1, 1, 1, 0)
     assert found["files"]["changed"] == ["ledger.jsonl", "model.gguf"]
-    assert found["measures"][0]["change"] == -0.5 and found["settings"] == []
+    assert found["measures"][0]["change"] == -0.5 and found["settings"] is None
     text = compare.words(found)
     assert "1 came, 1 went, 1 moved" in text and "70.0 -> 35.0 MB (-50.0%)" in text and "template   CHANGED" in text
     same = compare.compare(one.folder, one.folder, store)
     assert same["bytes"]["same"] and same["files"] == {"added": [], "gone": [], "changed": []}
     assert "CHANGED" not in compare.words(same)
+
+
+def told_by(folder, **runs):
+    """A pack that names these runs."""
+    pack = small_pack(folder, rows=ROWS)
+    lineage = {step: {"key": one.run.key, "output": one.run.output} for step, one in runs.items()}
+    (folder / "netsuke.json").write_text(json.dumps(pack.record | {"lineage": lineage}))
+    return folder
+
+
+def test_settings_are_compared_of_the_steps_that_both_name(tmp_path, store):
+    carved, recalls = made(store, "carve", {}), [made(store, "recall", {}, of) for of in "ab"]
+    older = told_by(tmp_path / "older", carve=carved)
+    one, two = (told_by(tmp_path / f"{n}", carve=carved, recall=run) for n, run in enumerate(recalls))
+    found = compare.compare(one, two, store)
+    assert found["settings"] == [{"setting": "recall.of", "before": "a", "after": "b"}]
+    assert "settings   1 changed, of carve, recall" in compare.words(found)
+    found = compare.compare(older, two, store)
+    assert (found["settings"], found["compared"]) == ([], ["carve"])
+    assert "settings   none changed, of carve\n" in compare.words(found)
+    elsewhere = compare.compare(one, two, Store(tmp_path / "other"))
+    assert elsewhere["settings"] is None and "settings   not known" in compare.words(elsewhere)
