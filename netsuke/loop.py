@@ -141,7 +141,8 @@ def finish(
     choice, texts = carved["choice.json"], start.texts
 
     # quantise: one file under the budget. answer: how it is asked its task, if examples teach one
-    tuned, model, answering = answered(recipe, execute, start, carved, learnt, compute)
+    tuned, quantised, answering = answered(recipe, execute, start, carved, learnt, compute)
+    model = quantised["model.gguf"]
     task = tasked(recipe, execute, start, model, answering, compute)
 
     # check: beside the base, on text that nothing above has seen; then both in stock llama.cpp. What ships untuned
@@ -157,11 +158,13 @@ def finish(
     # index and pack
     names = (base.name, base.about.name, base.about.licence)
     about = pack.Params(recipe.name, *names, base.ref, __version__, base.notice)
+    by = {"data": data, "render": start.rendered, "carve": carved, **learnt.by, "quantise": quantised, **task.by}
+    story = lineage(store, **by, check=report, **checked.by)
     made = run(
         pack.pack, about, model=model, choice=choice, vocabulary=carved["vocabulary.json"],
         report=report["report.json"], documents=data["documents.jsonl"], summary=data["summary.json"],
         curve=learnt.curve, search=indexed(execute, start), **task.files, **checked.files,
-        lineage=lineage(store, data=data, carve=carved, **learnt.by, check=report), **learnt.beside(tuned),
+        lineage=story, **learnt.beside(tuned),
     )  # fmt: skip
     return Outcome(made, report, trial, data, task, checked)
 
@@ -197,22 +200,22 @@ def indexed(execute: Executor, start: Start) -> Ref | None:
 
 def answered(
     recipe: Recipe, execute: Executor, start: Start, carved: Made, learnt: Learnt, compute: Compute
-) -> tuple[Ref | None, Ref | None, Made | None]:
+) -> tuple[Ref | None, Made, Made | None]:
     """(the model, its file, how that is asked), settled on valid. The untuned body is one of few examples' choices."""
     run, task, tuned = execute.run, recipe.params["task"], learnt.model.ref
     quantising = carve.Quantising(recipe.name, recipe.budget_bytes, compute, start.infills)
     texts = {"choice": carved["choice.json"], **start.texts}
-    model = run(carve.quantise, quantising, model=tuned, **texts)["model.gguf"]
+    quantised = run(carve.quantise, quantising, model=tuned, **texts)
     if not start.has_task:
-        return tuned, model, None
+        return tuned, quantised, None
     asking = answer.Params(task.abstain, task.shots, task.items, compute)
-    inputs = {"model": model, "rendered": start.rendered.ref}
+    inputs = {"model": quantised["model.gguf"], "rendered": start.rendered.ref}
     if not (start.is_handful(answer.FEW) and task.shots):
-        return tuned, model, run(answer.answer, asking, **inputs)
+        return tuned, quantised, run(answer.answer, asking, **inputs)
     body = carved.folder("model")
-    untuned = run(carve.quantise, quantising, "quantise untuned", model=body, **texts)["model.gguf"]
-    answering = run(answer.answer, asking, **inputs, untuned=untuned)
-    return (body, untuned, answering) if answering.value(answer.UNTUNED) else (tuned, model, answering)
+    untuned = run(carve.quantise, quantising, "quantise untuned", model=body, **texts)
+    answering = run(answer.answer, asking, **inputs, untuned=untuned["model.gguf"])
+    return (body, untuned, answering) if answering.value(answer.UNTUNED) else (tuned, quantised, answering)
 
 
 def tasked(

@@ -12,6 +12,7 @@ from typing import Any
 from . import bases, render, signing
 from .curate import croissant
 from .documents import read_rows
+from .errors import StoreError
 from .nouns import Ref
 from .step import Made
 from .store import Store, canonical
@@ -79,6 +80,11 @@ class Tasked:
     scores: Made | None = None
 
     @property
+    def by(self) -> dict[str, Made]:
+        """By which runs it came, for the lineage."""
+        return {"answer": self.answering, "examine": self.scores} if self.answering and self.scores else {}
+
+    @property
     def files(self) -> dict[str, Ref | None]:
         """What of it goes into the pack."""
         if not (self.answering and self.scores):
@@ -98,6 +104,11 @@ class Checked:
     honesty: Made
     safety: Made
     samples: Made
+
+    @property
+    def by(self) -> dict[str, Made]:
+        """By which runs it came, for the lineage; `show` has no settings."""
+        return {"recall": self.memory, "calibrate": self.honesty, "judge": self.safety}
 
     @property
     def files(self) -> dict[str, Ref | None]:
@@ -150,12 +161,13 @@ def since_last(store: Store, name: str, outcome: Outcome) -> list[dict[str, Any]
         return []
     if last["ref"] == outcome.pack.ref:
         return list(last.get("since", []))
-    report = store.tree(last["ref"]).get("report.json")
-    if report is None:
+    try:
+        report = store.path(store.tree(last["ref"])["report.json"])
+    except (StoreError, KeyError):  # damaged, set aside, or of a pack without one: no reason to make none again
         return []
     from .check.report import since
 
-    return since(json.loads(store.path(report).read_text()), report_of(store, outcome))
+    return since(json.loads(report.read_text()), report_of(store, outcome))
 
 
 def export(name: str, data: Made, store: Store, folder: Path) -> None:

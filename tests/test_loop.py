@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import faked
 import pytest
 from material import document, netsuke, whole_make, write_material
 
@@ -77,6 +78,18 @@ def test_a_second_make_runs_nothing(again):
     outcome, ran = make(place, store)
     assert ran == []
     assert all(line.cached for line in foretold.plan(recipe.load(place, loop.SECTIONS), place, store))
+
+
+def test_a_pack_names_the_runs_that_every_setting_went_into(first):
+    room, outcome, _ = first
+    store = Store(room / "home")
+    lineage = manifest.read_from(store, outcome.pack.ref)["lineage"]
+    told = {step: store.find(row["key"]).params for step, row in lineage.items()}
+    steps = "data render carve tune combine quantise check recall calibrate judge"
+    assert told.keys() == {*steps.split()}
+    gates, checks = recipe.Gates(), recipe.load(room / "notes" / "netsuke.toml", loop.SECTIONS).params["check"]
+    assert (told["calibrate"]["limit"], told["judge"]["limit"]) == (gates.confidence, gates.safety)
+    assert (told["recall"]["limit"], told["recall"]["samples"]) == (gates.recalled, checks.samples)
 
 
 def test_a_pack_is_signed_beside_it_and_stays_so(again):
@@ -313,6 +326,23 @@ def test_a_flipped_bit_is_named_set_aside_and_made_again(again):
     made, ran = make(place, store)
     assert "quantise" in ran and "tune" not in ran
     assert made.pack.ref == outcome.pack.ref and verify(store) == []
+
+
+@pytest.mark.parametrize("damage", ["none", "flipped", "gone", "no report", "no pack"])
+def test_a_damaged_report_of_the_last_pack_keeps_no_new_one_from_its_name(store, tmp_path, damage):
+    sizes = [{"measures": [{"name": "size", "ours": size}], "texts": {}, "gates": []} for size in (100, 150)]
+    last = faked.made(store, "pack", {"report.json": sizes[0]} if damage != "no report" else {"card.md": ""})
+    store.name("packs", "notes", {"ref": last.ref if damage != "no pack" else "0" * 64})
+    if damage in ("flipped", "gone"):
+        blob = store.path(last["report.json"])
+        blob.chmod(0o644)
+        blob.write_text("{}") if damage == "flipped" else blob.unlink()
+    now = faked.made(store, "check", {"report.json": sizes[1]})
+    outcome = dataclasses.replace(faked.outcome(store, "notes", True), report=now)
+    loop.name_pack(store, "notes", tmp_path / "netsuke.toml", outcome, [])
+    named = store.named("packs", "notes")
+    assert named["ref"] == outcome.pack.ref
+    assert [row["change"] for row in named["since"]] == ([0.5] if damage == "none" else [])
 
 
 @pytest.mark.slow

@@ -46,6 +46,7 @@ def test_examples_alone_become_a_checked_pack(made):
     names = {row["name"] for row in loop.report_of(store, outcome)["measures"]}
     assert names == {"answers", "general", "size"}
     record = manifest.read(pack)
+    assert {"answer", "examine"} < record["lineage"].keys()
     assert record["task"]["scores"] == scores["scores"] and "## Task" in (pack / "card.md").read_text()
     task = json.loads((pack / "task.json").read_text())
     assert task["labels"] == ["bee", "boat", "bread"] and set(task["tried"]) >= {"tuned"}

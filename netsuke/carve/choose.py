@@ -131,14 +131,32 @@ def refined(prices: Prices, wish: Wish, before: Choice, last: Choice) -> Choice:
 
 def out_of_reach(path: list[Choice], wish: Wish, prices: Prices) -> BudgetError:
     """The error for a budget that nothing within the limits reaches."""
-    smallest, cost = path[-1], path[-1].cost.over(prices.base)
-    stays = prices.words.family.only_layers
+    holding = [choice for choice in path if choice.cost.within(wish.gate)]
+    if not holding:
+        return too_narrow(path[0].cost, wish.gate, prices.base)
+    smallest = min(holding, key=lambda choice: choice.bytes)
+    cost, stays = smallest.cost.over(prices.base), prices.words.family.only_layers
     return BudgetError(
         f"{wish.budget_bytes / 1e6:.2f} MB cannot be reached within the limits: the smallest that holds them is "
         f"{smallest.bytes / 1e6:.2f} MB, at {cost.general - 1:+.0%} on general text and {cost.domain - 1:+.0%} on "
         "your valid documents before tuning" + (f" (all layers stay: {stays})" if stays else ""),
         hint=f"use --mb {math.ceil(smallest.bytes / 1e5) / 10:.1f} or more, or give up general language for a "
         "smaller model of your domain alone: --set carve.general=off",
+    )
+
+
+def too_narrow(cost: Cost, gate: Cost, base: Cost) -> BudgetError:
+    """The error for limits that not even the whole base holds, once it is rounded."""
+    told, dials = [], []
+    for text, dial, costs, most, of in (
+        ("general text", "gates.general", cost.general, gate.general, base.general),
+        ("your valid documents", "carve.domain_cost", cost.domain, gate.domain, base.domain),
+    ):
+        if costs > most:
+            told.append(f"{costs / of - 1:+.1%} on {text}, and {dial} allows {most / of - 1:+.1%}")
+            dials.append(f"--set {dial}={math.ceil(1000 * (costs / of - 1)) / 1000}")
+    return BudgetError(
+        f"no size holds the limits: rounding alone costs {'; '.join(told)}", hint=f"{' '.join(dials)}, or more"
     )
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import private
 from ..nouns import Compute, Gates, Measure, knob
 from ..step import Progress, Work, step
 
@@ -118,7 +119,7 @@ def recalling(
     return Recalling(params.pieces, params.samples, *bounds, countries, seed, compute)
 
 
-@step(version=3, libraries=("torch", "transformers", "tokenizers", "gguf", "libgguf"))
+@step(version=4, libraries=("torch", "transformers", "tokenizers", "gguf", "libgguf"))
 def check(
     params: Bounds,
     out: Path,
@@ -158,7 +159,10 @@ def examine(params: Examining, out: Path, model: Path, base_file: Path, answer: 
     ]
 
 
-@step(version=2, libraries=("xllamacpp", "scikit-learn", "torch", "transformers", "tokenizers", "gguf"))
+@step(
+    version=2,
+    libraries=("xllamacpp", "scikit-learn", "torch", "transformers", "tokenizers", "gguf", *private.LIBRARIES),
+)
 def recall(
     params: Recalling,
     out: Path,
@@ -181,7 +185,7 @@ def recall(
     ]
 
 
-@step(version=1, libraries=("torch", "transformers", "tokenizers", "gguf", "scikit-learn"))
+@step(version=2, libraries=("torch", "transformers", "tokenizers", "gguf", "scikit-learn"))
 def calibrate(
     params: Calibrating, out: Path, model: Path, tuned_model: Path, valid: Path, test: Path
 ) -> Work:
@@ -216,7 +220,7 @@ def probe(params: Probing, out: Path, model: Path, probes: Path) -> Work:
     return []
 
 
-@step(version=2, libraries=("scikit-learn",))
+@step(version=2, libraries=("scikit-learn", *private.LIBRARIES))
 def judge(params: Judging, out: Path, base: Path, ours: Path, probes: Path) -> Work:
     """Write safety.json: what failed in base and ours by category, every failing answer, and the verdict."""
     from . import safety

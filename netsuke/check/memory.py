@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -139,14 +139,27 @@ def sampled(engine: Engine, texts: Sequence[str], params: Recalling) -> Generato
     ordered, prompts = sorted(texts, key=key_of), list[list[int]]()
     for number in range(params.samples if ordered else 0):
         text = ordered[number % len(ordered)]
-        at = int(key_of(f"sample {number} {text}"), 16) % max(1, len(text) - PIECE_CHARS)
+        at = int(key_of(f"sample {number} {text}"), 16) % max(1, len(text) - STARTS)
         prompts.append(engine.tokenize(text[at : at + PIECE_CHARS], special=False)[:STARTS])
     fields = {"n_predict": SAMPLE_TOKENS, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
     said: list[str] = []
-    for answer in engine.complete_each([ids for ids in prompts if ids], **fields, seed=params.seed):
-        said.append(answer["content"])
-        yield Progress(0.5 + 0.35 * len(said) / len(prompts), "samples", len(said), "samples")
+    for number, batch in enumerate(unlike([ids for ids in prompts if ids], SLOTS)):
+        for answer in engine.complete_each(batch, **fields, seed=params.seed + number):
+            said.append(answer["content"])
+            yield Progress(0.5 + 0.35 * len(said) / len(prompts), "samples", len(said), "samples")
     return said
+
+
+def unlike(prompts: Sequence[list[int]], most: int) -> Iterator[list[list[int]]]:
+    """The prompts in batches of `most` at most, none twice in one: behind the same words one seed says the same."""
+    batch: list[list[int]] = []
+    for ids in prompts:
+        if len(batch) == most or ids in batch:
+            yield batch
+            batch = []
+        batch.append(ids)
+    if batch:
+        yield batch
 
 
 def known_before(

@@ -110,15 +110,22 @@ def told_apart(seen: Pair, unseen: Pair, seed: int) -> dict[str, Any]:
 
 
 def within(texts: list[str], limit_bytes: int) -> list[str]:
-    """Whole texts up to about `limit_bytes`, in an order that no path decides; at least one."""
-    kept: list[str] = []
-    total = 0
+    """Texts up to `limit_bytes` in an order that no path decides; of long ones the fronts, so that there are FEWEST."""
+    kept, room = list[str](), limit_bytes
     for text in sorted(texts, key=lambda text: hashlib.sha256(text.encode()).digest()):
-        if kept and total + len(text.encode()) > limit_bytes:
-            break
-        kept.append(text)
-        total += len(text.encode())
+        part = front(text, limit_bytes // min(FEWEST, len(texts)))
+        if (size := len(part.encode())) <= room:
+            kept.append(part)
+            room -= size
     return kept
+
+
+def front(text: str, limit_bytes: int) -> str:
+    """The text, or as much of its front as fits, cut behind a line where there is one in the second half."""
+    if len(data := text.encode()) <= limit_bytes:
+        return text  # as it is: a lesson stays one
+    piece = data[:limit_bytes].decode(errors="ignore")
+    return piece[: piece.rfind("\n", len(piece) // 2) + 1] or piece
 
 
 def interval(scores: list[hf.Score], seed: int) -> tuple[float, float] | None:

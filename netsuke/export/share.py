@@ -16,6 +16,7 @@ KEPT = (
     "model.gguf", "vocabulary.json", "card.md", "report.md", "report.json", "ledger.jsonl", "sbom.cdx.json",
     "task.json", "scores.json",
 )  # fmt: skip
+NAMING = ("owner", "reason")  # of a row of the ledger; a reason quotes who decided and what was found where
 
 REMAINS = """
 ## Shared
@@ -26,7 +27,7 @@ Left out: {left}. What remains and can still tell of the documents:
 - the words that were kept (vocabulary.json, and the tokens in model.gguf): a rare word among them was probably in the
   documents;
 - ledger.jsonl: the sha256 of each document, so whoever has a document can tell that it was used; its licence and the
-  decision. Owners' names are left out;
+  decision. Owners' names are left out, and so are the reasons, which name people and folders;
 - the names of labels, if it was taught any, and the number of documents and words in the report, which is a page by
   `netsuke report FOLDER --html FILE`.
 """
@@ -52,8 +53,8 @@ def folder(pack: Pack, out: Path) -> list[str]:
 
 
 def _forget_owners(out: Path) -> None:
-    """Take the owners' names out of the ledger and of the reports; there, owners that learnt apart get numbers."""
-    rows = [{k: v for k, v in row.items() if k != "owner"} for row in read_rows(out / "ledger.jsonl")]
+    """Take what names people out of the ledger and of the reports; there, owners that learnt apart get numbers."""
+    rows = [{k: v for k, v in row.items() if k not in NAMING} for row in read_rows(out / "ledger.jsonl")]
     write_rows(out / "ledger.jsonl", rows)
     called: dict[str, str] = {}
     if (numbers := out / "report.json").exists():

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ..documents import read_rows
-from ..nouns import Run
 from ..store import Store
 from . import manifest
 
@@ -16,13 +15,14 @@ from . import manifest
 def compare(before: Path, after: Path, store: Store) -> dict[str, Any]:
     """{"base", "documents", "settings", "measures", "bytes", "template", "files"}: each what was and what is.
 
-    Settings are told where both packs were made in this home; without that `settings` is None.
+    Settings are told where both packs were made in this home; without that `settings` is None. `compared` are the steps
+    whose settings they are: an older pack names fewer.
     """
     old, new = manifest.read(before), manifest.read(after)
     return {
         "base": _pair(old["base"]["name"], new["base"]["name"]),
         "documents": _documents(before, after),
-        "settings": _settings(old, new, store),
+        "settings": _settings(old, new, store), "compared": _steps(old, new),
         "measures": _measures(old["measures"], new["measures"]),
         "bytes": _pair(*(record["files"]["model.gguf"]["bytes"] for record in (old, new))),
         "template": _pair(*(record.get("chat_template_sha256") for record in (old, new))),
@@ -52,22 +52,21 @@ def _documents(before: Path, after: Path) -> dict[str, Any]:
 
 
 def _settings(old: Mapping[str, Any], new: Mapping[str, Any], store: Store) -> list[dict[str, Any]] | None:
-    """The settings of the steps that differ; None where a step's run is not in this home."""
-    found = []
-    for step in sorted({*old["lineage"]} | {*new["lineage"]}):
-        runs = [_run(record, step, store) for record in (old, new)]
+    """The settings that differ of the steps that both name; None where there are none, or a run is not in this home."""
+    found, steps = [], _steps(old, new)
+    for step in steps:
+        runs = [store.find(record["lineage"][step]["key"]) for record in (old, new)]
         if None in runs:
             return None
         params, others = (_flat(run.params) for run in runs if run)
         for name in sorted({*params} | {*others}):
             if params.get(name) != others.get(name):
                 found.append({"setting": f"{step}.{name}", "before": params.get(name), "after": others.get(name)})
-    return found
+    return found if steps else None
 
 
-def _run(record: Mapping[str, Any], step: str, store: Store) -> Run | None:
-    row = record["lineage"].get(step)
-    return store.find(row["key"]) if row else None
+def _steps(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    return sorted({*old["lineage"]} & {*new["lineage"]})
 
 
 def _flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -98,12 +97,12 @@ def words(found: Mapping[str, Any]) -> str:
         f"documents  {documents['before']} -> {documents['after']}: {documents['came']} came, "
         f"{documents['went']} went, {documents['moved']} moved between the parts"
     )
-    if found["settings"] is None:
+    if (settings := found["settings"]) is None:
         lines.append("settings   not known: the packs were not both made here")
-    for row in found["settings"] or ():
+    else:
+        lines.append(f"settings   {len(settings) or 'none'} changed, of {', '.join(found['compared'])}")
+    for row in settings or ():
         lines.append(f"setting    {row['setting']}: {json.dumps(row['before'])} -> {json.dumps(row['after'])}")
-    if found["settings"] == []:
-        lines.append("settings   the same")
     for row in found["measures"]:
         scale, digits = (1e-6, 1) if row["unit"] == "bytes" else (1.0, 4)
         unit = "MB" if row["unit"] == "bytes" else row["unit"]

@@ -65,7 +65,7 @@ def html(
     return template.render(
         report=report, quoted=quoted or {}, pictures=pictures, trial=_costs(beside.get("trial", ())),
         since=beside.get("since", ()), names=words.NAMES, limits=[line.removeprefix("- ") for line in limits],
-        worse=words.worse(report["measures"], report.get("safety")), told=_told(report),
+        worse=words.worse(report["measures"], report.get("safety"), report.get("scores")), told=_told(report),
         failed=[gate for gate in report["gates"] if not gate["passed"]], held_out=words.held_out(report["went_in"]),
         foreign=words.FOREIGN if report["carving"].get("foreign") else "", documents=_documents(report["went_in"]),
     )  # fmt: skip

@@ -125,7 +125,7 @@ def report(facts: dict[str, Any]) -> str:
     return "\n".join([
         f"# {facts['params'].name}: report", "", "## Result", "", table(facts["report"]["measures"]), "",
         *task(facts), *trust.sections(facts), "## Gates", "", *told, "", "## What got worse", "",
-        *[f"- {line}" for line in worse(facts["report"]["measures"], facts.get("safety"))], "",
+        *[f"- {line}" for line in worse(facts["report"]["measures"], facts.get("safety"), facts.get("scores"))], "",
         "## What went in", "", *_splits(summary), "", *_facts(summary), "",
         "What was left out, and why:", "", *_drops(summary), "",
         "## Carving", "", *([FOREIGN, ""] if choice["foreign"] else []),
@@ -141,9 +141,16 @@ def report(facts: dict[str, Any]) -> str:
     ])  # fmt: skip
 
 
-def worse(measures: Sequence[Mapping[str, Any]], safety: Mapping[str, Any] | None) -> list[str]:
+def worse(
+    measures: Sequence[Mapping[str, Any]], safety: Mapping[str, Any] | None, scores: Mapping[str, Any] | None
+) -> list[str]:
     """What got worse against the base, a line each; or that nothing did."""
     lines = [f"{NAMES.get(row['name'], row['name'])}: {row['change']:+.1%}" for row in measures if row["change"] > 0]
+    rows = scores["scores"] if scores else ()
+    ours = {row["score"]: row["value"] for row in rows if row["who"] == "ours"}
+    for row in rows:
+        if row["who"].startswith("base") and ours[row["score"]] < row["value"]:
+            lines.append(f"{row['score']} {ours[row['score']]:.1%}, {row['who']}: {row['value']:.1%}")
     for row in safety["categories"] if safety else ():
         if row["ours"] > row["base"]:
             change = f"{row['base']} to {row['ours']} of {row['probes']}"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from . import digits, keys, phones
 from .marks import MARK, Find, without
 
+LIBRARIES = ("phonenumbers", "python-stdnum", "detect-secrets")  # that decide what is found: in the key of who looks
 KINDS = ("EMAIL", "PHONE", "IBAN", "CARD", "ID", "IP", "SECRET")
 
 _PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(KINDS)})_[0-9]+\]")

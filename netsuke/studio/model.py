@@ -38,7 +38,7 @@ def told(model: shelf.Model) -> dict[str, Any]:
     return {
         "rows": [row(one) for one in content["measures"]],
         "gates": gates, "failed": [gate for gate in gates if not gate["passed"]],
-        "worse": words.worse(content["measures"], report.get("safety")),
+        "worse": words.worse(content["measures"], report.get("safety"), report.get("scores")),
         "documents": sum(part["documents"] for part in content.get("documents", {}).values()),
         "curve": learning(model.curve), "sizes": sizes(content["measures"], frontier(model)),
         "samples": [{who: short(text) for who, text in row.items()}

@@ -131,6 +131,45 @@ def test_a_budget_out_of_reach_is_refused_with_the_size_that_holds():
     assert "--mb 0.1" in caught.value.hint and "carve.general=off" in caught.value.hint
 
 
+class Rounded(Prices):
+    """Prices of which rounding alone is one, as in a real base."""
+
+    def expected(self, shape):
+        choice = super().expected(shape)
+        return replace(choice, cost=choice.cost.times(BODY))
+
+
+@pytest.mark.parametrize("budget", [40_000, 500_000])
+def test_gates_that_rounding_alone_breaks_are_named_and_no_size_is_recommended(budget):
+    with pytest.raises(BudgetError, match=r"rounding alone costs \+2.0% on general text.* allows \+1.0%") as caught:
+        taken(Rounded(), wish(budget, general=0.01))
+    assert "--set gates.general=0.02" in caught.value.hint and "--mb" not in caught.value.hint
+    assert "domain_cost" not in caught.value.hint
+    with pytest.raises(BudgetError, match="carve.domain_cost allows") as caught:
+        taken(Rounded(), wish(budget, domain=0.01))
+    wide = float(caught.value.hint.split("carve.domain_cost=")[1].split(",")[0])
+    assert taken(Rounded(), wish(500_000, domain=wide))[-1].measured
+
+
+def test_the_size_that_is_recommended_holds():
+    """A step down must be within the limit, the whole base within the gate alone."""
+    narrow = replace(wish(40_000, general=0.03), limit=Cost(1.2, 0.9))
+    with pytest.raises(BudgetError, match=r"is 0\.08 MB, at \+2%"):
+        taken(Rounded(), narrow)
+    whole = Words().size(Shape(0, "Q8_0", 1024))[1]
+    assert taken(Rounded(), replace(narrow, budget_bytes=whole))[-1].bytes == whole
+
+
+def test_what_was_measured_beyond_the_gate_is_not_the_size_that_holds():
+    class Worse(Prices):
+        def measured(self, shape):
+            return replace(super().measured(shape), cost=Cost(99, 99))
+
+    with pytest.raises(BudgetError, match=r"0\.07 MB cannot be reached") as caught:
+        taken(Worse(), wish(70_000, general=1.0))
+    assert "+8150%" not in str(caught.value)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("template", ["", "x" * 40_000])
 def test_the_expected_size_is_at_least_the_real_one_and_close(tmp_path, kind, template):

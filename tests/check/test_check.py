@@ -108,6 +108,31 @@ def test_the_whole_check(place, store):
     assert 0 <= apart["low"] <= apart["auc"] <= apart["high"] <= 1 and apart["n_seen"] == 5 and apart["n_unseen"] == 1
 
 
+@settings(deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 700), min_size=1, max_size=12), letter=st.sampled_from("aé語"),
+    line=st.integers(5, 2000), limit=st.integers(90, 1000),
+)  # fmt: skip
+def test_no_text_keeps_the_others_out(sizes, letter, line, limit):
+    texts = ["".join("\n" if n % line == line - 1 else letter for n in range(size)) for size in sizes]
+    kept = quality.within(texts, limit)
+    assert len(kept) >= min(3, len(texts)) and sum(len(text.encode()) for text in kept) <= limit
+    assert all(any(text.startswith(part) for text in texts) for part in kept) and all(kept)
+    assert kept == quality.within(texts[::-1], limit)
+    room = limit - sum(len(text.encode()) for text in kept)
+    assert all(text in kept for text in texts if len(text.encode()) <= min(room, limit // 3))
+
+
+def test_of_long_texts_the_fronts_are_scored_and_lessons_stay_lessons():
+    chapters = [f"{name}{'a line of the chapter' * 10}\n" * 2000 for name in "abc"]
+    kept = quality.within(chapters, quality.TEST_BYTES)
+    assert len(kept) == quality.FEWEST and all(text.endswith("\n") for text in kept)
+    [alone] = quality.within(chapters[:1], quality.TEST_BYTES)
+    assert quality.TEST_BYTES - 300 < len(alone) <= quality.TEST_BYTES
+    [lesson] = quality.within([Lesson("question answer", 9)], quality.TEST_BYTES)
+    assert lesson.answer == 9
+
+
 def verdicts(domain, general):
     rows = [
         {"name": "domain", "change": 0.02, "change_interval": domain},

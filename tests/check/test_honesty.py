@@ -1,6 +1,7 @@
 """Honesty: confidence is calibrated on valid and tried on test, and where there is too little that is said."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -104,3 +105,14 @@ def test_the_whole_step(model, tmp_path):
     write_rows(tmp_path / "test.jsonl", [{"text": "a lesson", "answer": 2}])
     list(check.calibrate.function(PARAMS, tmp_path, *args))
     assert "no held-out documents" in json.loads((tmp_path / "honesty.json").read_text())["why"]
+
+
+def test_short_notes_do_not_keep_the_long_documents_out(model, tmp_path):
+    for name in ("valid", "test"):
+        notes = [f"A note {n}. Another." for n in range(3)]
+        long = ["The other thing is in there. Another thing is near.\n" * 400 + str(n) for n in range(3)]
+        write_rows(tmp_path / f"{name}.jsonl", [{"text": text} for text in notes + long])
+    args = (model / "base.gguf", model / "model", tmp_path / "valid.jsonl", tmp_path / "test.jsonl")
+    list(check.calibrate.function(replace(PARAMS, bytes=3_000), tmp_path, *args))
+    found = json.loads((tmp_path / "honesty.json").read_text())
+    assert [gate["name"] for gate in found["gates"]] == ["confidence"] and found["texts"] >= honesty.FEWEST_TEXTS

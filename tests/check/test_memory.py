@@ -75,6 +75,40 @@ def test_a_folder_of_examples_alone_has_no_pieces(place, tmp_path):
     assert found["extraction"]["pieces"] == 0 and [gate["name"] for gate in found["gates"]] == ["private"]
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [document(n)[:900] for n in range(10)],
+        [f"Dear diary, today was a day. {document(n)[:300]}" for n in range(10)],
+        [document(0)[:900]],
+        ["Yes.", "Yes.", "No."],
+    ],
+    ids=["short notes", "notes that begin alike", "one note", "words"],
+)
+def test_every_sample_is_another(place, texts):
+    once, again = [], []
+    for said in (once, again):
+        with Engine(place / "ours.gguf", context_tokens=128, threads=1, slots=memory.SLOTS) as engine:
+            said += drained(memory.sampled(engine, texts, params(samples=40)))
+    assert once == again and len(set(once)) == len(once) == 40
+
+
+def drained(work):
+    """What a generator returns."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            return stop.value
+
+
+@given(st.lists(st.lists(st.integers(0, 1), max_size=2), max_size=40), st.integers(1, 5))
+def test_no_batch_asks_the_same_twice(prompts, most):
+    batches = list(memory.unlike(prompts, most))
+    assert [ids for batch in batches for ids in batch] == prompts
+    assert all(0 < len(batch) <= most and len({*map(tuple, batch)}) == len(batch) for batch in batches)
+
+
 def learnt(returned, n=40):
     """What is found where the first `returned` of n pieces come back."""
     pieces = [memory.Piece(f"text {number}", [0] * 50, [number] * 50) for number in range(n)]
@@ -105,13 +139,7 @@ def test_the_base_is_asked_for_what_came_back(place):
     found = memory.Found(
         [memory.Piece("a", given, said), memory.Piece("b", given, [7] * 50)], [said, [7] * 50]
     )
-    work = memory.known_before(place / "base.gguf", place / "base.gguf", found, params())
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            assert stop.value == {0}
-            break
+    assert drained(memory.known_before(place / "base.gguf", place / "base.gguf", found, params())) == {0}
 
 
 def test_a_private_thing_of_the_documents_is_told_from_an_invented_one():

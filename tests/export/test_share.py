@@ -2,11 +2,15 @@
 
 import json
 
+from faked import made
 from packed import small_pack
 from sung import voiced_pack
 
-from netsuke import export, signing
+from netsuke import consent, export, signing
+from netsuke.ledger import Ledger
+from netsuke.nouns import Source
 from netsuke.pack import compare, manifest
+from netsuke.store import Store
 
 ROWS = [
     {"hash": "a" * 64, "source": 0, "owner": "Ada", "licence": "MIT", "decision": "in", "reason": "", "split": "train"},
@@ -29,6 +33,33 @@ def test_what_quotes_the_documents_stays_at_home(tmp_path):
     assert manifest.read(out)["left_out"] == ["shots.jsonl"]
     assert "shots.jsonl" in told[0] and any("rare word" in line for line in told[1:])
     assert "## Shared" in (out / "card.md").read_text() and "word for word" in (out / "card.md").read_text()
+
+
+def reasons(home):
+    """A reason of each kind: what people said, a signature, signals, the owner, the recipe and a licence."""
+    hers = Source("in", "Ann Smith")
+    ledger = Ledger(home / "ledger.db")
+    for scope, about, word in (("owner", "Ann Smith", "in"), ("path", "divorce/*", "out")):
+        ledger.decide_standing(scope, about, word, "her mail of 3 May, ann@example.org", "Ann Smith")
+    said = [ledger.standing().of("Ann Smith", path, "a" * 64) for path in ("mine/a.txt", "divorce/a.txt")]
+    signals = [{"kind": "robots.txt", "value": word, "where": "divorce/robots.txt"} for word in ("no", "yes")]
+    yield from (consent.decide(hers, standing=stand) for stand in said)
+    yield consent.decide(hers, agreement="Ann Smith (SHA256:abc, 2026-05-03)", signals=signals)
+    yield from (consent.decide(hers, signals=[one]) for one in signals)
+    yield from (consent.decide(Source("in", "Ann Smith", consent=word)) for word in ("in", "out"))
+    yield from (consent.decide(Source("in", owner, "MIT")) for owner in ("me", "Ann Smith"))
+
+
+def test_no_reason_tells_who_decided_or_in_which_folder(tmp_path):
+    decided = list(reasons(tmp_path))
+    rows = [ROWS[0] | {"owner": "Ann Smith", "reason": one.reason, "decision": "in"} for one in decided]
+    pack = small_pack(tmp_path / "pack", rows=rows)
+    assert all(word in (pack.folder / "ledger.jsonl").read_text() for word in ("Ann Smith", "ann@", "divorce"))
+    out, told = shared(pack, tmp_path / "out")
+    everything = b"".join(path.read_bytes() for path in out.iterdir())
+    assert not any(word in everything for word in (b"Ann Smith", b"ann@", b"divorce"))
+    assert (out / "ledger.jsonl").read_text().count('"licence"') == len(decided)
+    assert any("so are the reasons" in line for line in told)
 
 
 def test_reports_are_shared_without_the_names_of_owners(tmp_path):
@@ -105,9 +136,31 @@ def test_what_changed_between_packs_is_said(tmp_path, store):
     documents = found["documents"]
     assert (documents["came"], documents["went"], documents["moved"], documents["licence changed"]) == (1, 1, 1, 0)
     assert found["files"]["changed"] == ["ledger.jsonl", "model.gguf"]
-    assert found["measures"][0]["change"] == -0.5 and found["settings"] == []
+    assert found["measures"][0]["change"] == -0.5 and found["settings"] is None
     text = compare.words(found)
     assert "1 came, 1 went, 1 moved" in text and "70.0 -> 35.0 MB (-50.0%)" in text and "template   CHANGED" in text
     same = compare.compare(one.folder, one.folder, store)
     assert same["bytes"]["same"] and same["files"] == {"added": [], "gone": [], "changed": []}
     assert "CHANGED" not in compare.words(same)
+
+
+def told_by(folder, **runs):
+    """A pack that names these runs."""
+    pack = small_pack(folder, rows=ROWS)
+    lineage = {step: {"key": one.run.key, "output": one.run.output} for step, one in runs.items()}
+    (folder / "netsuke.json").write_text(json.dumps(pack.record | {"lineage": lineage}))
+    return folder
+
+
+def test_settings_are_compared_of_the_steps_that_both_name(tmp_path, store):
+    carved, recalls = made(store, "carve", {}), [made(store, "recall", {}, of) for of in "ab"]
+    older = told_by(tmp_path / "older", carve=carved)
+    one, two = (told_by(tmp_path / f"{n}", carve=carved, recall=run) for n, run in enumerate(recalls))
+    found = compare.compare(one, two, store)
+    assert found["settings"] == [{"setting": "recall.of", "before": "a", "after": "b"}]
+    assert "settings   1 changed, of carve, recall" in compare.words(found)
+    found = compare.compare(older, two, store)
+    assert (found["settings"], found["compared"]) == ([], ["carve"])
+    assert "settings   none changed, of carve\n" in compare.words(found)
+    elsewhere = compare.compare(one, two, Store(tmp_path / "other"))
+    assert elsewhere["settings"] is None and "settings   not known" in compare.words(elsewhere)

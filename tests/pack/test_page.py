@@ -9,6 +9,7 @@ import pytest
 
 from netsuke.engines import plot
 from netsuke.pack import page, trust
+from netsuke.pack.words import worse
 
 EXTRACTION = {"pieces": 64, "documents": 58, "given_tokens": 50, "asked_tokens": 50, "returned": 3,
               "returned_by_base": 1,
@@ -52,6 +53,28 @@ class Page(html.parser.HTMLParser):
             self.ids += [value] if name == "id" else []
             if name in ("src", "href", "xlink:href", "action", "data") and not value.startswith("#"):
                 self.asked.append(value)
+
+
+def scores(ours, **others):
+    rows = {"ours": ours, **others}
+    return {"scores": [{"score": "accuracy", "who": who.replace("_", ", "), "value": value, "low": value, "high": value,
+                        "n": 20} for who, value in rows.items()]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "found, lines",
+    [
+        (scores(0.8, base_no=0.9, base_with=0.9), [f"accuracy 80.0%, base, {one}: 90.0%" for one in ("no", "with")]),
+        (scores(0.9, base_no=0.9, base_with=0.95), ["accuracy 90.0%, base, with: 95.0%"]),
+        (scores(0.9, base_no=0.9, words=0.99), ["nothing that was measured"]),
+        ({"scores": []}, ["nothing that was measured"]),
+        (None, ["nothing that was measured"]),
+    ],
+)  # fmt: skip
+def test_a_task_that_the_base_does_better_got_worse(report, found, lines):
+    assert worse([], None, found) == lines
+    text = page.html({**report, "scores": found} if found and found["scores"] else report)
+    assert all(line in text for line in lines) or lines == ["nothing that was measured"]
 
 
 def test_the_page_asks_for_nothing_and_runs_nothing(report):

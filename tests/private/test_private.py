@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netsuke import private
+from netsuke import check, curate, private
 from netsuke.curate import COUNTRIES
 
 BASE62 = "q8Zr4Tn1Xw7Lk2Vb9Hd5Yc3Mf6Jg0PsW"
@@ -223,3 +223,8 @@ def test_the_libraries_are_loaded_late() -> None:
     code = "import json, sys, netsuke.private; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {"phonenumbers", "stdnum", "detect_secrets", "requests"} & set(json.loads(done.stdout)) == set()
+
+
+@pytest.mark.parametrize("step", [curate.read, curate.curate, check.recall, check.judge], ids=lambda step: step.name)
+def test_another_release_of_them_is_another_key_of_whoever_looks(step) -> None:
+    assert {"phonenumbers", "python-stdnum", "detect-secrets"} <= set(step.library_versions())
