@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
@@ -13,15 +14,13 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from .. import bases, foretold, recipe, targets
 from ..errors import RecipeError
 from ..store import Store
-from . import drawing, forms, model, shelf, uploads
+from . import dials, drawing, forms, model, shelf, uploads
 from .makes import Make, state_of
 from .rendering import event
 
 if TYPE_CHECKING:
     from .app import House
 
-LEAST_MB, MOST_MB, USUAL_MB = 40, 120, 80
-USUAL_MINUTES = 5
 LOOK_SECONDS = 0.7  # between two looks at a make that runs
 TITLES = {
     "read": "Read the documents", "curate": "Choose what to learn from", "unpack": "Open the base",
@@ -37,10 +36,11 @@ async def home(house: House, request: Request) -> Response:
     models, wrong = await asyncio.to_thread(shelf.every, house.store)
     makes = [(make, make.job, make.alive) for make in list(house.makes.every())[:4]]
     known = [name for name in house.store.names("bases") if name in bases.KNOWN]
+    given = {"target": "", "name": "", **request.query_params}
+    found = await asyncio.to_thread(dials.of, given, house.store)
     return house.pages.page(
-        request, "home.html", models=models, wrong=wrong, makes=makes, tab="home", bases=known,
-        dials={"least": LEAST_MB, "most": MOST_MB, "mb": USUAL_MB, "minutes": USUAL_MINUTES},
-        target=request.query_params.get("target", ""),
+        request, "home.html", models=models, wrong=wrong, makes=makes, tab="home", bases=known, dials=found,
+        given=given,
     )  # fmt: skip
 
 
@@ -117,7 +117,13 @@ def shown(house: House, make: Make) -> dict[str, Any]:
     left = max(0.0, state["foretold"] - state["seconds"])
     rows = [model.row(row) for row in state["checked"]["measures"]] if state["checked"] and ended == "failed" else []
     return {"state": state, "titles": TITLES, "done": done, "ended": ended, "left": left, "named": named,
-            "rows": rows}  # fmt: skip
+            "rows": rows, "again": again(make.job)}  # fmt: skip
+
+
+def again(job: Mapping[str, Any]) -> str:
+    """The address of the first page with what a job asked for."""
+    asked = {name: job.get(name) for name in ("target", "mb", "minutes", "name")}
+    return "/?" + urlencode({name: value for name, value in asked.items() if value is not None})
 
 
 async def make_events(house: House, request: Request) -> Response:

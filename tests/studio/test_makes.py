@@ -1,6 +1,7 @@
 """Makes as child processes: what they say, how they end, and that nothing is lost while nobody looks."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -8,7 +9,7 @@ import time
 import httpx
 import pytest
 from material import write_material
-from studied import running
+from studied import BASE, running
 
 from netsuke.errors import RecipeError, StoreError
 from netsuke.studio import home as first_page
@@ -139,6 +140,37 @@ def test_what_is_wrong_is_said_before_anything_starts(client, home):
     assert "drop files" in client.post("/makes", data={"target": " "}).text
     taken = client.post("/makes", data={"target": str(home.root), "name": "a/b"})
     assert taken.status_code == 400
+
+
+def shown_dials(text):
+    """(least, most, value) of each dial of the first page."""
+    return {name: tuple(re.search(rf'id="{name}"[^>]* {key}="([^"]*)"', text)[1] for key in ("min", "max", "value"))
+            for name in ("mb", "minutes")}  # fmt: skip
+
+
+@pytest.mark.parametrize(("recipe", "mb", "minutes"), [
+    ("minutes = 30", ("0", "120", "0"), ("1", "30", "30")),  # without mb: at the knee
+    ("mb = 72\nminutes = 0.5", ("42", "120", "72"), ("0.5", "30", "0.5")),
+    ("mb = 300.25\nminutes = 90", ("40.25", "300.25", "300.25"), ("1", "90", "90")),
+    (None, ("40", "120", "80"), ("1", "30", "5")),
+])  # fmt: skip
+def test_the_dials_stand_where_the_recipe_has_them(client, tmp_path, recipe, mb, minutes):
+    (tmp_path / "kept").mkdir()
+    if recipe:
+        text = f'name = "kept"\nbase = "{BASE}"\n{recipe}\n[[sources]]\npath = "."\n'
+        (tmp_path / "kept" / "netsuke.toml").write_text(text)
+    text = client.get("/", params={"target": str(tmp_path / "kept")}).text
+    assert shown_dials(text) == {"mb": mb, "minutes": minutes}
+    assert (">at the knee<" in text) == (mb[2] == "0")
+    usual = shown_dials(client.get("/", params={"target": "/nowhere", "mb": "nan", "minutes": "x"}).text)
+    assert usual == {"mb": ("40", "120", "80"), "minutes": ("1", "30", "5")}
+
+
+def test_what_a_job_asked_for_is_asked_again(client):
+    address = first_page.again({"target": "/a b", "shown": "second", "name": "second", "mb": 55.0, "minutes": 5.0})
+    text = client.get(address).text
+    assert 'value="/a b"' in text and 'value="second"' in text and ">55 MB<" in text
+    assert first_page.again({"target": "notes", "name": None, "mb": None, "minutes": None}) == "/?target=notes"
 
 
 def test_the_steps_of_a_plan_are_shown_once_each():

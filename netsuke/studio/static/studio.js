@@ -24,7 +24,10 @@ const estimate = () => document.body.dispatchEvent(new Event("estimate"))
 
 function dials() {
   for (const dial of document.querySelectorAll(".dial input")) {
-    dial.addEventListener("input", () => ($(`${dial.id}-told`).textContent = `${dial.value} ${dial.dataset.unit}`))
+    dial.addEventListener("input", () => {
+      const { unit, zero } = dial.dataset
+      $(`${dial.id}-told`).textContent = zero && +dial.value === 0 ? zero : `${dial.value} ${unit}`
+    })
     dial.addEventListener("change", estimate)
   }
   $("target").addEventListener("change", estimate)
