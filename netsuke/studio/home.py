@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from .. import bases, foretold, recipe, targets
-from ..errors import RecipeError
+from ..errors import NetsukeError, RecipeError
+from ..serve.refused import Refused
 from ..store import Store
 from . import dials, drawing, forms, model, shelf, uploads
 from .makes import Make, state_of
@@ -33,14 +34,21 @@ TITLES = {
 
 
 async def home(house: House, request: Request) -> Response:
+    return await _shown(house, request, request.query_params)
+
+
+async def _shown(
+    house: House, request: Request, given: Mapping[str, str], status: int = 200, refused: tuple[str, str] | None = None
+) -> Response:
+    """The page with what was given in its form; `refused`: what is wrong with that, and what to do."""
     models, wrong = await asyncio.to_thread(shelf.every, house.store)
     makes = [(make, make.job, make.alive) for make in list(house.makes.every())[:4]]
     known = [name for name in house.store.names("bases") if name in bases.KNOWN]
-    given = {"target": "", "name": "", **request.query_params}
+    given = {"target": "", "name": "", **given}
     found = await asyncio.to_thread(dials.of, given, house.store)
     return house.pages.page(
-        request, "home.html", models=models, wrong=wrong, makes=makes, tab="home", bases=known, dials=found,
-        given=given,
+        request, "home.html", status, models=models, wrong=wrong, makes=makes, tab="home", bases=known, dials=found,
+        given=given, refused=refused,
     )  # fmt: skip
 
 
@@ -75,12 +83,16 @@ def _recipe(job: dict[str, Any], store: Store) -> tuple[Any, Path]:
 
 
 async def make(house: House, request: Request) -> Response:
-    """Start a make and go to its page. What is wrong with it is said before anything starts."""
-    job = _job(await forms.form(request))
-    if not job["target"]:
-        raise RecipeError("no folder was chosen", hint="drop files on the page, or type the path of a folder")
-    await asyncio.to_thread(foresee, job, house.store)
-    started = await asyncio.to_thread(house.makes.start, job)
+    """Start a make and go to its page. What is wrong with it is said before anything starts, with the form again."""
+    given = await forms.form(request)
+    try:
+        job = _job(given)
+        if not job["target"]:
+            raise RecipeError("no folder was chosen", hint="drop files on the page, or type the path of a folder")
+        await asyncio.to_thread(foresee, job, house.store)
+        started = await asyncio.to_thread(house.makes.start, job)
+    except (Refused, NetsukeError) as error:
+        return await _shown(house, request, given, 400, forms.wrong(error))
     return RedirectResponse(f"/makes/{started.id}", 303)
 
 

@@ -101,6 +101,8 @@ def test_closing_and_reopening_the_studio_shows_it_still(home, idle):
         answer = client.post("/makes", data={"target": str(home.root), "mb": "80", "minutes": "1", "name": "again"})
         assert answer.status_code == 303
         place = answer.headers["location"]
+        other = client.post("/makes", data={"target": str(home.root), "name": "other"})
+        assert "again is running" in other.text and 'value="other"' in other.text
     with running(home) as one, httpx.Client(base_url=one.url, trust_env=False, headers={"Origin": one.url}) as client:
         client.get(one.link)
         assert place in client.get("/").text and "again" in client.get(place).text
@@ -138,8 +140,13 @@ def test_what_is_wrong_is_said_before_anything_starts(client, home):
     answer = client.post("/makes", data={"target": "/nowhere", "mb": "80", "minutes": "5"})
     assert answer.status_code == 400 and "no folder" in answer.text and not list(Makes(home.root).every())
     assert "drop files" in client.post("/makes", data={"target": " "}).text
-    taken = client.post("/makes", data={"target": str(home.root), "name": "a/b"})
-    assert taken.status_code == 400
+    given = {"target": str(home.root), "name": "a/b", "mb": "95", "minutes": "7"}
+    taken = client.post("/makes", data=given)
+    assert taken.status_code == 400 and "cannot be a model" in taken.text and 'role="alert"' in taken.text
+    assert 'value="a/b"' in taken.text and f'value="{home.root}"' in taken.text  # the form again, as it was filled in
+    assert [dial[2] for dial in shown_dials(taken.text).values()] == ["95", "7"]
+    odd = client.post("/makes", data={**given, "minutes": "x"})
+    assert odd.status_code == 400 and "minutes must be a number" in odd.text and 'value="a/b"' in odd.text
 
 
 def shown_dials(text):

@@ -22,17 +22,20 @@ export const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}
 // -- the first page -------------------------------------------------------------------------------------
 const estimate = () => document.body.dispatchEvent(new Event("estimate"))
 
+function tell(dial) {
+  const { unit, zero } = dial.dataset
+  $(`${dial.id}-told`).textContent = zero && +dial.value === 0 ? zero : `${dial.value} ${unit}`
+}
+
 function dials() {
-  for (const dial of document.querySelectorAll(".dial input")) {
-    dial.addEventListener("input", () => {
-      const { unit, zero } = dial.dataset
-      $(`${dial.id}-told`).textContent = zero && +dial.value === 0 ? zero : `${dial.value} ${unit}`
-    })
+  const all = [...document.querySelectorAll(".dial input")]
+  for (const dial of all) {
+    dial.addEventListener("input", () => tell(dial))
     dial.addEventListener("change", estimate)
   }
   $("target").addEventListener("change", estimate)
   $("name").addEventListener("change", estimate)
-  estimate()
+  addEventListener("pageshow", () => { all.forEach(tell); estimate() }) // a browser that goes back moves the dials alone
 }
 
 async function* walked(entry, path = "") {
