@@ -268,6 +268,13 @@ def test_asking_again_begins_the_table_anew(tmp_path, monkeypatch):
         assert page.locator("#answers tbody tr td:first-child").all_inner_texts() == ["second 0", "second 1"]
         assert page.inner_text("#asked") == "2 texts answered" and page.broken == []
         until(lambda: not any(seat.users for seat in one.shelf.seats))
+        chosen(page, "#csv", "caf\u00e9.csv", "text\ncaf\u00e9\n".encode("cp1252"))
+        page.wait_for_selector("#asked >> text=save it as UTF-8")
+        assert page.input_value("#texts") == "second 0\nsecond 1"
+        for changed in ("", "typed over"):  # the same file once more is read again
+            chosen(page, "#csv", "t.tsv", b"text\tlabel\nThe sea\twet\n")
+            page.wait_for_function("document.getElementById('texts').value.includes('The sea')")
+            page.fill("#texts", changed)
 
 
 def test_the_button_that_stops_a_make_stays_under_the_hand(tmp_path):
@@ -287,6 +294,14 @@ def test_the_button_that_stops_a_make_stays_under_the_hand(tmp_path):
         told(folder, kind="failed", what="It broke.", hint="")
         page.wait_for_selector(".trouble")
         assert not page.is_visible("text=Stop it") and page.broken == []
+
+
+def chosen(page, button, *files):
+    """Choose files, each a name and its bytes, by a button."""
+    with page.expect_file_chooser() as picker:
+        page.click(button)
+    pairs = zip(files[::2], files[1::2], strict=True)
+    picker.value.set_files([{"name": name, "mimeType": "", "buffer": content} for name, content in pairs])
 
 
 def told(folder, **event):

@@ -163,6 +163,11 @@ def test_rows_are_lines_or_a_column_of_a_table():
     assert ask.questions("one\n\n two \n") == ["one", "two"]
     assert ask.questions('id,Text\n1,"a, b"\n2,c\n') == ["a, b", "c"]
     assert ask.questions("hello, world\nyes") == ["hello, world", "yes"]
+    for mark in ",;\t|":  # as training reads them
+        assert ask.questions(f"text{mark}label\nThe sea{mark}wet\n") == ["The sea"]
+    assert ask.questions("sep=;\r\nid;text\r\n1;a, b\r\n") == ["a, b"]
+    with pytest.raises(Refused, match="line 3"):
+        ask.questions("id,text\n1,a\n2,b, and c\n")
     for wrong in ("", "  \n", "\n".join("x" * (ask.MOST_ROWS + 1))):
         with pytest.raises(Refused):
             ask.questions(wrong)

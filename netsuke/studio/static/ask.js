@@ -65,13 +65,25 @@ function download() {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000)
 }
 
-$("ask").addEventListener("submit", (event) => { event.preventDefault(); ask($("texts").value) })
-$("csv").addEventListener("click", () => $("table").click())
-$("table").addEventListener("change", async () => { if ($("table").files[0]) $("texts").value = await $("table").files[0].text() })
-$("texts").addEventListener("drop", async (event) => {
-  const file = event.dataTransfer.files[0]
+async function fill(file) {
   if (!file) return
+  try {
+    $("texts").value = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer())
+    $("asked").textContent = ""
+  } catch {
+    $("asked").textContent = `${file.name} cannot be read as UTF-8: save it as UTF-8 and choose it again.`
+  }
+}
+
+$("ask").addEventListener("submit", (event) => { event.preventDefault(); ask($("texts").value) })
+$("csv").addEventListener("click", () => {
+  $("table").value = "" // else the same file again would be no change
+  $("table").click()
+})
+$("table").addEventListener("change", () => fill($("table").files[0]))
+$("texts").addEventListener("drop", (event) => {
+  if (!event.dataTransfer.files[0]) return
   event.preventDefault()
-  $("texts").value = await file.text()
+  fill(event.dataTransfer.files[0])
 })
 $("download").addEventListener("click", download)
