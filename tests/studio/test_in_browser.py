@@ -304,6 +304,26 @@ def chosen(page, button, *files):
     picker.value.set_files([{"name": name, "mimeType": "", "buffer": content} for name, content in pairs])
 
 
+def test_what_is_dropped_later_joins_what_was_dropped_before(tmp_path):
+    store = Store(tmp_path / "home")
+    with_base(store, tmp_path)
+    with running(store) as one, browser.opened() as page:
+        page.goto(one.link)
+        page.wait_for_function("!!document.querySelector('#estimate p')")
+        page.evaluate(DROP, [["n1.md", "one"], ["n2.md", "two"]])
+        page.wait_for_selector("text=2 files taken in")
+        folder = Path(page.input_value("#target"))
+        page.route("**/folders/**", lambda route: route.fulfill(
+            status=413, content_type="application/json", body='{"error": {"message": "It is full", "hint": "buy a disk"}}'))
+        chosen(page, "#choose", "n4.md", b"four", "n5.md", b"five")
+        page.wait_for_selector("text=It is full. buy a disk. Drop them again.")
+        page.unroute("**/folders/**")
+        chosen(page, "#choose", "n4.md", b"four", "n5.md", b"five")
+        page.wait_for_selector("text=4 files taken in")
+        assert page.input_value("#target") == str(folder)
+        assert sorted(path.name for path in folder.iterdir()) == ["n1.md", "n2.md", "n4.md", "n5.md"]
+
+
 def told(folder, **event):
     with (folder / "events.jsonl").open("a") as file:
         file.write(json.dumps({"at": 1.0, **event}) + "\n")

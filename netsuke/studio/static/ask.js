@@ -1,6 +1,6 @@
 // Rows in, labels out, one after the other as they are answered; and all of them as a table to keep.
 import { feedback } from "./feedback.js"
-import { counted, send } from "./studio.js"
+import { counted, pick, send } from "./studio.js"
 
 const $ = (id) => document.getElementById(id)
 const table = $("answers"), body = table.querySelector("tbody")
@@ -76,10 +76,7 @@ async function fill(file) {
 }
 
 $("ask").addEventListener("submit", (event) => { event.preventDefault(); ask($("texts").value) })
-$("csv").addEventListener("click", () => {
-  $("table").value = "" // else the same file again would be no change
-  $("table").click()
-})
+$("csv").addEventListener("click", () => pick($("table")))
 $("table").addEventListener("change", () => fill($("table").files[0]))
 $("texts").addEventListener("drop", (event) => {
   if (!event.dataTransfer.files[0]) return
