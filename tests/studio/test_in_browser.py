@@ -286,6 +286,12 @@ def test_the_button_that_stops_a_make_stays_under_the_hand(tmp_path):
         fcntl.flock(lock, fcntl.LOCK_EX)
         page.goto(one.link)
         page.goto(f"{one.url}/makes/{name}")
+        page.route("**/events", lambda route: route.abort())
+        page.reload()
+        page.wait_for_selector("#gone >> text=The studio does not answer")
+        page.unroute("**/events")
+        page.reload()
+        page.broken.clear()
         page.focus("text=Stop it")
         for fraction in (0.25, 0.5):
             told(folder, kind="step", step="tune", fraction=fraction, text=f"{fraction} of it", count=0)
@@ -322,6 +328,25 @@ def test_what_is_dropped_later_joins_what_was_dropped_before(tmp_path):
         page.wait_for_selector("text=4 files taken in")
         assert page.input_value("#target") == str(folder)
         assert sorted(path.name for path in folder.iterdir()) == ["n1.md", "n2.md", "n4.md", "n5.md"]
+
+
+def test_a_studio_that_does_not_answer_is_said(made):
+    at(made, "/m/notes/material").wait_for_load_state("networkidle")
+    for asked, answer in (("x", lambda route: route.abort()), ("xy", lambda route: route.fulfill(status=401))):
+        made.route("**/material?*", answer)
+        made.fill("#q", asked)
+        made.wait_for_selector("#gone >> text=netsuke open")
+        made.unroute("**/material?*")
+        made.evaluate("document.getElementById('gone').textContent = ''")
+    made.fill("#q", "note-03")
+    made.locator(".document").nth(1).wait_for(state="detached")
+    assert made.inner_text("#gone") == ""
+    made.route("**/marks", lambda route: route.abort())
+    at(made, "/m/ascii/write").click(".cm-content")
+    made.keyboard.type("some words")
+    made.wait_for_selector("#marks >> text=The studio does not answer")
+    made.unroute("**/marks")
+    made.broken[:] = [text for text in made.broken if not re.search("ERR_FAILED|401", text)]
 
 
 def told(folder, **event):

@@ -1,5 +1,7 @@
 // What the pages do by themselves: dials that tell their value, files that are dropped, a make that is watched.
 const $ = (id) => document.getElementById(id)
+const GONE = "The studio does not answer; `netsuke open` starts it or gives a new link."
+const gone = (is) => ($("gone").textContent = is ? GONE : "")
 
 export async function send(address, body, { signal, method = "POST" } = {}) {
   return answered(address, {
@@ -9,7 +11,9 @@ export async function send(address, body, { signal, method = "POST" } = {}) {
 }
 
 async function answered(address, options) {
-  const answer = await fetch(address, options)
+  const answer = await fetch(address, options).catch((error) => {
+    throw error instanceof TypeError ? new Error(GONE) : error // else it was given up
+  })
   if (!answer.ok) throw await trouble(answer)
   return answer
 }
@@ -122,7 +126,9 @@ function drops() {
 // -- a make ---------------------------------------------------------------------------------------------
 function watch(place) {
   const events = new EventSource(place.dataset.events)
+  events.onerror = () => gone(true) // a browser tries again by itself
   events.onmessage = ({ data }) => {
+    gone(false)
     const told = JSON.parse(data)
     place.innerHTML = told.html
     if ($("said").textContent !== told.said) $("said").textContent = told.said
@@ -130,5 +136,8 @@ function watch(place) {
   }
 }
 
+document.addEventListener("htmx:before:request", () => gone(false))
+document.addEventListener("htmx:error", () => gone(true))
+document.addEventListener("htmx:response:error", ({ detail }) => gone(detail.ctx.response.status === 401))
 if ($("make")) { dials(); drops() }
 if ($("make-state")?.dataset.events) watch($("make-state"))
