@@ -263,10 +263,12 @@ const keys = [
   { key: "Escape", run: drop },
 ]
 
+const ELSEWHERE = "elsewhere" // what another tab of this model wrote
+
 const changed = EditorView.updateListener.of((update) => {
   if (update.selectionSet || update.docChanged) $("rewrite").disabled = update.state.selection.main.empty
   if (!update.docChanged) return void (update.selectionSet && !update.state.field(ghost) && cancel())
-  localStorage.setItem(draft, update.state.doc.toString())
+  if (!update.transactions.some((one) => one.isUserEvent(ELSEWHERE))) localStorage.setItem(draft, update.state.doc.toString())
   const typed = update.transactions.some((one) => one.isUserEvent("input") || one.isUserEvent("delete"))
   if (typed && !update.state.field(ghost)) suggest(update.view)
   else if (!typed) cancel()
@@ -298,6 +300,10 @@ $("save").addEventListener("click", () => {
   const link = element("a", { href: URL.createObjectURL(new Blob([view.state.doc.toString()])), download: "draft.md" })
   link.click()
   setTimeout(() => URL.revokeObjectURL(link.href), 1000)
+})
+addEventListener("storage", ({ key, newValue }) => {
+  const { length } = view.state.doc
+  if (key === draft && newValue !== null) view.dispatch({ changes: { from: 0, to: length, insert: newValue }, userEvent: ELSEWHERE })
 })
 listenToVoices(view)
 view.focus()
