@@ -212,12 +212,12 @@ def test_a_rewriting_follows_the_voices_is_judged_corrected_and_taken(made, monk
     assert text_of(made) == choice and made.locator("#choices .choice").count() == 0
 
 
-def with_answer(route):
+def with_answer(route, body='{"content": " late"}'):
     """Answer a request, unless the page has given it up."""
     from playwright.sync_api import Error
 
     try:
-        route.fulfill(status=200, content_type="application/json", body='{"content": " late"}')
+        route.fulfill(status=200, content_type="application/json", body=body)
     except Error:
         pass
 
@@ -252,6 +252,22 @@ def test_marks_come_from_the_material_and_from_held_out_text(made):
     learnt = [row["path"] for row in rows_of(split, "notes")]
     assert ("as in note-03.md" in told) == ("note-03.md" in learnt)
     assert "sentences of yours" in told or "sentences were kept aside" in told
+
+
+def test_marks_that_were_switched_off_stay_off(made):
+    voice = {"state": "settled", "sentences": 20, "general_marked": None}
+    found = {"off": [{"start": 0, "end": 3, "bits": 1.0}], "same": [], "read": 9, "voice": voice}
+    held = []
+    made.route("**/marks", lambda route: held.append(route))
+    at(made, "/m/ascii/write").evaluate("localStorage.setItem('draft: ascii', 'the other')")
+    with made.expect_request("**/marks"):
+        made.reload()
+    made.uncheck("#marking")
+    for route in held:
+        with_answer(route, json.dumps(found))
+    made.wait_for_timeout(200)
+    made.unroute("**/marks")
+    assert held and made.inner_text("#marks") == "Marks are off." and made.locator(".cm-off").count() == 0
 
 
 def test_of_a_long_draft_it_is_said_how_far_it_was_read(made):

@@ -1,6 +1,6 @@
 // Rows in, labels out, one after the other as they are answered; and all of them as a table to keep.
 import { feedback } from "./feedback.js"
-import { counted, pick, send } from "./studio.js"
+import { counted, pick, said, send } from "./studio.js"
 
 const $ = (id) => document.getElementById(id)
 const table = $("answers"), body = table.querySelector("tbody")
@@ -47,7 +47,7 @@ async function ask(rows) {
     $("download").hidden = false
   } catch (error) {
     if (running !== mine) return
-    $("asked").textContent = `${error.message} ${error.hint ?? ""}`
+    $("asked").textContent = said(error)
   }
 }
 

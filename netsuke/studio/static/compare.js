@@ -1,6 +1,6 @@
 // Two models on one beginning: both streams at once, every token with its probability.
 import { feedback } from "./feedback.js"
-import { send } from "./studio.js"
+import { said, send } from "./studio.js"
 
 const $ = (id) => document.getElementById(id)
 let running = null
@@ -65,7 +65,7 @@ async function write(side, signal) {
     if (!out.textContent.trim()) out.textContent = "It ended at once: the model has nothing to add here."
   } catch (error) {
     if (error.name === "AbortError") return
-    out.append(Object.assign(document.createElement("p"), { className: "bad", textContent: `${error.message} ${error.hint ?? ""}` }))
+    out.append(Object.assign(document.createElement("p"), { className: "bad", textContent: said(error) }))
   }
 }
 

@@ -1,5 +1,5 @@
 // What somebody finds an answer: a thumb, and with consent a better one, kept to learn from.
-import { send } from "./studio.js"
+import { said, send } from "./studio.js"
 
 const made = (kind, values = {}, ...parts) => {
   const element = Object.assign(document.createElement(kind), values)
@@ -20,7 +20,7 @@ export function feedback({ id, prompt, answer = "", labels = null }) {
       told.textContent = done
       return true
     } catch (error) {
-      told.textContent = `${error.message} ${error.hint ?? ""}`
+      told.textContent = said(error)
       return false
     }
   }
