@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 560, 240
-LEFT, RIGHT, TOP, BOTTOM = 52, 16, 30, 40
+LEFT, RIGHT, TOP, BOTTOM = 52, 24, 30, 40  # half of the last tick stands in the right one
 
 
 @dataclass(frozen=True)

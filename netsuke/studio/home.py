@@ -30,6 +30,7 @@ TITLES = {
     "examine": "Examine its task", "check": "Compare with the base", "recall": "Ask the material back",
     "calibrate": "Measure how sure it is", "probe base": "Probe the base", "probe ours": "Probe yours",
     "judge": "Judge the answers", "show": "Write samples", "trial": "Try it in stock llama.cpp", "pack": "Pack it",
+    "index": "Make it searchable",
 }  # fmt: skip
 
 
@@ -123,13 +124,12 @@ def shown(house: House, make: Make) -> dict[str, Any]:
         "bits per byte while it learns", "tokens learnt from", "bits per byte on text kept aside",
         [drawing.Line("valid", valid)],
     )  # fmt: skip
-    done = sum(1 for row in state["steps"] if row["state"] in ("done", "there"))
     ended = state.get("end", {}).get("kind")
     named = ended == "done" and house.store.named("packs", state["end"]["name"]) is not None
     left = max(0.0, state["foretold"] - state["seconds"])
     rows = [model.row(row) for row in state["checked"]["measures"]] if state["checked"] and ended == "failed" else []
-    return {"state": state, "titles": TITLES, "done": done, "ended": ended, "left": left, "named": named,
-            "rows": rows, "again": again(make.job)}  # fmt: skip
+    return {"state": state, "titles": TITLES, "ended": ended, "left": left, "named": named, "rows": rows,
+            "again": again(make.job)}  # fmt: skip
 
 
 def again(job: Mapping[str, Any]) -> str:

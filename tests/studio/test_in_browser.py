@@ -334,6 +334,7 @@ def test_the_button_that_stops_a_make_stays_under_the_hand(tmp_path):
         told(folder, kind="failed", what="It broke.", hint="")
         page.wait_for_selector(".trouble")
         assert not page.is_visible("text=Stop it") and page.broken == []
+        assert page.inner_text("h1") == "Make of nowhere" and page.title() == "Make of nowhere · Netsuke"
 
 
 def chosen(page, button, *files):

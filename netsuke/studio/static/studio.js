@@ -132,7 +132,10 @@ function watch(place) {
     const told = JSON.parse(data)
     place.innerHTML = told.html
     if ($("said").textContent !== told.said) $("said").textContent = told.said
-    if (told.ended) { events.close(); $("make-stop").hidden = true }
+    if (!told.ended) return
+    events.close()
+    $("make-stop").hidden = true
+    document.title = `${place.querySelector("h1").textContent} · Netsuke`
   }
 }
 
