@@ -413,14 +413,22 @@ def test_a_document_is_found_taken_out_and_kept_again(made):
     made.fill("#q", "note-03")
     made.locator(".document").nth(1).wait_for(state="detached")
     assert made.inner_text(".document .what a") == "note-03.md"
+    assert made.locator("#leaving a").count() == 0
     made.click("text=Take out")
     made.wait_for_selector("text=Keep again")
+    made.wait_for_selector("#leaving >> text=1 document goes out at the next make")
+    assert "goes at the next make 1" in made.inner_text("#counts") and made.is_checked("#counts input >> nth=0")
+    assert made.evaluate("document.activeElement.textContent") == "Keep again"
     ledger = Ledger(made.one.store.root / "ledger.db")
     (row,) = ledger.standing().rows
     assert row.decision == "out" and row.scope == "document" and ledger.verify() is None
     assert "goes next" in made.inner_text(".document")
     made.click(".document .what a")
     assert "goes out at the next make" in made.inner_text("main") and "Note 3" in made.inner_text("pre")
+    made.go_back()
+    made.wait_for_selector(".document")
+    assert made.locator(".document").count() == 1 and made.input_value("#q") == "note-03"
+    made.click(".document .what a")
     made.click("text=Keep it again")
     made.wait_for_selector("text=Take it out")
     assert ledger.standing().rows == ()
