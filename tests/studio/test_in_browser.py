@@ -205,6 +205,9 @@ def test_a_rewriting_follows_the_voices_is_judged_corrected_and_taken(made, monk
     made.check("#choices .correcting input >> nth=0")
     made.click("#choices .correcting .button >> nth=0")
     made.wait_for_selector("#choices >> text=Kept")
+    assert made.get_attribute("#choices [aria-label='Good answer'] >> nth=0", "aria-pressed") == "false"
+    assert made.get_attribute("#choices [aria-label='Bad answer'] >> nth=0", "aria-pressed") == "true"
+    assert made.evaluate("document.activeElement.tagName") == "SUMMARY"
     (kept,) = corrections.every(made.one.store.root, "choir")
     assert kept.answer == "That other one." and kept.prompt.endswith("\n\nthe other")
     choice = made.inner_text("#choices .choice >> nth=0")
@@ -403,6 +406,14 @@ def test_two_models_side_by_side(made):
     made.wait_for_selector("body[data-compared='1']", state="attached", timeout=60_000)
     assert all(made.locator(f"#out-{side} .t").count() for side in ("one", "two"))
     assert made.locator(".stream .bad").count() == 0
+    made.route("**/compare/stream", lambda route: None)  # it never answers
+    made.click("#compare .first")
+    made.click("#halt")
+    made.wait_for_selector("body[data-compared='2']", state="attached")
+    assert made.evaluate("document.activeElement.textContent") == "Write" and not made.is_visible("#halt")
+    made.unroute("**/compare/stream")
+    made.click("#compare .first")
+    made.wait_for_selector("body[data-compared='3']", state="attached", timeout=60_000)
     made.hover("#out-one .t >> nth=0")
     assert re.search(r"was [\d.]+% likely\. Likeliest: “", made.inner_text("#odds"))
 

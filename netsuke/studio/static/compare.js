@@ -69,13 +69,18 @@ async function write(side, signal) {
   }
 }
 
+function halted() {
+  if (document.activeElement === $("halt")) $("compare").querySelector(".first").focus()
+  $("halt").hidden = true
+}
+
 $("compare").addEventListener("submit", async (event) => {
   event.preventDefault()
   running?.abort()
   const mine = (running = new AbortController())
   $("halt").hidden = false
   await Promise.all(["one", "two"].map((side) => write(side, mine.signal)))
-  if (running === mine) $("halt").hidden = true
+  if (running === mine) halted()
   document.body.dataset.compared = 1 + +(document.body.dataset.compared ?? 0)
 })
 $("halt").addEventListener("click", () => running?.abort())
