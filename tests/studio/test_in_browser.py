@@ -357,8 +357,8 @@ def test_what_is_dropped_later_joins_what_was_dropped_before(tmp_path):
         page.evaluate(DROP, [["n1.md", "one"], ["n2.md", "two"]])
         page.wait_for_selector("text=2 files taken in")
         folder = Path(page.input_value("#target"))
-        page.route("**/folders/**", lambda route: route.fulfill(
-            status=413, content_type="application/json", body='{"error": {"message": "It is full", "hint": "buy a disk"}}'))
+        full = '{"error": {"message": "It is full", "hint": "buy a disk"}}'
+        page.route("**/folders/**", lambda route: route.fulfill(status=413, body=full))
         chosen(page, "#choose", "n4.md", b"four", "n5.md", b"five")
         page.wait_for_selector("text=It is full. buy a disk. Drop them again.")
         page.unroute("**/folders/**")
