@@ -310,7 +310,7 @@ def test_asking_again_begins_the_table_anew(tmp_path, monkeypatch):
         assert page.input_value("#texts") == "second 0\nsecond 1"
         for changed in ("", "typed over"):  # the same file once more is read again
             chosen(page, "#csv", "t.tsv", b"text\tlabel\nThe sea\twet\n")
-            page.wait_for_function("document.getElementById('texts').value.includes('The sea')")
+            until(lambda: "The sea" in page.input_value("#texts"))
             page.fill("#texts", changed)
 
 
@@ -353,7 +353,7 @@ def test_what_is_dropped_later_joins_what_was_dropped_before(tmp_path):
     with_base(store, tmp_path)
     with running(store) as one, browser.opened() as page:
         page.goto(one.link)
-        page.wait_for_function("!!document.querySelector('#estimate p')")
+        page.wait_for_selector("#estimate p")
         page.evaluate(DROP, [["n1.md", "one"], ["n2.md", "two"]])
         page.wait_for_selector("text=2 files taken in")
         folder = Path(page.input_value("#target"))
@@ -366,6 +366,12 @@ def test_what_is_dropped_later_joins_what_was_dropped_before(tmp_path):
         page.wait_for_selector("text=4 files taken in")
         assert page.input_value("#target") == str(folder)
         assert sorted(path.name for path in folder.iterdir()) == ["n1.md", "n2.md", "n4.md", "n5.md"]
+        page.fill("#minutes", "9")
+        page.goto(f"{one.url}/keys")
+        page.go_back()
+        page.wait_for_selector("#estimate >> text=About")
+        assert (page.input_value("#target"), page.input_value("#minutes")) == (str(folder), "9")
+        assert page.inner_text("#minutes-told") == "9 min"
 
 
 def test_a_studio_that_does_not_answer_is_said(made):
