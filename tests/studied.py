@@ -16,6 +16,7 @@ from sung import voiced_pack
 from tiny import tiny_gguf
 
 from netsuke import studio
+from netsuke.documents import write_rows
 from netsuke.serve import Shelf
 from netsuke.serve.address import Address, settings
 from netsuke.store import Store
@@ -28,6 +29,14 @@ TASK = {
     "commands": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
     "way": {"instruction": "", "shots": 0, "temperature": 1.0, "abstain": 0.0},
 }  # fmt: skip
+REPORT = {"task": {"examples": {"train": 107, "valid": 25, "test": 28}}}
+TABLE = {
+    "path": "labels.csv", "source": 0, "owner": "me", "licence": "unknown", "licence_how": "", "profile": "examples",
+    "language": "und", "file": "4c" * 32, "hash": "", "decision": "in", "reason": "It is your own work.", "labels": [],
+    "decided_by": "rules", "dropped_by": "", "private": {}, "signals": [], "stands_for": [], "bytes_in": 4016,
+    "bytes_kept": 0, "split": "train+valid+test",
+}  # fmt: skip
+ANSWERS = {"name": "answers", "unit": "bits per byte", "base": 2.0, "ours": 1.5, "change": -0.25}
 SCORES = {"scores": [{"who": "ours", "score": "accuracy", "value": 0.9, "low": 0.8, "high": 0.95, "n": 40}]}
 
 
@@ -61,10 +70,16 @@ def with_pack(store, folder, name="mine", voiced=False, **pack):
 
 
 def with_task(store, folder):
-    """Give a home a pack `tickets` that was taught a task."""
+    """Give a home a pack `tickets` that was taught a table of examples."""
     pack = small_pack(folder / "tickets", name="tickets").folder
     record = json.loads((pack / "netsuke.json").read_text())
-    for name, content in (("task.json", TASK), ("scores.json", SCORES), ("shots.jsonl", None)):
+    data = folder / "tickets-data"
+    data.mkdir()
+    write_rows(data / "documents.jsonl", [TABLE])
+    record["lineage"] = {"data": {"key": "0" * 64, "output": store.add_folder(data)}}
+    record["measures"] += [ANSWERS]
+    told = {"task.json": TASK, "scores.json": SCORES, "report.json": REPORT, "shots.jsonl": None}
+    for name, content in told.items():
         (pack / name).write_text(json.dumps(content) if content else "")
         record["files"][name] = {"sha256": "0" * 64, "bytes": 1}
     (pack / "netsuke.json").write_text(json.dumps(record))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+_SEPARATOR = re.compile(r'\A\s*"?sep=."?[ \t]*(?=[\r\n])', re.IGNORECASE)  # Excel's, above the header
+_HEADER_CHARS = 10_000  # a longer header is none
 _LINE_END = re.compile(r"\r\n?|\n")
 
 # The limit is one for the whole process (131,072 at first). Always raised to the same value and never put
@@ -29,6 +31,23 @@ _SWALLOWS = "runs to line {stop}, over lines that look like rows"
 def lines(text: str) -> Iterator[str]:
     """The lines of a text with their ends: \\n, \\r\\n or \\r, and no other."""
     return io.StringIO(text, newline="")
+
+
+def headed(
+    text: str, delimiters: str, is_known: Callable[[list[str]], bool]
+) -> tuple[str, int, str, list[str]] | None:
+    """(the text without Excel's line above the header, the header's line, delimiter and cells), or None.
+
+    Of the delimiters the one that gives the most cells counts, of those whose cells are known.
+    """
+    text = _SEPARATOR.sub("", text)  # its line stays, so that the others keep their numbers
+    top = lines(text[:_HEADER_CHARS])
+    number, header = next(((n, line) for n, line in enumerate(top, 1) if line.strip()), (0, ""))
+    if not number or (len(text) > _HEADER_CHARS and not header.endswith(("\n", "\r"))):
+        return None
+    cells = {delimiter: header_cells(header, delimiter) for delimiter in delimiters}
+    delimiter = max(delimiters, key=lambda d: len(cells[d]) if is_known(cells[d]) else 0)
+    return (text, number, delimiter, cells[delimiter]) if is_known(cells[delimiter]) else None
 
 
 def header_cells(line: str, delimiter: str) -> list[str]:

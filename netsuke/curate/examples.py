@@ -37,9 +37,7 @@ _APPENDED = {"instruction": ("input", "context"), "question": ("context",)}
 _ROLES = {"system": "system", "developer": "system", "user": "user", "human": "user",
           "assistant": "assistant", "gpt": "assistant", "tool": "tool"}  # fmt: skip
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_SEPARATOR = re.compile(r'\A\s*"?sep=."?[ \t]*(?=[\r\n])', re.IGNORECASE)  # Excel's, above the header
 _SEEN_ROWS = 20  # the rows that tell what a JSON file is
-_HEADER_CHARS = 10_000  # a longer header is none
 _SPACE = re.compile(r"[ \t\r\n]*")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -242,16 +240,10 @@ def _list(names: Iterable[str], most: int = 8) -> str:
 
 
 def _from_table(text: str, delimiters: str, named: Named) -> Examples | None:
-    text = _SEPARATOR.sub("", text)  # its line stays, so that the others keep their numbers
-    top = delimited.lines(text[:_HEADER_CHARS])
-    number, header = next(((n, line) for n, line in enumerate(top, 1) if line.strip()), (0, ""))
-    if not number or (len(text) > _HEADER_CHARS and not header.endswith(("\n", "\r"))):
+    head = delimited.headed(text, delimiters, lambda names: _layout(names, named) is not None)
+    if head is None or (layout := _layout(head[3], named)) is None:
         return None
-    cells = {delimiter: delimited.header_cells(header, delimiter) for delimiter in delimiters}
-    delimiter = max(delimiters, key=lambda d: len(cells[d]) if _layout(cells[d], named) else 0)
-    names = cells[delimiter]
-    if (layout := _layout(names, named)) is None:
-        return None
+    text, number, delimiter, names = head
     form = f"table with {_DELIMITERS[delimiter]}"
     if layout.twice:
         why = f"two columns are named {layout.twice}: rename one, until then no row is read"

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from ..curate import delimited
 from ..errors import EngineError, RecipeError
 from ..serve.keys import OWNER
 from ..serve.prompts import MOST_OF_ONE
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from .app import House
 
 MOST_ROWS = 2000
+DELIMITERS = ",;\t|"
 TEXT_COLUMNS = ("text", "question", "input", "body", "message")
 
 
@@ -91,15 +91,13 @@ async def _answer(seat: Seat, row: str, record: Record) -> dict[str, Any]:
 def questions(text: str) -> list[str]:
     """The rows of a table or of plain lines. Raises Refused where there are none, or too many.
 
-    A table is one whose first line names a column of text; anything else is a row a line.
+    A table is one whose first line names a column of text, by the delimiters that examples have; anything else is a
+    row a line.
     """
-    head = _table(text.partition("\n")[0])
-    named = [cell.strip().casefold() for cell in (head[0] if head else ())]
-    column = next((named.index(name) for name in TEXT_COLUMNS if name in named), None)
-    if column is None:
-        rows = [line.strip() for line in text.splitlines()]
-    else:
-        rows = [row[column].strip() for row in _table(text)[1:] if len(row) > column]
+    rows: Iterable[str] = map(str.strip, text.splitlines())
+    if head := delimited.headed(text, DELIMITERS, lambda names: _column(names) is not None):
+        text, _, delimiter, names = head
+        rows = _cells(text, delimiter, _column(names) or 0)
     rows = [row for row in rows if row]
     if not rows:
         raise Refused(400, "There is no row to answer.", code="empty")
@@ -109,12 +107,19 @@ def questions(text: str) -> list[str]:
     return rows
 
 
-def _table(text: str) -> list[list[str]]:
-    try:
-        return list(csv.reader(io.StringIO(text)))
-    except csv.Error as error:
-        message = f"The table cannot be read: {error}. Is there a quotation mark that is not closed?"
-        raise Refused(400, message, code="invalid_table") from None
+def _column(names: Sequence[str]) -> int | None:
+    """Which column holds the texts."""
+    plain = [name.strip().casefold() for name in names]
+    return next((plain.index(name) for name in TEXT_COLUMNS if name in plain), None)
+
+
+def _cells(text: str, delimiter: str, column: int) -> Iterator[str]:
+    read = delimited.rows(text, delimiter)
+    next(read)  # the header
+    for line, cells in read:
+        if isinstance(cells, str):
+            raise Refused(400, f"The table cannot be read: line {line}: {cells}.", code="invalid_table")
+        yield cells[column].strip()
 
 
 ROUTES = [("GET", "/m/{name}/ask", page), ("POST", "/m/{name}/answers", answers)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 560, 240
-LEFT, RIGHT, TOP, BOTTOM = 52, 16, 30, 40
+LEFT, RIGHT, TOP, BOTTOM = 52, 24, 30, 40  # half of the last tick stands in the right one
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Line:
     labels: Sequence[str] = ()
 
 
-def chart(title: str, x: str, y: str, lines: Sequence[Line]) -> Markup:
-    """A picture of lines or dots on two axes; nothing where there are no points."""
+def chart(title: str, x: str, y: str, lines: Sequence[Line], whole: bool = False) -> Markup:
+    """A picture of lines or dots on two axes; nothing where there are no points. `whole`: x counts things."""
     points = [point for line in lines for point in line.points]
     if not points:
         return Markup("")
-    xs, ys = ticks([p[0] for p in points]), ticks([p[1] for p in points])
+    xs, ys = ticks([p[0] for p in points], whole=whole), ticks([p[1] for p in points])
 
     def at(px: float, py: float) -> tuple[float, float]:
         across = (px - xs[0]) / (xs[-1] - xs[0])
@@ -67,14 +67,18 @@ def _drawn(line: Line, places: Sequence[tuple[float, float]]) -> list[str]:
     return parts
 
 
-def ticks(values: Sequence[float], most: int = 5) -> list[float]:
-    """Round numbers around values: the first at or below the least, the last at or above the greatest."""
+def ticks(values: Sequence[float], most: int = 5, whole: bool = False) -> list[float]:
+    """Round numbers around values: the first at or below the least, the last at or above the greatest.
+
+    `whole` ones have nothing behind the point.
+    """
     low, high = min(values), max(values)
     if high <= low:
         low, high = low - (abs(low) or 1) * 0.1, high + (abs(high) or 1) * 0.1
-    rough = (high - low) / (most - 1)
+    rough = max((high - low) / (most - 1), float(whole))
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * 0.999)
+    factors = (1, 2, 5, 10) if whole else (1, 2, 2.5, 5, 10)
+    step = next(power * factor for factor in factors if power * factor >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [number * step for number in range(first, max(last, first + 1) + 1)]
 

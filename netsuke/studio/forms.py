@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 
+from ..errors import NetsukeError
 from ..serve import fields
 from ..serve.checks import Check
 from ..serve.refused import Refused
@@ -72,3 +73,8 @@ def number(given: str, least: float, most: float, name: str) -> float | None:
     if not least <= value <= most:
         raise Refused(400, f"{name} must be a number from {least:g} to {most:g}.", code="invalid_value", param=name)
     return value
+
+
+def wrong(error: Refused | NetsukeError) -> tuple[str, str]:
+    """(what is wrong with a form, what to do), to be shown with the form again."""
+    return str(error), getattr(error, "hint", None) or ""

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from .. import bases, foretold, recipe, targets
-from ..errors import RecipeError
+from ..errors import NetsukeError, RecipeError
+from ..serve.refused import Refused
 from ..store import Store
-from . import drawing, forms, model, shelf, uploads
+from . import dials, drawing, forms, model, shelf, uploads
 from .makes import Make, state_of
 from .rendering import event
 
 if TYPE_CHECKING:
     from .app import House
 
-LEAST_MB, MOST_MB, USUAL_MB = 40, 120, 80
-USUAL_MINUTES = 5
 LOOK_SECONDS = 0.7  # between two looks at a make that runs
 TITLES = {
     "read": "Read the documents", "curate": "Choose what to learn from", "unpack": "Open the base",
@@ -30,17 +30,26 @@ TITLES = {
     "examine": "Examine its task", "check": "Compare with the base", "recall": "Ask the material back",
     "calibrate": "Measure how sure it is", "probe base": "Probe the base", "probe ours": "Probe yours",
     "judge": "Judge the answers", "show": "Write samples", "trial": "Try it in stock llama.cpp", "pack": "Pack it",
+    "index": "Make it searchable",
 }  # fmt: skip
 
 
 async def home(house: House, request: Request) -> Response:
+    return await _shown(house, request, request.query_params)
+
+
+async def _shown(
+    house: House, request: Request, given: Mapping[str, str], status: int = 200, refused: tuple[str, str] | None = None
+) -> Response:
+    """The page with what was given in its form; `refused`: what is wrong with that, and what to do."""
     models, wrong = await asyncio.to_thread(shelf.every, house.store)
     makes = [(make, make.job, make.alive) for make in list(house.makes.every())[:4]]
     known = [name for name in house.store.names("bases") if name in bases.KNOWN]
+    given = {"target": "", "name": "", **given}
+    found = await asyncio.to_thread(dials.of, given, house.store)
     return house.pages.page(
-        request, "home.html", models=models, wrong=wrong, makes=makes, tab="home", bases=known,
-        dials={"least": LEAST_MB, "most": MOST_MB, "mb": USUAL_MB, "minutes": USUAL_MINUTES},
-        target=request.query_params.get("target", ""),
+        request, "home.html", status, models=models, wrong=wrong, makes=makes, tab="home", bases=known, dials=found,
+        given=given, refused=refused,
     )  # fmt: skip
 
 
@@ -75,12 +84,16 @@ def _recipe(job: dict[str, Any], store: Store) -> tuple[Any, Path]:
 
 
 async def make(house: House, request: Request) -> Response:
-    """Start a make and go to its page. What is wrong with it is said before anything starts."""
-    job = _job(await forms.form(request))
-    if not job["target"]:
-        raise RecipeError("no folder was chosen", hint="drop files on the page, or type the path of a folder")
-    await asyncio.to_thread(foresee, job, house.store)
-    started = await asyncio.to_thread(house.makes.start, job)
+    """Start a make and go to its page. What is wrong with it is said before anything starts, with the form again."""
+    given = await forms.form(request)
+    try:
+        job = _job(given)
+        if not job["target"]:
+            raise RecipeError("no folder was chosen", hint="drop files on the page, or type the path of a folder")
+        await asyncio.to_thread(foresee, job, house.store)
+        started = await asyncio.to_thread(house.makes.start, job)
+    except (Refused, NetsukeError) as error:
+        return await _shown(house, request, given, 400, forms.wrong(error))
     return RedirectResponse(f"/makes/{started.id}", 303)
 
 
@@ -111,13 +124,18 @@ def shown(house: House, make: Make) -> dict[str, Any]:
         "bits per byte while it learns", "tokens learnt from", "bits per byte on text kept aside",
         [drawing.Line("valid", valid)],
     )  # fmt: skip
-    done = sum(1 for row in state["steps"] if row["state"] in ("done", "there"))
     ended = state.get("end", {}).get("kind")
     named = ended == "done" and house.store.named("packs", state["end"]["name"]) is not None
     left = max(0.0, state["foretold"] - state["seconds"])
     rows = [model.row(row) for row in state["checked"]["measures"]] if state["checked"] and ended == "failed" else []
-    return {"state": state, "titles": TITLES, "done": done, "ended": ended, "left": left, "named": named,
-            "rows": rows}  # fmt: skip
+    return {"state": state, "titles": TITLES, "ended": ended, "left": left, "named": named, "rows": rows,
+            "again": again(make.job)}  # fmt: skip
+
+
+def again(job: Mapping[str, Any]) -> str:
+    """The address of the first page with what a job asked for."""
+    asked = {name: job.get(name) for name in ("target", "mb", "minutes", "name")}
+    return "/?" + urlencode({name: value for name, value in asked.items() if value is not None})
 
 
 async def make_events(house: House, request: Request) -> Response:

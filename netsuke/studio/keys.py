@@ -50,8 +50,7 @@ async def add(house: House, request: Request) -> Response:
             lambda: keys.add(house.store.root, name, rpm=rpm, tokens_per_day=tokens, models=ticked)
         )
     except (Refused, NetsukeError) as error:
-        wrong = (getattr(error, "message", "") or str(error), getattr(error, "hint", "") or "")
-        return await _shown(house, request, 400, wrong=wrong, given={**EMPTY, **given}, ticked=ticked)
+        return await _shown(house, request, 400, wrong=forms.wrong(error), given={**EMPTY, **given}, ticked=ticked)
     return await _shown(house, request, made=(name, made))
 
 

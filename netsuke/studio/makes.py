@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,6 +125,7 @@ def state_of(make: Make, events: list[dict[str, Any]]) -> dict[str, Any]:
             steps |= run
         elif event["kind"] == "step":
             row = steps.setdefault(event["step"], {"step": event["step"], "cached": False, "state": "waits"})
+            _pass(steps, event["step"])
             row |= {"state": "done" if event["fraction"] >= 1 else "runs", "text": event["text"],
                     "fraction": event["fraction"]}  # fmt: skip
             state |= {name: event[name] for name in ("step", "fraction", "text")}
@@ -134,11 +135,21 @@ def state_of(make: Make, events: list[dict[str, Any]]) -> dict[str, Any]:
             state["checked"] = event
         else:
             state["end"] = event
+    if state.get("end", {}).get("kind") == "done":
+        _pass(steps)
+        steps = {name: row for name, row in steps.items() if row["state"] != "waits"}  # not of this make, it turned out
     if "end" not in state and not make.alive and not _spoke_since(make, len(events)):
         state["end"] = {"kind": "stopped", "what": "It was stopped before its end.",
                         "hint": "Make it again: it goes on from the last step that was whole."}  # fmt: skip
     state["steps"] = list(steps.values())
     return state
+
+
+def _pass(steps: Mapping[str, dict[str, Any]], now: str = "") -> None:
+    """Those that ran are done when another runs; not every step says its own end."""
+    for name, row in steps.items():
+        if row["state"] == "runs" and name != now:
+            row["state"] = "done"
 
 
 def _spoke_since(make: Make, known: int) -> bool:

@@ -37,11 +37,16 @@ async def page(house: House, request: Request) -> Response:
     template = "material_rows.html" if "hx-request" in request.headers else "material.html"
     return house.pages.page(
         request, template, name=model.name, tab="material", rows=found[start : start + PAGE], count=len(found),
-        total=len(rows), next=start + PAGE if start + PAGE < len(found) else None, query=asked.get("q", ""),
-        show=asked.get("show", ""), shown=SHOWN, counts={key: sum(takes(r, "", key) for r in rows) for key in SHOWN},
-        leaving=sum(row["leaving"] for row in rows),
+        next=start + PAGE if start + PAGE < len(found) else None, query=asked.get("q", ""),
+        show=asked.get("show", ""), **counted(rows),
         why=Counter(row["why"] for row in rows if row["state"] == "left").most_common(),
     )  # fmt: skip
+
+
+def counted(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How many rows of each kind there are, as the note and the filter say it."""
+    counts = {key: sum(takes(row, "", key) for row in rows) for key in SHOWN}
+    return {"total": len(rows), "counts": counts, "leaving": counts["leaving"], "shown": SHOWN}
 
 
 def told(house: House, model: shelf.Model) -> list[dict[str, Any]]:
@@ -129,9 +134,12 @@ async def decide(house: House, request: Request) -> Response:
     reason = "taken out in the studio" if said == "out" else "kept again in the studio"
     ledger = Ledger(house.store.root / "ledger.db")
     await asyncio.to_thread(ledger.decide_standing, "document", row["file"], said, reason, getpass.getuser())
-    fresh = await asyncio.to_thread(one, house, model, str(row["number"]))
     if "hx-request" in request.headers:
-        return house.pages.page(request, "material_row.html", name=model.name, row=fresh, shown=SHOWN)
+        rows = await asyncio.to_thread(told, house, model)
+        return house.pages.page(
+            request, "material_decided.html", name=model.name, row=rows[row["number"]], show=given.get("show", ""),
+            **counted(rows),
+        )  # fmt: skip
     return RedirectResponse(f"/m/{model.name}/material/{row['number']}", 303)
 
 

@@ -39,8 +39,8 @@ def told(model: shelf.Model) -> dict[str, Any]:
         "rows": [row(one) for one in content["measures"]],
         "gates": gates, "failed": [gate for gate in gates if not gate["passed"]],
         "worse": words.worse(content["measures"], report.get("safety"), report.get("scores")),
-        "documents": sum(part["documents"] for part in content.get("documents", {}).values()),
-        "curve": learning(model.curve), "sizes": sizes(content["measures"], frontier(model)),
+        "went_in": " and ".join(went_in(content, report)),
+        "curve": learning(model.curve, model.held_out), "sizes": sizes(model, frontier(model)),
         "samples": [{who: short(text) for who, text in row.items()}
                     for row in model.part("quotes.json").get("samples", [])[:3]],
         "memory": trust.memory(report["memory"]) if "memory" in report else [],
@@ -49,6 +49,14 @@ def told(model: shelf.Model) -> dict[str, Any]:
         "before": [_past(when, ref, old, model) for when, ref, old in reversed(before)],
         "course": course(before), "has_report": "report.html" in content["files"],
     }  # fmt: skip
+
+
+def went_in(content: Mapping[str, Any], report: Mapping[str, Any]) -> list[str]:
+    """What it was made from, as "14 documents" and "60 examples"; none of what is not known."""
+    documents = sum(part["documents"] for part in content.get("documents", {}).values())
+    examples = sum(report.get("task", {}).get("examples", {}).values())
+    return [f"{count:,} {noun}{'s' * (count > 1)}" for count, noun in ((documents, "document"), (examples, "example"))
+            if count]  # fmt: skip
 
 
 def short(text: str) -> str:
@@ -69,27 +77,28 @@ def row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _past(when: Any, ref: str, content: Mapping[str, Any], model: shelf.Model) -> dict[str, Any]:
-    changes = {row["name"]: row["change"] for row in content["measures"]}
+    own = shelf.own(content["measures"])
+    general = next((row["change"] for row in content["measures"] if row["name"] == "general"), None)
     return {"when": when, "now": ref == model.ref, "bytes": content["files"]["model.gguf"]["bytes"],
-            "own": changes.get("domain", changes.get("answers")), "general": changes.get("general")}  # fmt: skip
+            "own": own and own["change"], "general": general}  # fmt: skip
 
 
-def learning(history: Sequence[Mapping[str, float]]) -> str:
+def learning(history: Sequence[Mapping[str, float]], held_out: str) -> str:
     """The learning curve."""
     points = [(row["tokens"], row["valid"]) for row in history]
     return drawing.chart(
-        "bits per byte on text kept aside, while it learnt", "tokens learnt from", "bits per byte",
+        f"bits per byte on {held_out} kept aside, while it learnt", "tokens learnt from", "bits per byte",
         [drawing.Line("valid", points)],
     )  # fmt: skip
 
 
 def course(before: Sequence[tuple[Any, str, Mapping[str, Any]]]) -> str:
-    """The packs of a name one after the other, where there are several: bits per byte on the held-out text."""
-    found = [
-        row["ours"] for _, _, content in before for row in content["measures"] if row["name"] in ("domain", "answers")
-    ]
+    """The packs of a name one after the other, where several were measured: bits per byte on what was held out."""
+    found = [own["ours"] for _, _, content in before if (own := shelf.own(content["measures"]))]
     line = drawing.Line("ours", [(n + 1, value) for n, value in enumerate(found)])
-    return drawing.chart("packs of this name", "pack", "bits per byte", [line]) if len(found) > 1 else ""
+    if len(found) < 2:
+        return ""
+    return drawing.chart("packs of this name", "pack", "bits per byte", [line], whole=True)
 
 
 def frontier(model: shelf.Model) -> list[dict[str, Any]]:
@@ -121,10 +130,10 @@ def worth(content: Mapping[str, Any]) -> str:
     return drawing.chart(f"what each {content.get('by')} was worth", "kB of text", "bits per byte saved", [line])
 
 
-def sizes(measures: Sequence[Mapping[str, Any]], traced: Sequence[Mapping[str, Any]]) -> str:
+def sizes(model: shelf.Model, traced: Sequence[Mapping[str, Any]]) -> str:
     """Size against quality: base and ours; and what other sizes cost before tuning, where that was measured."""
-    by_name = {row["name"]: row for row in measures}
-    own, size = by_name.get("domain") or by_name.get("answers"), by_name.get("size")
+    own = model.own
+    size = next((row for row in model.content["measures"] if row["name"] == "size"), None)
     if not (own and size):
         return ""
     lines = []
@@ -134,7 +143,7 @@ def sizes(measures: Sequence[Mapping[str, Any]], traced: Sequence[Mapping[str, A
         lines.append(drawing.Line("other sizes, before tuning", points, "soft"))
     for who in ("base", "ours"):
         lines.append(drawing.Line(who, [(size[who] / 1e6, own[who])], who, dots=True, labels=[_WHO[who]]))
-    return drawing.chart("size against quality", "MB", "bits per byte on held-out text", lines)
+    return drawing.chart("size against quality", "MB", f"bits per byte on held-out {model.held_out}", lines)
 
 
 async def report(house: House, request: Request) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -47,15 +47,13 @@ class Model:
         return int(self.content["files"]["model.gguf"]["bytes"])
 
     @property
-    def measures(self) -> dict[str, dict[str, Any]]:
-        """Base against ours, by name of the measure."""
-        return {row["name"]: row for row in self.content["measures"]}
+    def own(self) -> dict[str, Any] | None:
+        return own(self.content["measures"])
 
     @property
-    def change(self) -> float:
-        """Of bits per byte on the held-out text; of the held-out answers where there is no such text."""
-        found = self.measures.get("domain") or self.measures.get("answers") or {"change": 0.0}
-        return float(found["change"])
+    def held_out(self) -> str:
+        """What of its material it is measured on."""
+        return "answers" if self.own and self.own["name"] == "answers" else "text"
 
     @property
     def has_task(self) -> bool:
@@ -102,6 +100,12 @@ class Model:
     def base_file(self) -> Path | None:
         """The GGUF of its base, as it was compared with; None where it is gone."""
         return base_file(self.store, self.content["base"]["sha256"])
+
+
+def own(measures: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The measure of what it was made of: of held-out text; of held-out answers where there is no such text."""
+    by_name = {row["name"]: row for row in measures}
+    return by_name.get("domain") or by_name.get("answers")
 
 
 def base_file(store: Store, base: str) -> Path | None:

@@ -1,6 +1,5 @@
 """Asking a task: rows come back one by one with a label of the task and its share."""
 
-import csv
 import json
 import time
 
@@ -27,18 +26,8 @@ def test_every_row_gets_a_label_and_its_share(asked):
         assert row["answer"] in TASK["labels"] and 0.5 <= row["confidence"] <= 1 and len(row["likely"]) == 2
 
 
-@pytest.fixture
-def wide_cells():
-    """Python's own limit, which reading files of examples has raised for the whole process."""
-    before = csv.field_size_limit(131_072)
-    yield
-    csv.field_size_limit(before)
-
-
-@pytest.mark.parametrize("rows", [
-    'text\n"the kettle\n' + "x" * 140_000, "text," + "x" * 140_000 + "\na", "text\na\rb",
-])  # fmt: skip
-def test_a_table_that_cannot_be_read_is_said(asked, rows, wide_cells):
+@pytest.mark.parametrize("rows", ['text\n"the kettle\n' + "x" * 140_000, "id,text\n1,a\n2,b, and c"])
+def test_a_table_that_cannot_be_read_is_said(asked, rows):
     error = asked.post("/m/tickets/answers", json={"rows": rows})
     assert error.status_code == 400 and "table cannot be read" in error.json()["error"]["message"]
 

@@ -205,6 +205,9 @@ def test_a_rewriting_follows_the_voices_is_judged_corrected_and_taken(made, monk
     made.check("#choices .correcting input >> nth=0")
     made.click("#choices .correcting .button >> nth=0")
     made.wait_for_selector("#choices >> text=Kept")
+    assert made.get_attribute("#choices [aria-label='Good answer'] >> nth=0", "aria-pressed") == "false"
+    assert made.get_attribute("#choices [aria-label='Bad answer'] >> nth=0", "aria-pressed") == "true"
+    assert made.evaluate("document.activeElement.tagName") == "SUMMARY"
     (kept,) = corrections.every(made.one.store.root, "choir")
     assert kept.answer == "That other one." and kept.prompt.endswith("\n\nthe other")
     choice = made.inner_text("#choices .choice >> nth=0")
@@ -212,14 +215,32 @@ def test_a_rewriting_follows_the_voices_is_judged_corrected_and_taken(made, monk
     assert text_of(made) == choice and made.locator("#choices .choice").count() == 0
 
 
-def with_answer(route):
+def with_answer(route, body='{"content": " late"}'):
     """Answer a request, unless the page has given it up."""
     from playwright.sync_api import Error
 
     try:
-        route.fulfill(status=200, content_type="application/json", body='{"content": " late"}')
+        route.fulfill(status=200, content_type="application/json", body=body)
     except Error:
         pass
+
+
+def test_a_draft_in_two_tabs_is_one_draft(made):
+    writing(made)
+    with made.context.expect_page() as opening:
+        made.evaluate("open(location)")
+    other = opening.value
+    other.wait_for_selector(".cm-content >> text=the other")
+    made.click(".cm-content")
+    made.keyboard.press("Control+End")
+    made.keyboard.type(" long text")
+    other.wait_for_selector(".cm-content >> text=the other long text")
+    other.click(".cm-content")
+    other.keyboard.press("Control+End")
+    other.keyboard.type("x")
+    made.wait_for_selector(".cm-content >> text=the other long textx")
+    other.close()
+    assert text_of(made) == "the other long textx"
 
 
 def test_marks_come_from_the_material_and_from_held_out_text(made):
@@ -234,6 +255,22 @@ def test_marks_come_from_the_material_and_from_held_out_text(made):
     learnt = [row["path"] for row in rows_of(split, "notes")]
     assert ("as in note-03.md" in told) == ("note-03.md" in learnt)
     assert "sentences of yours" in told or "sentences were kept aside" in told
+
+
+def test_marks_that_were_switched_off_stay_off(made):
+    voice = {"state": "settled", "sentences": 20, "general_marked": None}
+    found = {"off": [{"start": 0, "end": 3, "bits": 1.0}], "same": [], "read": 9, "voice": voice}
+    held = []
+    made.route("**/marks", lambda route: held.append(route))
+    at(made, "/m/ascii/write").evaluate("localStorage.setItem('draft: ascii', 'the other')")
+    with made.expect_request("**/marks"):
+        made.reload()
+    made.uncheck("#marking")
+    for route in held:
+        with_answer(route, json.dumps(found))
+    made.wait_for_timeout(200)
+    made.unroute("**/marks")
+    assert held and made.inner_text("#marks") == "Marks are off." and made.locator(".cm-off").count() == 0
 
 
 def test_of_a_long_draft_it_is_said_how_far_it_was_read(made):
@@ -268,6 +305,13 @@ def test_asking_again_begins_the_table_anew(tmp_path, monkeypatch):
         assert page.locator("#answers tbody tr td:first-child").all_inner_texts() == ["second 0", "second 1"]
         assert page.inner_text("#asked") == "2 texts answered" and page.broken == []
         until(lambda: not any(seat.users for seat in one.shelf.seats))
+        chosen(page, "#csv", "caf\u00e9.csv", "text\ncaf\u00e9\n".encode("cp1252"))
+        page.wait_for_selector("#asked >> text=save it as UTF-8")
+        assert page.input_value("#texts") == "second 0\nsecond 1"
+        for changed in ("", "typed over"):  # the same file once more is read again
+            chosen(page, "#csv", "t.tsv", b"text\tlabel\nThe sea\twet\n")
+            until(lambda: "The sea" in page.input_value("#texts"))
+            page.fill("#texts", changed)
 
 
 def test_the_button_that_stops_a_make_stays_under_the_hand(tmp_path):
@@ -279,6 +323,12 @@ def test_the_button_that_stops_a_make_stays_under_the_hand(tmp_path):
         fcntl.flock(lock, fcntl.LOCK_EX)
         page.goto(one.link)
         page.goto(f"{one.url}/makes/{name}")
+        page.route("**/events", lambda route: route.abort())
+        page.reload()
+        page.wait_for_selector("#gone >> text=The studio does not answer")
+        page.unroute("**/events")
+        page.reload()
+        page.broken.clear()
         page.focus("text=Stop it")
         for fraction in (0.25, 0.5):
             told(folder, kind="step", step="tune", fraction=fraction, text=f"{fraction} of it", count=0)
@@ -287,6 +337,60 @@ def test_the_button_that_stops_a_make_stays_under_the_hand(tmp_path):
         told(folder, kind="failed", what="It broke.", hint="")
         page.wait_for_selector(".trouble")
         assert not page.is_visible("text=Stop it") and page.broken == []
+        assert page.inner_text("h1") == "Make of nowhere" and page.title() == "Make of nowhere · Netsuke"
+
+
+def chosen(page, button, *files):
+    """Choose files, each a name and its bytes, by a button."""
+    with page.expect_file_chooser() as picker:
+        page.click(button)
+    pairs = zip(files[::2], files[1::2], strict=True)
+    picker.value.set_files([{"name": name, "mimeType": "", "buffer": content} for name, content in pairs])
+
+
+def test_what_is_dropped_later_joins_what_was_dropped_before(tmp_path):
+    store = Store(tmp_path / "home")
+    with_base(store, tmp_path)
+    with running(store) as one, browser.opened() as page:
+        page.goto(one.link)
+        page.wait_for_selector("#estimate p")
+        page.evaluate(DROP, [["n1.md", "one"], ["n2.md", "two"]])
+        page.wait_for_selector("text=2 files taken in")
+        folder = Path(page.input_value("#target"))
+        full = '{"error": {"message": "It is full", "hint": "buy a disk"}}'
+        page.route("**/folders/**", lambda route: route.fulfill(status=413, body=full))
+        chosen(page, "#choose", "n4.md", b"four", "n5.md", b"five")
+        page.wait_for_selector("text=It is full. buy a disk. Drop them again.")
+        page.unroute("**/folders/**")
+        chosen(page, "#choose", "n4.md", b"four", "n5.md", b"five")
+        page.wait_for_selector("text=4 files taken in")
+        assert page.input_value("#target") == str(folder)
+        assert sorted(path.name for path in folder.iterdir()) == ["n1.md", "n2.md", "n4.md", "n5.md"]
+        page.fill("#minutes", "9")
+        page.goto(f"{one.url}/keys")
+        page.go_back()
+        page.wait_for_selector("#estimate >> text=About")
+        assert (page.input_value("#target"), page.input_value("#minutes")) == (str(folder), "9")
+        assert page.inner_text("#minutes-told") == "9 min"
+
+
+def test_a_studio_that_does_not_answer_is_said(made):
+    at(made, "/m/notes/material").wait_for_load_state("networkidle")
+    for asked, answer in (("x", lambda route: route.abort()), ("xy", lambda route: route.fulfill(status=401))):
+        made.route("**/material?*", answer)
+        made.fill("#q", asked)
+        made.wait_for_selector("#gone >> text=netsuke open")
+        made.unroute("**/material?*")
+        made.evaluate("document.getElementById('gone').textContent = ''")
+    made.fill("#q", "note-03")
+    made.locator(".document").nth(1).wait_for(state="detached")
+    assert made.inner_text("#gone") == ""
+    made.route("**/marks", lambda route: route.abort())
+    at(made, "/m/ascii/write").click(".cm-content")
+    made.keyboard.type("some words")
+    made.wait_for_selector("#marks >> text=The studio does not answer")
+    made.unroute("**/marks")
+    made.broken[:] = [text for text in made.broken if not re.search("ERR_FAILED|401|Failed to fetch", text)]
 
 
 def told(folder, **event):
@@ -308,6 +412,14 @@ def test_two_models_side_by_side(made):
     made.wait_for_selector("body[data-compared='1']", state="attached", timeout=60_000)
     assert all(made.locator(f"#out-{side} .t").count() for side in ("one", "two"))
     assert made.locator(".stream .bad").count() == 0
+    made.route("**/compare/stream", lambda route: None)  # it never answers
+    made.click("#compare .first")
+    made.click("#halt")
+    made.wait_for_selector("body[data-compared='2']", state="attached")
+    assert made.evaluate("document.activeElement.textContent") == "Write" and not made.is_visible("#halt")
+    made.unroute("**/compare/stream")
+    made.click("#compare .first")
+    made.wait_for_selector("body[data-compared='3']", state="attached", timeout=60_000)
     made.hover("#out-one .t >> nth=0")
     assert re.search(r"was [\d.]+% likely\. Likeliest: “", made.inner_text("#odds"))
 
@@ -318,14 +430,22 @@ def test_a_document_is_found_taken_out_and_kept_again(made):
     made.fill("#q", "note-03")
     made.locator(".document").nth(1).wait_for(state="detached")
     assert made.inner_text(".document .what a") == "note-03.md"
+    assert made.locator("#leaving a").count() == 0
     made.click("text=Take out")
     made.wait_for_selector("text=Keep again")
+    made.wait_for_selector("#leaving >> text=1 document goes out at the next make")
+    assert "goes at the next make 1" in made.inner_text("#counts") and made.is_checked("#counts input >> nth=0")
+    assert made.evaluate("document.activeElement.textContent") == "Keep again"
     ledger = Ledger(made.one.store.root / "ledger.db")
     (row,) = ledger.standing().rows
     assert row.decision == "out" and row.scope == "document" and ledger.verify() is None
     assert "goes next" in made.inner_text(".document")
     made.click(".document .what a")
     assert "goes out at the next make" in made.inner_text("main") and "Note 3" in made.inner_text("pre")
+    made.go_back()
+    made.wait_for_selector(".document")
+    assert made.locator(".document").count() == 1 and made.input_value("#q") == "note-03"
+    made.click(".document .what a")
     made.click("text=Keep it again")
     made.wait_for_selector("text=Take it out")
     assert ledger.standing().rows == ()

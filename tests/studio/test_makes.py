@@ -1,14 +1,16 @@
 """Makes as child processes: what they say, how they end, and that nothing is lost while nobody looks."""
 
 import json
+import re
 import signal
 import subprocess
 import time
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from material import write_material
-from studied import running
+from studied import BASE, running
 
 from netsuke.errors import RecipeError, StoreError
 from netsuke.studio import home as first_page
@@ -100,6 +102,8 @@ def test_closing_and_reopening_the_studio_shows_it_still(home, idle):
         answer = client.post("/makes", data={"target": str(home.root), "mb": "80", "minutes": "1", "name": "again"})
         assert answer.status_code == 303
         place = answer.headers["location"]
+        other = client.post("/makes", data={"target": str(home.root), "name": "other"})
+        assert "again is running" in other.text and 'value="other"' in other.text
     with running(home) as one, httpx.Client(base_url=one.url, trust_env=False, headers={"Origin": one.url}) as client:
         client.get(one.link)
         assert place in client.get("/").text and "again" in client.get(place).text
@@ -137,22 +141,60 @@ def test_what_is_wrong_is_said_before_anything_starts(client, home):
     answer = client.post("/makes", data={"target": "/nowhere", "mb": "80", "minutes": "5"})
     assert answer.status_code == 400 and "no folder" in answer.text and not list(Makes(home.root).every())
     assert "drop files" in client.post("/makes", data={"target": " "}).text
-    taken = client.post("/makes", data={"target": str(home.root), "name": "a/b"})
-    assert taken.status_code == 400
+    given = {"target": str(home.root), "name": "a/b", "mb": "95", "minutes": "7"}
+    taken = client.post("/makes", data=given)
+    assert taken.status_code == 400 and "cannot be a model" in taken.text and 'role="alert"' in taken.text
+    assert 'value="a/b"' in taken.text and f'value="{home.root}"' in taken.text  # the form again, as it was filled in
+    assert [dial[2] for dial in shown_dials(taken.text).values()] == ["95", "7"]
+    odd = client.post("/makes", data={**given, "minutes": "x"})
+    assert odd.status_code == 400 and "minutes must be a number" in odd.text and 'value="a/b"' in odd.text
+
+
+def shown_dials(text):
+    """(least, most, value) of each dial of the first page."""
+    return {name: tuple(re.search(rf'id="{name}"[^>]* {key}="([^"]*)"', text)[1] for key in ("min", "max", "value"))
+            for name in ("mb", "minutes")}  # fmt: skip
+
+
+@pytest.mark.parametrize(("recipe", "mb", "minutes"), [
+    ("minutes = 30", ("0", "120", "0"), ("1", "30", "30")),  # without mb: at the knee
+    ("mb = 72\nminutes = 0.5", ("42", "120", "72"), ("0.5", "30", "0.5")),
+    ("mb = 300.25\nminutes = 90", ("40.25", "300.25", "300.25"), ("1", "90", "90")),
+    (None, ("40", "120", "80"), ("1", "30", "5")),
+])  # fmt: skip
+def test_the_dials_stand_where_the_recipe_has_them(client, tmp_path, recipe, mb, minutes):
+    (tmp_path / "kept").mkdir()
+    if recipe:
+        text = f'name = "kept"\nbase = "{BASE}"\n{recipe}\n[[sources]]\npath = "."\n'
+        (tmp_path / "kept" / "netsuke.toml").write_text(text)
+    text = client.get("/", params={"target": str(tmp_path / "kept")}).text
+    assert shown_dials(text) == {"mb": mb, "minutes": minutes}
+    assert (">at the knee<" in text) == (mb[2] == "0")
+    usual = shown_dials(client.get("/", params={"target": "/nowhere", "mb": "nan", "minutes": "x"}).text)
+    assert usual == {"mb": ("40", "120", "80"), "minutes": ("1", "30", "5")}
+
+
+def test_what_a_job_asked_for_is_asked_again(client):
+    address = first_page.again({"target": "/a b", "shown": "second", "name": "second", "mb": 55.0, "minutes": 5.0})
+    text = client.get(address).text
+    assert 'value="/a b"' in text and 'value="second"' in text and ">55 MB<" in text
+    assert first_page.again({"target": "notes", "name": None, "mb": None, "minutes": None}) == "/?target=notes"
 
 
 def test_the_steps_of_a_plan_are_shown_once_each():
-    rows = [{"step": "read", "cached": True}, {"step": "tune", "cached": False}]
+    planned = {"read": True, "tune": False, "trial": False}
+    step = {"kind": "step", "text": "", "count": 0}
     events = [
-        {"at": 0.0, "kind": "plan", "seconds": 60, "steps": rows},
-        {"at": 1.0, "kind": "step", "step": "tune", "fraction": 0.5, "text": "half", "count": 0},
-        {"at": 2.0, "kind": "step", "step": "pace", "fraction": 0.0, "text": "", "count": 0},
-        {"at": 3.0, "kind": "step", "step": "tune", "fraction": 1.0, "text": "all", "count": 0},
-        {"at": 4.0, "kind": "done", "name": "x"},
+        {"at": 0.0, "kind": "plan", "seconds": 60, "steps": [{"step": n, "cached": c} for n, c in planned.items()]},
+        {"at": 1.0, **step, "step": "pace", "fraction": 0.0},  # which never says its end
+        {"at": 2.0, **step, "step": "tune", "fraction": 0.5},
+        {"at": 3.0, **step, "step": "index", "fraction": 0.0},
     ]
-    state = state_of(None, events)
-    assert [(row["step"], row["state"]) for row in state["steps"]] == [
-        ("read", "there"), ("tune", "done"), ("pace", "runs")
-    ]  # fmt: skip
+    state = state_of(SimpleNamespace(alive=True), events)
+    found = {row["step"]: row["state"] for row in state["steps"]}
+    assert found == {"read": "there", "tune": "done", "trial": "waits", "pace": "done", "index": "runs"}
+    state = state_of(None, [*events, {"at": 4.0, "kind": "done", "name": "x"}])
+    found = {row["step"]: row["state"] for row in state["steps"]}
+    assert found == {"read": "there", "tune": "done", "pace": "done", "index": "done"}  # it needed no trial
     assert state["foretold"] == 60 and state["end"]["kind"] == "done" and state["seconds"] == 4.0
-    assert first_page.TITLES["tune"]
+    assert set(found) <= set(first_page.TITLES)

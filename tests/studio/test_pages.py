@@ -1,6 +1,7 @@
 """The pages without a browser: what they show, what they say when there is nothing, and what they refuse."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,17 @@ def test_the_first_page_shows_the_models_and_the_dials(client):
     assert "No open base" not in text
 
 
+def test_a_model_of_a_table_is_told_as_one(asked):
+    text = asked.get("/").text
+    assert "on your held-out answers" in text and "held-out text" not in text and "+0.0%" not in text
+    assert re.search(r'button first" href="/m/tickets/ask"', text) and 'button first" href="/m/mine/write"' in text
+    page = asked.get("/m/tickets").text
+    assert "from 160 examples." in page and 'button first" href="/m/tickets/ask"' in page and "your answers" in page
+    assert "bits per byte on held-out answers" in page and "held-out text" not in page
+    assert "from" not in re.search(r'class="lead">(.*?)<', asked.get("/m/mine").text)[1]
+    assert "1 file came in. 1 was learnt from" in asked.get("/m/tickets/material").text
+    table = asked.get("/m/tickets/material/0").text
+    assert "It is a table of examples." in table and "not told" in table and "4 kB read<" in table
 
 
 def test_a_damaged_name_is_told_and_hides_no_other(client, home):
@@ -152,6 +164,12 @@ def test_ticks_hold_all_values(values):
     assert found[0] <= min(values) + room and found[-1] >= max(values) - room
 
 
+def test_things_are_counted_in_whole_numbers():
+    assert drawing.ticks([1, 2], whole=True) == [1, 2]
+    assert drawing.ticks([1, 3], whole=True) == [1, 2, 3]
+    assert drawing.ticks([1, 10], whole=True) == [0, 5, 10]
+
+
 def test_a_picture_holds_text_and_no_markup_of_others():
     line = drawing.Line("x", [(0, 1), (2, 3)], labels=["<b>", "&"])
     text = str(drawing.chart('"><script>', "x", "y", [line]))
@@ -163,6 +181,11 @@ def test_rows_are_lines_or_a_column_of_a_table():
     assert ask.questions("one\n\n two \n") == ["one", "two"]
     assert ask.questions('id,Text\n1,"a, b"\n2,c\n') == ["a, b", "c"]
     assert ask.questions("hello, world\nyes") == ["hello, world", "yes"]
+    for mark in ",;\t|":  # as training reads them
+        assert ask.questions(f"text{mark}label\nThe sea{mark}wet\n") == ["The sea"]
+    assert ask.questions("sep=;\r\nid;text\r\n1;a, b\r\n") == ["a, b"]
+    with pytest.raises(Refused, match="line 3"):
+        ask.questions("id,text\n1,a\n2,b, and c\n")
     for wrong in ("", "  \n", "\n".join("x" * (ask.MOST_ROWS + 1))):
         with pytest.raises(Refused):
             ask.questions(wrong)

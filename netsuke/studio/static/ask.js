@@ -1,6 +1,6 @@
 // Rows in, labels out, one after the other as they are answered; and all of them as a table to keep.
 import { feedback } from "./feedback.js"
-import { counted, send } from "./studio.js"
+import { counted, pick, said, send } from "./studio.js"
 
 const $ = (id) => document.getElementById(id)
 const table = $("answers"), body = table.querySelector("tbody")
@@ -47,7 +47,7 @@ async function ask(rows) {
     $("download").hidden = false
   } catch (error) {
     if (running !== mine) return
-    $("asked").textContent = `${error.message} ${error.hint ?? ""}`
+    $("asked").textContent = said(error)
   }
 }
 
@@ -65,13 +65,22 @@ function download() {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000)
 }
 
-$("ask").addEventListener("submit", (event) => { event.preventDefault(); ask($("texts").value) })
-$("csv").addEventListener("click", () => $("table").click())
-$("table").addEventListener("change", async () => { if ($("table").files[0]) $("texts").value = await $("table").files[0].text() })
-$("texts").addEventListener("drop", async (event) => {
-  const file = event.dataTransfer.files[0]
+async function fill(file) {
   if (!file) return
+  try {
+    $("texts").value = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer())
+    $("asked").textContent = ""
+  } catch {
+    $("asked").textContent = `${file.name} cannot be read as UTF-8: save it as UTF-8 and choose it again.`
+  }
+}
+
+$("ask").addEventListener("submit", (event) => { event.preventDefault(); ask($("texts").value) })
+$("csv").addEventListener("click", () => pick($("table")))
+$("table").addEventListener("change", () => fill($("table").files[0]))
+$("texts").addEventListener("drop", (event) => {
+  if (!event.dataTransfer.files[0]) return
   event.preventDefault()
-  $("texts").value = await file.text()
+  fill(event.dataTransfer.files[0])
 })
 $("download").addEventListener("click", download)

@@ -1,6 +1,6 @@
 // Two models on one beginning: both streams at once, every token with its probability.
 import { feedback } from "./feedback.js"
-import { send } from "./studio.js"
+import { said, send } from "./studio.js"
 
 const $ = (id) => document.getElementById(id)
 let running = null
@@ -65,8 +65,13 @@ async function write(side, signal) {
     if (!out.textContent.trim()) out.textContent = "It ended at once: the model has nothing to add here."
   } catch (error) {
     if (error.name === "AbortError") return
-    out.append(Object.assign(document.createElement("p"), { className: "bad", textContent: `${error.message} ${error.hint ?? ""}` }))
+    out.append(Object.assign(document.createElement("p"), { className: "bad", textContent: said(error) }))
   }
+}
+
+function halted() {
+  if (document.activeElement === $("halt")) $("compare").querySelector(".first").focus()
+  $("halt").hidden = true
 }
 
 $("compare").addEventListener("submit", async (event) => {
@@ -75,7 +80,7 @@ $("compare").addEventListener("submit", async (event) => {
   const mine = (running = new AbortController())
   $("halt").hidden = false
   await Promise.all(["one", "two"].map((side) => write(side, mine.signal)))
-  if (running === mine) $("halt").hidden = true
+  if (running === mine) halted()
   document.body.dataset.compared = 1 + +(document.body.dataset.compared ?? 0)
 })
 $("halt").addEventListener("click", () => running?.abort())

@@ -1,5 +1,5 @@
 // What somebody finds an answer: a thumb, and with consent a better one, kept to learn from.
-import { send } from "./studio.js"
+import { said, send } from "./studio.js"
 
 const made = (kind, values = {}, ...parts) => {
   const element = Object.assign(document.createElement(kind), values)
@@ -20,7 +20,7 @@ export function feedback({ id, prompt, answer = "", labels = null }) {
       told.textContent = done
       return true
     } catch (error) {
-      told.textContent = `${error.message} ${error.hint ?? ""}`
+      told.textContent = said(error)
       return false
     }
   }
@@ -30,11 +30,11 @@ export function feedback({ id, prompt, answer = "", labels = null }) {
     button.setAttribute("aria-label", title)
     button.setAttribute("aria-pressed", "false")
     button.addEventListener("click", async () => {
-      if (!await say({ thumb }, thumb === "up" ? "Noted: good." : "Noted: bad.")) return
-      for (const one of thumbs) one.setAttribute("aria-pressed", String(one === button))
+      if (await say({ thumb }, thumb === "up" ? "Noted: good." : "Noted: bad.")) press(button)
     })
     return button
   })
+  const press = (button) => { for (const one of thumbs) one.setAttribute("aria-pressed", String(one === button)) }
 
   const better = labels
     ? made("select", { id: `better-${number}` }, ...labels.map((label) => made("option", { textContent: label, selected: label === answer })))
@@ -44,11 +44,14 @@ export function feedback({ id, prompt, answer = "", labels = null }) {
     made("label", { htmlFor: better.id, textContent: "What it should have said" }), better,
     made("label", { className: "check" }, consent, "Keep this question and answer here, and learn from them at the next training"),
     made("button", { className: "button small", textContent: "Keep it" }))
-  const details = made("details", {}, made("summary", { textContent: "correct it" }), form)
+  const summary = made("summary", { textContent: "correct it" }), details = made("details", {}, summary, form)
   form.addEventListener("submit", async (event) => {
     event.preventDefault()
     const body = { thumb: "down", correction: { prompt, answer: better.value }, consent: consent.checked }
-    if (await say(body, "Kept. Watch lists it.")) details.open = false
+    if (!await say(body, "Kept. Watch lists it.")) return
+    press(thumbs[1]) // what is corrected was bad
+    details.open = false
+    summary.focus() // the button is out of sight
   })
   place.append(made("div", { className: "thumbs" }, ...thumbs, told), details)
   return place

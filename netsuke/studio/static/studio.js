@@ -1,20 +1,37 @@
 // What the pages do by themselves: dials that tell their value, files that are dropped, a make that is watched.
 const $ = (id) => document.getElementById(id)
+const GONE = "The studio does not answer; `netsuke open` starts it or gives a new link."
+const gone = (is) => ($("gone").textContent = is ? GONE : "")
 
 export async function send(address, body, { signal, method = "POST" } = {}) {
-  const answer = await fetch(address, {
+  return answered(address, {
     method, signal, body: JSON.stringify(body),
     headers: { "Content-Type": "application/json", Accept: "application/json" },
+  })
+}
+
+async function answered(address, options) {
+  const answer = await fetch(address, options).catch((error) => {
+    throw error instanceof TypeError ? new Error(GONE) : error // else it was given up
   })
   if (!answer.ok) throw await trouble(answer)
   return answer
 }
 
-export async function trouble(answer) {
+async function trouble(answer) {
   const told = await answer.json().catch(() => null)
   const error = new Error(told?.error?.message ?? `The studio answered with ${answer.status}.`)
   error.hint = told?.error?.hint ?? ""
   return error
+}
+
+// what went wrong and what to do, as sentences
+export const said = ({ message, hint }) => [/[.!?…:]$/.test(message) ? message : `${message}.`, hint].filter(Boolean).join(" ")
+
+// choose files; the same ones again too, which would be no change
+export function pick(input) {
+  input.value = ""
+  input.click()
 }
 
 export const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`
@@ -22,14 +39,20 @@ export const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}
 // -- the first page -------------------------------------------------------------------------------------
 const estimate = () => document.body.dispatchEvent(new Event("estimate"))
 
+function tell(dial) {
+  const { unit, zero } = dial.dataset
+  $(`${dial.id}-told`).textContent = zero && +dial.value === 0 ? zero : `${dial.value} ${unit}`
+}
+
 function dials() {
-  for (const dial of document.querySelectorAll(".dial input")) {
-    dial.addEventListener("input", () => ($(`${dial.id}-told`).textContent = `${dial.value} ${dial.dataset.unit}`))
+  const all = [...document.querySelectorAll(".dial input")]
+  for (const dial of all) {
+    dial.addEventListener("input", () => tell(dial))
     dial.addEventListener("change", estimate)
   }
   $("target").addEventListener("change", estimate)
   $("name").addEventListener("change", estimate)
-  estimate()
+  addEventListener("pageshow", () => { all.forEach(tell); estimate() }) // a browser that goes back moves the dials alone
 }
 
 async function* walked(entry, path = "") {
@@ -44,27 +67,31 @@ async function* walked(entry, path = "") {
   }
 }
 
+let open = null // the folder that whatever is dropped goes into, {folder, path}
+const held = new Map() // what is in it: each file by its path, with what tells it from another of that path
+const mark = (file) => `${file.size} ${file.lastModified}`
+
 async function taken(files, name) {
   const told = $("drop-told"), bar = $("uploaded"), button = document.querySelector("#make .first")
+  const fresh = files.filter(([place, file]) => held.get(place) !== mark(file))
   button.disabled = true
   bar.hidden = false
   try {
-    const { folder, path } = await (await send("/folders", { name })).json()
-    let done = 0
-    for (const [place, file] of files) {
-      const answer = await fetch(`/folders/${encodeURIComponent(folder)}?path=${encodeURIComponent(place)}`, {
+    open ??= await (await send("/folders", { name })).json()
+    for (const [number, [place, file]] of fresh.entries()) {
+      await answered(`/folders/${encodeURIComponent(open.folder)}?path=${encodeURIComponent(place)}`, {
         method: "POST", body: file, headers: { Accept: "application/json" },
       })
-      if (!answer.ok) throw await trouble(answer)
-      bar.value = ++done / files.length
-      told.textContent = `${done} of ${counted(files.length, "file")} taken in`
+      held.set(place, mark(file))
+      bar.value = (number + 1) / fresh.length
+      told.textContent = `${number + 1} of ${counted(fresh.length, "file")} taken in`
     }
-    told.textContent = `${counted(done, "file")} taken in`
+    told.textContent = `${counted(held.size, "file")} taken in`
     $("drop").classList.add("full")
-    $("target").value = path
+    $("target").value = open.path
     estimate()
   } catch (error) {
-    told.textContent = `${error.message} Drop them again.`
+    told.textContent = said({ message: said(error), hint: "Drop them again." })
   } finally {
     button.disabled = false
     bar.hidden = true
@@ -73,6 +100,8 @@ async function taken(files, name) {
 
 function drops() {
   const drop = $("drop")
+  let last = Promise.resolve() // one lot after the other, into one folder
+  const take = (files, name) => { if (files.length) last = last.then(() => taken(files, name)) }
   const over = (on) => (event) => { event.preventDefault(); drop.classList.toggle("over", on) }
   drop.addEventListener("dragover", over(true))
   drop.addEventListener("dragleave", over(false))
@@ -82,28 +111,36 @@ function drops() {
     const files = []
     if (entries.length) for (const entry of entries) for await (const found of walked(entry)) files.push(found)
     else files.push(...[...event.dataTransfer.files].map((file) => [file.name, file]))
-    const folder = entries.length === 1 && entries[0].isDirectory ? entries[0].name : "my-documents"
-    if (files.length) await taken(files, folder)
+    take(files, entries.length === 1 && entries[0].isDirectory ? entries[0].name : "my-documents")
   })
-  $("choose").addEventListener("click", () => $("files").click())
-  $("choose-folder").addEventListener("click", () => $("folder").click())
-  for (const input of [$("files"), $("folder")]) input.addEventListener("change", () => {
-    const files = [...input.files].map((file) => [file.webkitRelativePath || file.name, file])
-      .filter(([path]) => !path.split("/").some((part) => part.startsWith(".")))
-    if (files.length) taken(files, files[0][0].includes("/") ? files[0][0].split("/")[0] : "my-documents")
-  })
+  for (const [button, input] of [[$("choose"), $("files")], [$("choose-folder"), $("folder")]]) {
+    button.addEventListener("click", () => pick(input))
+    input.addEventListener("change", () => {
+      const files = [...input.files].map((file) => [file.webkitRelativePath || file.name, file])
+        .filter(([path]) => !path.split("/").some((part) => part.startsWith(".")))
+      take(files, files[0]?.[0].includes("/") ? files[0][0].split("/")[0] : "my-documents")
+    })
+  }
 }
 
 // -- a make ---------------------------------------------------------------------------------------------
 function watch(place) {
   const events = new EventSource(place.dataset.events)
+  events.onerror = () => gone(true) // a browser tries again by itself
   events.onmessage = ({ data }) => {
+    gone(false)
     const told = JSON.parse(data)
     place.innerHTML = told.html
     if ($("said").textContent !== told.said) $("said").textContent = told.said
-    if (told.ended) { events.close(); $("make-stop").hidden = true }
+    if (!told.ended) return
+    events.close()
+    $("make-stop").hidden = true
+    document.title = `${place.querySelector("h1").textContent} · Netsuke`
   }
 }
 
+document.addEventListener("htmx:before:request", () => gone(false))
+document.addEventListener("htmx:error", () => gone(true))
+document.addEventListener("htmx:response:error", ({ detail }) => gone(detail.ctx.response.status === 401))
 if ($("make")) { dials(); drops() }
 if ($("make-state")?.dataset.events) watch($("make-state"))

@@ -4,7 +4,7 @@ import {
   drawSelection, history, historyKeymap, keymap, markdown, placeholder, syntaxHighlighting, tags,
 } from "./vendor/codemirror.js"
 import { feedback } from "./feedback.js"
-import { counted, send } from "./studio.js"
+import { counted, said, send } from "./studio.js"
 
 const $ = (id) => document.getElementById(id)
 const model = $("desk").dataset.model
@@ -135,7 +135,7 @@ async function fetchGhost(view, request) {
     }
     $("ghost-told").textContent = ""
   } catch (error) {
-    if (error.name !== "AbortError" && error.message) $("ghost-told").textContent = `${error.message} ${error.hint ?? ""}`
+    if (error.name !== "AbortError" && error.message) $("ghost-told").textContent = said(error)
   }
 }
 
@@ -165,7 +165,7 @@ async function mark(view) {
   const mine = (markFlight = new AbortController())
   try {
     const found = await (await send(place("marks"), { text }, { signal: mine.signal })).json()
-    if (view.state.doc !== doc) return
+    if (view.state.doc !== doc || !$("marking").checked) return
     const ranges = [["off", found.off], ["same", found.same]]
       .flatMap(([kind, rows]) => rows.map((row) => looks[kind].range(row.start, row.end)))
     view.dispatch({ effects: setMarks.of(Decoration.set(ranges, true)) })
@@ -173,7 +173,7 @@ async function mark(view) {
     if (found.voice.state === "settling") markSoon(view, SETTLING_MS)
     document.body.dataset.marked = found.voice.state
   } catch (error) {
-    if (error.name !== "AbortError") telling(`${error.message} ${error.hint ?? ""}`)
+    if (error.name !== "AbortError") telling(said(error))
   }
 }
 
@@ -202,10 +202,10 @@ function tellMarks(view, { off, same, read, voice }, text) {
     settled: () => `A sentence is marked where your model finds it less likely than the base does, by more than 95 of 100 of ${voice.sentences} sentences of yours that it did not learn from.` +
       (voice.general_marked === null ? "" : ` Of general English ${Math.round(100 * voice.general_marked)}% would be marked.`),
     settling: () => `Reading your held-out text to know what is like you: ${Math.round(100 * voice.share)}%. Once for each model.`,
-    none: () => `Nothing is marked as unlike you: ${voice.why} ${voice.hint}`,
+    none: () => said({ message: `Nothing is marked as unlike you: ${voice.why}`, hint: voice.hint }),
   }[voice.state]()
-  const said = [voice.state === "settled" && `${counted(off.length, "sentence")} unlike you`, same.length && `${counted(same.length, "passage")} word for word from your material`]
-  const lead = off.length || same.length ? `${said.filter(Boolean).join(", ")}.`
+  const found = [voice.state === "settled" && `${counted(off.length, "sentence")} unlike you`, same.length && `${counted(same.length, "passage")} word for word from your material`]
+  const lead = off.length || same.length ? `${found.filter(Boolean).join(", ")}.`
     : voice.state === "settled" ? "It all sounds like you, and nothing repeats your material." : "Nothing repeats your material."
   const cut = read < text.length && `This is of the first ${counted(read, "character")}; what stands behind them was not looked at.`
   $("marks").replaceChildren(element("p", { textContent: lead }), ...(cut ? [element("p", { textContent: cut })] : []), list, element("p", { className: "soft small", textContent: about }))
@@ -231,7 +231,7 @@ async function rewrite(view) {
       return [button, feedback({ id: choice.id, prompt, answer: choice.text })]
     }))
   } catch (error) {
-    $("choices").replaceChildren(element("p", { className: "bad", textContent: `${error.message} ${error.hint ?? ""}` }))
+    $("choices").replaceChildren(element("p", { className: "bad", textContent: said(error) }))
   } finally {
     $("rewrite").disabled = view.state.selection.main.empty
   }
@@ -263,10 +263,12 @@ const keys = [
   { key: "Escape", run: drop },
 ]
 
+const ELSEWHERE = "elsewhere" // what another tab of this model wrote
+
 const changed = EditorView.updateListener.of((update) => {
   if (update.selectionSet || update.docChanged) $("rewrite").disabled = update.state.selection.main.empty
   if (!update.docChanged) return void (update.selectionSet && !update.state.field(ghost) && cancel())
-  localStorage.setItem(draft, update.state.doc.toString())
+  if (!update.transactions.some((one) => one.isUserEvent(ELSEWHERE))) localStorage.setItem(draft, update.state.doc.toString())
   const typed = update.transactions.some((one) => one.isUserEvent("input") || one.isUserEvent("delete"))
   if (typed && !update.state.field(ghost)) suggest(update.view)
   else if (!typed) cancel()
@@ -291,6 +293,7 @@ $("suggest").addEventListener("change", () => { if (!$("suggest").checked) drop(
 $("marking").addEventListener("change", () => {
   if ($("marking").checked) return markSoon(view, 0)
   clearTimeout(markTimer)
+  markFlight?.abort()
   view.dispatch({ effects: setMarks.of(Decoration.none) })
   telling("Marks are off.")
 })
@@ -298,6 +301,10 @@ $("save").addEventListener("click", () => {
   const link = element("a", { href: URL.createObjectURL(new Blob([view.state.doc.toString()])), download: "draft.md" })
   link.click()
   setTimeout(() => URL.revokeObjectURL(link.href), 1000)
+})
+addEventListener("storage", ({ key, newValue }) => {
+  const { length } = view.state.doc
+  if (key === draft && newValue !== null) view.dispatch({ changes: { from: 0, to: length, insert: newValue }, userEvent: ELSEWHERE })
 })
 listenToVoices(view)
 view.focus()
