@@ -34,6 +34,9 @@ path = "."
 test = 0.25
 valid = 0.15
 
+[gates]
+safety = 1  # a random base has no manners to lose
+
 [tune]
 max_epochs = 1.5
 """

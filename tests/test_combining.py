@@ -254,7 +254,7 @@ def write_one(folder, name, first, base, owner="me", licence="unknown"):
     (folder / "netsuke.toml").write_text(
         f'name = "{name}"\nbase = "{base}"\nminutes = 0.05\n[[sources]]\npath = "."\nowner = "{owner}"\n'
         f'licence = "{licence}"\nconsent = "in"\n[curate]\ntest = 0.25\nvalid = 0.15\n[tune]\nmax_epochs = 1.5\n'
-        '[carve]\nwords = "all"\n'
+        '[carve]\nwords = "all"\n[gates]\nsafety = 1\n'
     )
     return folder / "netsuke.toml"
 

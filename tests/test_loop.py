@@ -87,7 +87,8 @@ def test_a_pack_names_the_runs_that_every_setting_went_into(first):
     told = {step: store.find(row["key"]).params for step, row in lineage.items()}
     steps = "data render carve tune combine quantise check recall calibrate judge"
     assert told.keys() == {*steps.split()}
-    gates, checks = recipe.Gates(), recipe.load(room / "notes" / "netsuke.toml", loop.SECTIONS).params["check"]
+    wanted = recipe.load(room / "notes" / "netsuke.toml", loop.SECTIONS)
+    gates, checks = wanted.gates, wanted.params["check"]
     assert (told["calibrate"]["limit"], told["judge"]["limit"]) == (gates.confidence, gates.safety)
     assert (told["recall"]["limit"], told["recall"]["samples"]) == (gates.recalled, checks.samples)
 

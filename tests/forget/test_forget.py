@@ -209,7 +209,7 @@ def test_a_pack_that_cannot_be_made_again_is_withdrawn_and_its_bytes_are_gone(ag
     row, before = one_of(store, "test"), store.named("packs", "notes")["ref"]
     kind, value = "document", row["file"]
     if why == "gates":
-        place.write_text(place.read_text() + "\n[gates]\ndomain = -0.99\n")
+        place.write_text(place.read_text().replace("[gates]", "[gates]\ndomain = -0.99"))
     elif why == "recipe":
         place.unlink()
         (store.root / "odd.txt").write_text(pieces_of(place.parent / row["path"])[0] * 3)
