@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -85,8 +86,7 @@ def _download(wheel: Wheel, room: Path, report: Report, done: int, total: int) -
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment) as pip:
         try:
             while pip.poll() is None:
-                got = sum(p.stat().st_size for p in room.rglob("*") if p.is_file())
-                report(done + min(got, wheel.bytes), total)
+                report(done + min(_bytes_in(room), wheel.bytes), total)
                 time.sleep(0.2)
         except BaseException:
             pip.kill()
@@ -104,6 +104,16 @@ def _download(wheel: Wheel, room: Path, report: Report, done: int, total: int) -
         )
     report(done + wheel.bytes, total)
     return wheels[0]
+
+
+def _bytes_in(room: Path) -> int:
+    """Bytes of the files in a folder in which pip is at work: what it clears away meanwhile counts for nothing."""
+    size = 0
+    for folder, _, names in os.walk(room):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                size += (Path(folder) / name).stat().st_size
+    return size
 
 
 def _unzip(wheel: Wheel, path: Path, target: Path) -> None:

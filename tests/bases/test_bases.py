@@ -3,8 +3,10 @@
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -62,6 +64,22 @@ def pieces(wheel, tmp_path):
     )
     terms = bases.Terms("House Terms", "example.org/terms", ("no mischief",), "Tiny is under the House Terms")
     return dataclasses.replace(wheel, wheels=carried, terms=terms)
+
+
+def test_what_pip_clears_away_meanwhile_counts_for_nothing(tmp_path, monkeypatch):
+    for name in ("kept", "cleared"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "kept" / "a.whl").write_bytes(b"12345")
+    (tmp_path / "kept" / "gone.whl").symlink_to("nowhere")
+    look = os.scandir
+
+    def scandir(path):
+        if Path(path).name == "cleared":
+            Path(path).rmdir()
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert fetch._bytes_in(tmp_path) == 5
 
 
 def test_a_base_in_pieces_under_terms_is_fetched_once_they_are_accepted(store, pieces, monkeypatch, tmp_path):
