@@ -1,6 +1,8 @@
 """How much support an answer needs: settled on questions cut out of valid documents, beside foreign ones.
 
-A foreign question is made of general text, as many words long as the others, and has no answer here.
+A foreign question is made of general text, as many words long as the others, and has no answer here. Those that people
+ask are nearer to the documents than such text, and the least support that seems to do was partly luck; so what is held
+is the upper end of what the foreign ones leave open (docs/log.md).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from ..sentences import spans
 from .asked import Asked
 
 TARGET = 0.05  # where half the questions are foreign, at most this share of what is answered is
+SURE = 0.9  # that it is no more
 FEWEST, MOST = 20, 300  # questions of each kind: with fewer nothing is settled
 UNSETTLED = 0.6  # the support that is needed then
 
@@ -66,17 +69,34 @@ def _tells(word: str) -> bool:
 
 
 def settled(trials: Tried) -> dict[str, Any]:
-    """The least support at which no more than TARGET of what is answered is foreign, and what that comes to."""
-    facts = {"questions": len(trials.own), "foreign": len(trials.foreign), "target": TARGET}
+    """The least support at which surely no more than TARGET of what is answered is foreign, and what that comes to.
+
+    Where too few questions were tried to be sure of it, the least that none of the foreign ones has.
+    """
+    facts = {"questions": len(trials.own), "foreign": len(trials.foreign), "target": TARGET, "sure": SURE}
     if min(len(trials.own), len(trials.foreign)) < FEWEST:
         return {**facts, "threshold": UNSETTLED, "wrong": None, "coverage": None, "own_document": None}
-    every = sorted({round(support + 0.0001, 4) for support in (*trials.foreign, *(s for s, _ in trials.own))})
-    for threshold in [0.0, *every]:
-        wrong, coverage, own = measured(trials, threshold)
-        if wrong <= TARGET:
-            break
+    above = [0.0, *sorted({_above(support) for support in (*trials.foreign, *(s for s, _ in trials.own))})]
+    safe = (support for support in above if _at_most(trials, support) <= TARGET)
+    threshold = next(safe, _above(max(trials.foreign)))
+    wrong, coverage, own = measured(trials, threshold)
     return {**facts, "threshold": threshold, "wrong": round(wrong, 4), "coverage": round(coverage, 4),
             "own_document": round(own, 4)}  # fmt: skip
+
+
+def _above(support: float) -> float:
+    """The least threshold, to four digits, that this support does not reach."""
+    return round(support + 0.0001, 4)
+
+
+def _at_most(trials: Tried, threshold: float) -> float:
+    """The share of what is answered that is foreign, at most: the exact upper bound of the foreign share (SURE)."""
+    from scipy.stats import binomtest
+
+    taken = sum(support >= threshold for support in trials.foreign)
+    most = binomtest(taken, len(trials.foreign)).proportion_ci(2 * SURE - 1).high
+    coverage = sum(support >= threshold for support, _ in trials.own) / len(trials.own)
+    return float(most / (most + coverage))
 
 
 def measured(trials: Tried, threshold: float) -> tuple[float, float, float]:

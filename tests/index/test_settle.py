@@ -41,10 +41,25 @@ def trials(own, foreign):
 def test_the_least_support_that_holds_the_target():
     found = settle.settled(trials([0.5 + n / 100 for n in range(40)], [n / 100 for n in range(60)]))
     assert found["wrong"] <= settle.TARGET
-    assert 0.5 < found["threshold"] < 0.6
-    assert found["coverage"] >= 0.8
+    assert 0.5 < found["threshold"] < 0.61
+    assert found["coverage"] >= 0.75
     lower = settle.measured(trials([0.5 + n / 100 for n in range(40)], [n / 100 for n in range(60)]), 0.5)
     assert lower[0] > settle.TARGET
+
+
+def test_what_may_have_been_luck_is_not_enough():
+    """One foreign question of a hundred passes 0.5: 1% seen, but up to 3.8% cannot be excluded."""
+    foreign = [0.7] + [0.3] * 99
+    sure = settle.settled(trials([0.6] * 90 + [0.8] * 10, foreign))
+    assert sure["threshold"] == 0.3001 and sure["coverage"] == 1
+    unsure = settle.settled(trials([0.6] * 60 + [0.2] * 40, foreign))
+    assert settle.measured(trials([0.6] * 60 + [0.2] * 40, foreign), 0.5)[0] < settle.TARGET
+    assert unsure["threshold"] == 0.7001
+
+
+def test_where_nothing_is_sure_no_foreign_question_passes():
+    found = settle.settled(trials([0.9] * 20, [0.1 * n for n in range(8)] * 3))
+    assert found["threshold"] == 0.7001 and found["wrong"] == 0 and found["coverage"] == 1
 
 
 def test_few_questions_settle_nothing():
