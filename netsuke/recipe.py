@@ -26,7 +26,7 @@ from .store import explained
 FILE, LOCK = "netsuke.toml", "netsuke.lock"
 DEFAULT_BASE = "smollm2-135m-instruct"
 _TOP = {"name": str, "base": str, "mb": float, "minutes": float, "seed": int}
-_RANGES = {"mb": (0, 100_000), "minutes": (0.05, 10_000), "seed": (0, 2**31)}
+RANGES = {"mb": (0, 100_000), "minutes": (0.05, 10_000), "seed": (0, 2**31)}
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _recipe(reader: _Reader, given: Mapping[str, Any], sections: Mapping[str, ty
         if key not in known:
             raise reader.unknown("", key, known)
     top = {k: reader.value("", k, kind, given[k]) for k, kind in _TOP.items() if k in given}
-    for key in _RANGES:
+    for key in RANGES:
         if key in top and (wrong := _out_of_range(key, top[key])):
             raise reader.error("", key, wrong)
     for key in ("name", "base"):
@@ -185,7 +185,7 @@ def _opened(path: Path) -> tuple[_Reader, dict[str, Any]]:
 
 
 def _out_of_range(key: str, value: float) -> str | None:
-    low, high = _RANGES[key]
+    low, high = RANGES[key]
     if low <= value <= high and not 0 < value < 1e-3:
         return None
     return f"{key!r} must be between {low:g} and {high:g}, not {value}"
@@ -194,7 +194,7 @@ def _out_of_range(key: str, value: float) -> str | None:
 def check_top(recipe: Recipe, where: str) -> None:
     """Raise RecipeError for a name or a dial that `load` would refuse."""
     check_name(recipe.name, where)
-    for key in _RANGES:
+    for key in RANGES:
         if wrong := _out_of_range(key, getattr(recipe, key)):
             raise RecipeError(wrong, where=where)
 

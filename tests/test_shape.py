@@ -1,4 +1,4 @@
-"""The shape of the house: who imports whom, how long things are, what start-up loads, what the README says."""
+"""The shape of the house: who imports whom, how long things are, what start-up loads, what is written down."""
 
 import ast
 import json
@@ -169,11 +169,11 @@ def test_what_is_public_at_the_root_says_what_it_is(path):
     assert [node.name for node in public if not ast.get_docstring(node)] == []
 
 
-# -- the README ------------------------------------------------------------------------------------------
+# -- what is written down --------------------------------------------------------------------------------
 def tree_in(text):
     """The first word of each line of the block that begins with `netsuke/`, and the lines without an explanation."""
     blocks = re.findall(r"^```[^\n]*\n(netsuke/.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 1, "the README needs one fenced block that begins with netsuke/"
+    assert len(blocks) == 1, "one fenced block that begins with netsuke/ is needed"
     lines = [line.split(maxsplit=1) for line in blocks[0].splitlines()[1:] if line.strip()]
     return [words[0] for words in lines], [words[0] for words in lines if len(words) < 2]
 
@@ -183,9 +183,12 @@ def test_the_tree_of_a_readme_is_read():
     assert tree_in("# x\n```sh\nnetsuke make\n```\n" + text) == (["store.py", "carve/", "odd.py"], ["odd.py"])
 
 
-def test_the_readme_shows_the_house_as_it_is():
-    names, unexplained = tree_in((HOUSE.parent / "README.md").read_text(encoding="utf-8"))
+@pytest.mark.parametrize(("page", "whole"), [("README.md", False), ("docs/house.md", True)])
+def test_the_house_is_shown_as_it_is(page, whole):
+    """The README has the root and its rooms, docs/house.md every file."""
+    names, unexplained = tree_in((HOUSE.parent / page).read_text(encoding="utf-8"))
     there = {p.relative_to(HOUSE).as_posix() for p in FILES if not p.name.startswith("__")}
+    there = {name for name in there if whole or "/" not in name}
     there |= {f"{p.name}/" for p in HOUSE.iterdir() if p.is_dir() and p.name != "__pycache__"}
     assert sorted(names) == sorted(there)
     assert unexplained == []

@@ -135,15 +135,21 @@ class Opened:
     notice: str = ""  # that goes with every model made from it
 
 
+def outside_place(recipe: Recipe, store: Store, folder: Path) -> Path | None:
+    """The file or folder that a recipe names as its base; None where it is a known or an added one, or not there."""
+    place = folder / expanded(recipe.base)
+    by_name = recipe.base in KNOWN or named(recipe.base, store)
+    return place if not by_name and place.exists() else None
+
+
 def resolve(recipe: Recipe, store: Store, folder: Path) -> Opened:
     """The base that a recipe names: a known one, or the path of a GGUF file or a Hugging Face folder.
 
     Raises StoreError if a known one is not here yet, RecipeError if there is nothing of that name.
     """
-    path = folder / expanded(recipe.base)
     if recipe.base not in KNOWN and (added := named(recipe.base, store)):
         return Opened(Ref(added["ref"]), recipe.base, About(added["name"], added["licence"]))
-    if recipe.base not in KNOWN and path.exists():
+    if path := outside_place(recipe, store, folder):
         outside.admit(path, store)
         ref = _add_folder(path, store) if path.is_dir() else store.add_file(path)
         return Opened(ref, path.resolve().name, About(path.resolve().name, "unknown"))

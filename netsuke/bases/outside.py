@@ -11,8 +11,10 @@ from ..nouns import Ref
 from ..store import Store, hash_file
 
 
-def admit(path: Path, store: Store, accept: bool = False) -> None:
+def admit(path: Path, store: Store, accept: bool = False, taking: str = "netsuke make …") -> None:
     """Look at a GGUF file or a Hugging Face folder once; what was admitted is remembered by its bytes.
+
+    `taking` is the command that takes a template which is not known, with --accept-template.
 
     Raises EngineError where a file is not sound, and RecipeError, with a diff, where the chat template is not a known
     one, unless `accept`.
@@ -31,7 +33,7 @@ def admit(path: Path, store: Store, accept: bool = False) -> None:
             "its chat template, a program that shapes every question to it, is not a known one:\n"
             + chat_templates.difference(template),
             where=path.name,
-            hint="read it; --accept-template takes this one, from then on",
+            hint=f"read it; {taking} --accept-template takes this one, from then on",
         )
     store.name("admitted", name, {"ref": name, "template": chat_templates.digest(template) if template else None})
 
@@ -40,7 +42,7 @@ def admit_pack(folder: Path, store: Store, accept: bool = False) -> None:
     """`admit` for the model of a whole pack, and a strict look at the adapters beside it. Raises StoreError besides."""
     from ..engines import strict
 
-    admit(folder / "model.gguf", store, accept)
+    admit(folder / "model.gguf", store, accept, taking=f"netsuke verify {folder}")
     for voice in voices.read(folder):
         strict.require_adapter(folder / voice.file, folder / "model.gguf")
 
@@ -54,7 +56,7 @@ def add(path: Path, name: str, licence: str, store: Store, accept: bool = False)
     if not path.is_file():
         raise RecipeError("there is no such file", where=str(path))
     store.require_space(2 * path.stat().st_size, f"adding {path.name}")
-    admit(path, store, accept)
+    admit(path, store, accept, taking=f"netsuke bases add {path}")
     ref = store.add_file(path)
     store.name("bases", name, {"ref": ref, "name": name, "licence": licence})
     return ref

@@ -23,7 +23,8 @@ METHODS = ("linear", "slerp", "ties", "dare", "task")
 @click.option("--method", type=click.Choice(METHODS), default="linear", show_default=True, help="How they are joined.")
 @click.option("--weights", metavar="0.7,0.3", help="What each counts, in their order [default: all the same].")
 @click.option("--search", is_flag=True, help="Look for the weights on text that the models kept aside.")
-@click.option("--mb", type=click.FloatRange(0), default=0.0, help="Size in megabytes [default: that of the largest].")
+@click.option("--mb", type=click.FloatRange(0), default=0.0,
+              help="Size in megabytes [default: that of the largest parent; none where one had none].")  # fmt: skip
 @click.option("--density", type=float, default=0.5, show_default=True, help="Share of each that ties and dare keep.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what dare drops.")
 @click.option("--voices", is_flag=True, help="Also pack each model's adapter, for requests that move it.")

@@ -28,7 +28,7 @@ MOST = 12  # documents that are listed
 @click.option("--path", metavar="GLOB", help="What lies there, the model's name first: 'notes/letters'.")
 @click.option("--owner", metavar="NAME", help="All that is this owner's.")
 @click.option("--source", metavar="NAME:N", help="A source of a model's recipe, by its number from 0.")
-@click.option("--reason", default="", metavar="TEXT", help="Why, in a sentence; receipts and others' packs show it.")
+@click.option("--reason", default="", metavar="TEXT", help="Why, in a sentence; the signed receipt shows it to others.")
 @click.option("--by", metavar="WHO", help="Who decides [default: the name you are logged in with].")
 @click.option("--dry-run", is_flag=True, help="Only show what rests on it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

@@ -132,12 +132,13 @@ def frontier_picture(recipe: Recipe, path: Path, store: Store) -> str | None:
 def adapter(name: str, folder: Path, as_json: bool) -> None:
     """Write what a model has learnt into FOLDER: as a peft adapter, and as adapter.gguf for llama.cpp."""
     from .. import targets
-    from ..engines import adapter as adapters
 
     store = open_store()
     learnt, carved = targets.adapter_of(name, store)
     if folder.exists() and any(folder.iterdir()):
         raise StoreError("this folder is not empty", where=str(folder), hint="name a new one")
+    from ..engines import adapter as adapters  # loads torch
+
     folder.mkdir(parents=True, exist_ok=True)
     for file in ("adapter_model.safetensors", "adapter_config.json"):
         shutil.copyfile(store.path(learnt) / file, folder / file)

@@ -79,9 +79,9 @@ def make(
     wanted, path, fresh = targets.find_recipe(target, store)
     if base and base not in KNOWN and not bases.named(base, store):
         base = str(targets.typed(base).absolute())
-        if accept_template and Path(base).exists():
-            bases.outside.admit(Path(base), store, accept=True)
     wanted = targets.with_task(dataclasses.replace(wanted, base=base or wanted.base), path.parent, task, columns)
+    if accept_template and (place := bases.outside_place(wanted, store, path.parent)):
+        bases.outside.admit(place, store, accept=True)
     chosen = targets.settings(settings)
     if start:
         chosen["tune.start"] = f'"{targets.adapter_of(start, store, bases.resolve(wanted, store, path.parent).ref)[0]}"'

@@ -95,7 +95,8 @@ class Address:
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
             what = "the port is taken" if taken else f"the port cannot be used: {error}"
-            raise EngineError(what, where=where, hint="choose another one with --port") from None
+            hint = "does `netsuke open` or `netsuke serve` run already? choose another one with --port"
+            raise EngineError(what, where=where, hint=hint) from None
 
     def run(self, app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None] | None = None) -> None:
         """An application on a listening socket, until SIGINT or SIGTERM. Raises EngineError for a bad certificate."""

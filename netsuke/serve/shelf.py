@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 from .. import voices
+from ..engines import asking
 from ..engines.llama import Engine
 from ..errors import EngineError, NetsukeError
 from ..machine import peak_memory_bytes
@@ -206,10 +207,12 @@ class Shelf:
 
     def _engine(self, place: Path, kind: Kind) -> Engine:
         sung = voices.read(place) if kind == "text" else ()
+        asked = kind == "text" and asking.task_of(place)
+        least = asking.CONTEXT_TOKENS if asked else 0  # with less it is shown fewer examples than it was checked with
         return Engine(
             place if place.is_file() else place / FILE,
             voices=[place / one.file for one in sung],
-            context_tokens=self.context_tokens,
+            context_tokens=max(self.context_tokens, least),
             threads=self.threads,
             slots=1 if kind == "vectors" else self.slots,
             embedding=kind == "vectors",

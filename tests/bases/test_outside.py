@@ -152,6 +152,7 @@ def sound(tmp_path_factory):
     return tiny_gguf(tmp_path_factory.mktemp("sound") / "tiny.gguf").read_bytes()
 
 
+@pytest.mark.slow
 @settings(max_examples=2500)
 @given(changes=MUTATIONS)
 def test_a_mutated_file_is_refused_by_name_or_sound(sound, tmp_path_factory, changes):

@@ -114,6 +114,7 @@ def test_a_file_that_takes_too_long_is_given_up(tmp_path: Path, child: Child, do
     assert "ok" in child.ask(request(tmp_path, "Still read."), 20)
 
 
+@pytest.mark.slow
 def test_time_of_the_processor_has_a_limit_and_waiting_has_none(tmp_path: Path, child: Child) -> None:
     assert "ok" in child.ask(request(tmp_path, "do: import time; time.sleep(2.2)", seconds=1), 20)
     with pytest.raises(ChildDied, match="it takes longer to read than a file of its size may"):

@@ -71,6 +71,7 @@ def test_it_is_used_without_a_mouse(shown):
     assert shown.evaluate("document.activeElement.id") == "say"
 
 
+@pytest.mark.slow
 def test_an_engine_that_died_is_replaced(shown):
     browser.ready(shown)
     shown.evaluate("engine.exit()")
@@ -79,6 +80,7 @@ def test_an_engine_that_died_is_replaced(shown):
     assert browser.answered(shown, "hello", tokens=2).strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["flip", "cut"])
 def test_a_damaged_page_says_so(written, tmp_path, damage):
     data = bytearray(written.read_bytes())
@@ -116,6 +118,7 @@ def test_its_colours_can_be_read_by_day_and_by_night():
             assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
 
 
+@pytest.mark.slow
 def test_a_served_page_may_use_threads(tmp_path):
     import threading
 

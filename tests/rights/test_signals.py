@@ -299,6 +299,7 @@ GARBAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GARBAGE)
 def test_a_megabyte_of_garbage(name, tmp_path):
     assert combine(in_html(GARBAGE[name])) == "unknown"

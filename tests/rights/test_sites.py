@@ -310,6 +310,7 @@ RULES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", RULES)
 def test_a_hundred_thousand_rules(tmp_path, kind):
     name, text = RULES[kind]

@@ -180,6 +180,7 @@ def test_fault_16_two_servers_on_one_home_write_one_chain(tmp_path: Path) -> Non
     assert {row["key"]: row["requests"] for row in usage.rows(tmp_path)} == {"a": 40, "b": 40}
 
 
+@pytest.mark.slow
 def test_fault_16_no_locale(home: Path) -> None:
     write(home, [Record("POST", "/v1/\u00fc\u202e", who="shop", model="\u00fcn\u00efcode", status=200, reached=True)])
     plain = {**os.environ, "NETSUKE_HOME": str(home), "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

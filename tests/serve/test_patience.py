@@ -69,6 +69,7 @@ def test_fault_14_a_body_that_does_not_come_is_given_up(own_server: Running, mon
         assert b" 408 " in connection.recv(4096)
 
 
+@pytest.mark.slow
 def test_fault_14_a_slow_answer_is_not_given_up(own_server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netsuke.serve.address.HEAD_SECONDS", 0.2)
     body = json.dumps({"prompt": "a", "max_tokens": 3000, "grammar": FOREVER})
@@ -78,6 +79,7 @@ def test_fault_14_a_slow_answer_is_not_given_up(own_server: Running, monkeypatch
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.slow
 def test_fault_14_a_reader_that_does_not_read_loses_its_turn(
     own_server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:

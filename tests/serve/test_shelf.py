@@ -118,6 +118,7 @@ def test_a_first_model_that_is_too_big_is_said_at_once(shipped: Store) -> None:
         Shelf(Shipped(shipped, ["gone"])).start_first()
 
 
+@pytest.mark.slow
 def test_a_new_pack_replaces_the_old_and_no_request_is_lost(server: Running, shipped: Store, tmp_path: Path) -> None:
     old = server.seat
     with server.client() as client, concurrent.futures.ThreadPoolExecutor(8) as pool:

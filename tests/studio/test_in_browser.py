@@ -177,6 +177,7 @@ def test_each_voice_is_a_slider_that_ghost_text_follows(made):
     assert made.locator("#voices").count() == 0
 
 
+@pytest.mark.slow
 def test_voices_that_are_remembered_wrong_are_as_they_were(made):
     for kept in ("nonsense", "[]", "null", "3", '{"Bea": "loud", "Zoe": 2}'):
         at(made, "/m/choir/write").evaluate("(kept) => localStorage.setItem('voices: choir', kept)", kept)
@@ -184,6 +185,7 @@ def test_voices_that_are_remembered_wrong_are_as_they_were(made):
         assert [one.input_value() for one in made.locator("#voices input").all()] == ["1", "1"]
 
 
+@pytest.mark.slow
 def test_a_rewriting_follows_the_voices_is_judged_corrected_and_taken(made, monkeypatch):
     monkeypatch.setattr(write, "is_close", lambda passage, text: bool(text))  # a drawn model stays close to nothing
     writing(made, "choir")
@@ -243,6 +245,7 @@ def test_a_draft_in_two_tabs_is_one_draft(made):
     assert text_of(made) == "the other long textx"
 
 
+@pytest.mark.slow
 def test_marks_come_from_the_material_and_from_held_out_text(made):
     copied = " ".join(document(3).split("\n\n")[1].split()[:12])
     at(made, "/m/notes/write").evaluate("localStorage.clear()")
@@ -257,6 +260,7 @@ def test_marks_come_from_the_material_and_from_held_out_text(made):
     assert "sentences of yours" in told or "sentences were kept aside" in told
 
 
+@pytest.mark.slow
 def test_marks_that_were_switched_off_stay_off(made):
     voice = {"state": "settled", "sentences": 20, "general_marked": None}
     found = {"off": [{"start": 0, "end": 3, "bits": 1.0}], "same": [], "read": 9, "voice": voice}
@@ -273,6 +277,7 @@ def test_marks_that_were_switched_off_stay_off(made):
     assert held and made.inner_text("#marks") == "Marks are off." and made.locator(".cm-off").count() == 0
 
 
+@pytest.mark.slow
 def test_of_a_long_draft_it_is_said_how_far_it_was_read(made):
     for length, said in ((write.MOST_MARKED, False), (write.MOST_MARKED + 90, True)):
         at(made, "/m/ascii/write").evaluate("localStorage.clear()")
@@ -283,6 +288,7 @@ def test_of_a_long_draft_it_is_said_how_far_it_was_read(made):
         assert ("first 12,000 characters" in made.inner_text("#marks")) == said
 
 
+@pytest.mark.slow
 def test_asking_again_begins_the_table_anew(tmp_path, monkeypatch):
     real = Task._ask
 
@@ -314,6 +320,7 @@ def test_asking_again_begins_the_table_anew(tmp_path, monkeypatch):
             page.fill("#texts", changed)
 
 
+@pytest.mark.slow
 def test_the_button_that_stops_a_make_stays_under_the_hand(tmp_path):
     store, name = Store(tmp_path / "home"), "20260101000000-abcdef"
     folder = store.root / "makes" / name
@@ -348,6 +355,7 @@ def chosen(page, button, *files):
     picker.value.set_files([{"name": name, "mimeType": "", "buffer": content} for name, content in pairs])
 
 
+@pytest.mark.slow
 def test_what_is_dropped_later_joins_what_was_dropped_before(tmp_path):
     store = Store(tmp_path / "home")
     with_base(store, tmp_path)
@@ -374,6 +382,7 @@ def test_what_is_dropped_later_joins_what_was_dropped_before(tmp_path):
         assert page.inner_text("#minutes-told") == "9 min"
 
 
+@pytest.mark.slow
 def test_a_studio_that_does_not_answer_is_said(made):
     at(made, "/m/notes/material").wait_for_load_state("networkidle")
     for asked, answer in (("x", lambda route: route.abort()), ("xy", lambda route: route.fulfill(status=401))):
@@ -555,20 +564,20 @@ PLACES = ["/", "/m/notes", "/m/notes/compare", "/m/notes/material", "/m/notes/ma
           "/m/ascii/watch", "/m/choir/write", "/keys", "/audit", "/m/nobody", "a make"]  # fmt: skip
 
 
-@pytest.mark.parametrize("scheme, width", [("light", 1180), ("dark", 360)])
 @pytest.mark.parametrize("path", PLACES)
-def test_every_page_is_for_everybody(made, path, scheme, width):
-    made.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    made.set_viewport_size({"width": width, "height": 800})
+def test_every_page_is_for_everybody(made, path):
     try:
         made.goto(made.made_at if path == "a make" else made.one.url + quote(path, safe="/?="))
         made.wait_for_load_state("networkidle")
-        assert made.evaluate("document.documentElement.scrollWidth") <= width
-        assert made.evaluate(CURRENT) <= width
         made.evaluate(AXE)
-        found = made.evaluate("axe.run().then((all) => all.violations)")
-        bad = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
-        assert bad == []
+        for scheme, width in (("light", 1180), ("dark", 360)):
+            made.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            made.set_viewport_size({"width": width, "height": 800})
+            assert made.evaluate("document.documentElement.scrollWidth") <= width
+            assert made.evaluate(CURRENT) <= width
+            found = made.evaluate("axe.run().then((all) => all.violations)")
+            bad = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
+            assert bad == []
     finally:
         made.set_viewport_size({"width": 1180, "height": 820})
         made.emulate_media(color_scheme="light")
