@@ -112,11 +112,11 @@ def bigger(bench: Bench) -> Bench:
 
 def computing() -> Any:
     """All cores, in the type that is fastest here."""
-    from netsuke.engines import hf
+    from netsuke.engines import device
     from netsuke.machine import cores
     from netsuke.nouns import Compute
 
-    return Compute(cores(), hf.fastest_float(cores())[0])
+    return Compute(cores(), device.fastest_float(cores())[0])
 
 
 def measure(first: Bench, with_bigger: bool, minutes: float, seeds: int) -> list[dict[str, Any]]:

@@ -70,6 +70,7 @@ class Parent:
     @property
     def learnt(self) -> Ref:
         """What it learnt: an adapter or changed weights; of several joined ones, the whole model."""
+        targets.require_tuned(self.name, self.store.path(self.record["ref"]))
         tuned, whole = self.made("tune"), self.made("combine")
         files = self.store.tree(tuned.ref or "")
         if "weights.json" not in files:

@@ -17,10 +17,15 @@ def wait_passively() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
 
 
+def _open_to_us() -> set[int]:
+    """The numbers of the cores that this process may run on."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {*range(os.cpu_count() or 1)}
+
+
 def cores() -> int:
     """Cores that this process may use; OMP_NUM_THREADS, which Ray sets for a task, may say fewer."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     told = os.environ.get("OMP_NUM_THREADS", "")
+    there = len(_open_to_us())
     return min(there, int(told)) if told.isdecimal() and int(told) else there
 
 
@@ -33,21 +38,25 @@ def free_threads(look_seconds: float = 0.1) -> int:
         return 1
     before = _busy_seconds()
     if before is None:
-        return max(1, min(cores(), round(cores() - os.getloadavg()[0])))
+        return max(1, min(cores(), round(len(_open_to_us()) - os.getloadavg()[0])))
     started = time.monotonic()
     time.sleep(look_seconds)
     busy = ((_busy_seconds() or before) - before) / (time.monotonic() - started)
-    return max(1, min(cores(), round(cores() - busy)))
+    return max(1, min(cores(), round(len(_open_to_us()) - busy)))
 
 
-def _busy_seconds() -> float | None:
-    """Seconds that all cores together were not idle since the machine started; None where the system has no word."""
+def _busy_seconds(place: Path = Path("/proc/stat")) -> float | None:
+    """Seconds that the cores open to us were together not idle since the machine started; None where nothing tells."""
+    ours, total = {f"cpu{number}" for number in _open_to_us()}, 0
     try:
-        ticks = [int(n) for n in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+        for line in place.read_text().splitlines():
+            name, *ticks = line.split()
+            if name in ours:
+                user, nice, system, _idle, _wait, irq, softirq, steal = map(int, ticks[:8])
+                total += user + nice + system + irq + softirq + steal
     except (OSError, ValueError):
         return None
-    user, nice, system, _idle, _wait, irq, softirq, steal = ticks[:8]
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def peak_memory_bytes(pid: int) -> int | None:

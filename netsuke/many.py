@@ -29,10 +29,6 @@ class Wanted:
     base: str = ""
     set: dict[str, Any] = field(default_factory=dict)  # "tune.rank" = 8
 
-    @property
-    def title(self) -> str:
-        return self.name or targets.model_name(Path(self.target).name)
-
 
 def is_many(path: Path) -> bool:
     """Whether a file names many models."""
@@ -40,41 +36,70 @@ def is_many(path: Path) -> bool:
     return there and bool(re.search(r"^\s*\[\[make\]\]", path.read_text("utf-8", "replace"), re.MULTILINE))
 
 
-def read(path: Path) -> tuple[Wanted, ...]:
+def read(path: Path, store: Store) -> tuple[Wanted, ...]:
     """The models that a file names; a relative target is beside the file. Raises RecipeError."""
     rows = recipe.tables(path, "make", Wanted)
     if not all(row.target for row in rows):
         raise RecipeError("'make.target' is empty", where=str(path), hint='name a folder: target = "./notes"')
-    wanted = tuple(_placed(row, path.parent.absolute()) for row in rows)
-    titles = [one.title for one in wanted]
-    if twice := next((title for title in titles if titles.count(title) > 1), None):
+    wanted = tuple(_placed(row, path.parent.absolute(), store) for row in rows)
+    if twice := _twice([one.name for one in wanted]):
         raise RecipeError(f"two models are called {twice!r}", where=str(path), hint="give one a `name`")
+    if twice := _twice([one.target for one in wanted if not _has_recipe(one, store)]):
+        hint = "make one of them by itself first: then each has a recipe of its own there"
+        raise RecipeError(f"two models are to be made of {twice}, which has no recipe yet", where=str(path), hint=hint)
     return wanted
 
 
-def _placed(wanted: Wanted, folder: Path) -> Wanted:
-    """With target and base as paths, where they are paths from that folder."""
+def _twice(names: Sequence[str]) -> str | None:
+    return next((name for name in names if names.count(name) > 1), None)
+
+
+def _has_recipe(wanted: Wanted, store: Store) -> bool:
+    try:
+        return not targets.find_recipe(wanted.target, store)[2]
+    except NetsukeError:  # told when it is made
+        return True
+
+
+def _placed(wanted: Wanted, folder: Path, store: Store) -> Wanted:
+    """With target and base as paths, where they are paths from that folder, and with the name that it will have."""
 
     def found(name: str) -> str:
         path = folder / targets.typed(name)
         return str(path) if name and path.exists() else name
 
-    return dataclasses.replace(wanted, target=found(wanted.target), base=found(wanted.base))
+    target = found(wanted.target)
+    try:
+        own = targets.find_recipe(target, store)[0].name
+    except NetsukeError:  # told when it is made
+        own = targets.model_name(Path(target).name)
+    return dataclasses.replace(wanted, target=target, base=found(wanted.base), name=wanted.name or own)
 
 
 def make_one(wanted: Wanted, store: Store, tell: Tell) -> dict[str, Any]:
     """Make one of them; its measures, or the error and its exit code."""
-    row: dict[str, Any] = {"name": wanted.title, "pack": None, "measures": [], "error": None, "hint": None, "exit": 0}
+    row = _row(wanted)
     try:
         given = {key: getattr(wanted, key) or None for key in ("mb", "minutes", "base", "name")}
         settings = {key: _as_toml(value) for key, value in wanted.set.items()}
-        found, path, _ = targets.find_recipe(wanted.target, store)
+        found, path, _ = targets.find_recipe(wanted.target, store, wanted.name)
         chosen = targets.applied(found, path, store, given, settings)
         with recipe.written(chosen, path):
-            outcome = loop.make(chosen, path, store, lambda step, progress: tell(wanted.title, step, progress))
+            outcome = loop.make(chosen, path, store, lambda step, progress: tell(wanted.name, step, progress))
         return row | {"pack": outcome.pack.ref, "measures": loop.report_of(store, outcome)["measures"]}
     except NetsukeError as error:
         return row | {"error": str(error), "hint": error.hint, "exit": error.exit_code}
+    except Exception as error:  # whatever it is, the others are made
+        return failed(wanted, f"{type(error).__name__}: {error}")
+
+
+def _row(wanted: Wanted) -> dict[str, Any]:
+    return {"name": wanted.name, "pack": None, "measures": [], "error": None, "hint": None, "exit": 0}
+
+
+def failed(wanted: Wanted, why: str) -> dict[str, Any]:
+    """The row of one that ended in an error which nobody foresaw."""
+    return _row(wanted) | {"error": why, "hint": f"netsuke --debug make {wanted.target} shows where", "exit": 1}
 
 
 def _as_toml(value: Any) -> str:
@@ -94,7 +119,7 @@ def on_ray(wanted: Sequence[Wanted], store: Store, tell: Tell) -> Iterator[dict[
     from .engines.ray import spread
 
     given = [(str(store.root), one) for one in wanted]
-    yield from spread(__name__, task.__name__, given, lambda news: tell(*news))
+    yield from spread(__name__, task.__name__, given, lambda news: tell(*news), lambda one, why: failed(one[1], why))
 
 
 def task(given: tuple[str, Wanted], tell: Callable[[Any], None]) -> dict[str, Any]:

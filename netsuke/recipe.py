@@ -278,6 +278,9 @@ def _write(path: Path, text: str, doing: str) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
+        except PermissionError as error:
+            hint = "netsuke needs to write there: copy the folder, its recipe with it, to where you may"
+            raise RecipeError(f"cannot {doing}: {error.strerror}", where=str(path.parent), hint=hint) from error
         except UnicodeEncodeError as error:
             raise RecipeError(
                 f"cannot {doing}: a name in it is not UTF-8",

@@ -34,15 +34,27 @@ def typed(text: str) -> Path:
     return path
 
 
-def find_recipe(target: str, store: Store) -> tuple[Recipe, Path, bool]:
-    """(recipe, where it lies, whether it is new) of a folder, a file, a recipe or a name.
+def find_recipe(target: str, store: Store, name: str | None = None) -> tuple[Recipe, Path, bool]:
+    """(recipe, where it lies, whether it is new) of a folder, a file, a recipe or a name; under another name if given.
 
-    A folder's recipe lies in it, a file's beside it; where that cannot be written, in the home folder. Of a model it is
-    that model's, whatever its file is called by now: another was made from it with --name.
+    A folder's recipe lies in it, a file's beside it; where that cannot be written, in the home folder. One of another
+    name is a recipe of its own, NAME.netsuke.toml beside it, that begins as a copy: each model keeps its settings.
     """
+    wanted, path, fresh = _recipe_at(target, store)
+    if fresh or name in (None, "", wanted.name):
+        return wanted, path, fresh
+    recipe.check_name(str(name), "the command line")
+    place = path.with_name(f"{name}.{recipe.FILE}")
+    if place.exists():
+        return recipe.load(place, loop.SECTIONS), place, False
+    return dataclasses.replace(wanted, name=str(name)), place, True
+
+
+def _recipe_at(target: str, store: Store) -> tuple[Recipe, Path, bool]:
     path = typed(target)
     if path.suffix == ".toml" and path.is_file():
-        return recipe.load(path.absolute(), loop.SECTIONS), path.absolute(), False
+        place = path.parent.resolve() / path.name  # a linked recipe is that of the folder where the link lies
+        return recipe.load(place, loop.SECTIONS), place, False
     if path.exists():
         return _recipe_of(path.resolve(), store)
     if record := named_pack(target, store):
@@ -186,12 +198,24 @@ def with_task(wanted: Recipe, folder: Path, task: str | None, columns: str | Non
     return dataclasses.replace(wanted, sources=(*others, table))
 
 
+def require_tuned(name: str, folder: Path) -> None:
+    """Raise StoreError for a pack whose body before tuning answered better and ships: what was learnt is not in it."""
+    from .engines import asking
+
+    task = asking.task_of(folder)
+    if task and task.get("tuned") is False:
+        hint = f"with more examples training pays: add some, then netsuke make {name}"
+        raise StoreError(f"{name} is the body before tuning, which answers its few examples better", hint=hint)
+
+
 def adapter_of(name: str, store: Store, base: Ref | None = None) -> tuple[Ref, Ref]:
     """(the adapter, the carved body it fits) of a model that is here.
 
     Raises StoreError where they are gone, or where it was not made from `base`, if that is given.
     """
-    record = manifest.read(pack_folder(name, store))
+    folder = pack_folder(name, store)
+    require_tuned(name, folder)
+    record = manifest.read(folder)
     if base and record["base"]["sha256"] != base:
         raise StoreError(f"{name} was made from another base, {record['base']['name']}", hint="make this one afresh")
     instead = "make this one without --from" if base else f"netsuke pack {name} --to gguf writes all of the model"

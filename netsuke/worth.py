@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from . import carve, combine, combining, targets, tune, value
 from .documents import general_text, read_rows
@@ -20,7 +20,7 @@ from .ledger import Ledger, places_of
 from .nouns import Compute, Ref, Run, Source
 from .pack import manifest
 from .recipe import load_lock
-from .step import Executor, Made, Planned
+from .step import Executor, Made, Plan, Planned
 from .store import Store
 from .value import shapley, tables
 
@@ -28,6 +28,7 @@ LEAST_BYTES, MOST_BYTES = 1_500, 32_000  # of valid text that a coalition is sco
 DOCUMENT_BYTES = 64_000  # of all documents, where influence is taken from
 LEAST_MIRROR, MOST_MIRROR = 1_000, 8_000  # tokens of valid text that are learnt, to see what that does elsewhere
 MIRROR_WINDOW = 256  # of fewer tokens than in training: valid is short, and a few steps teach little
+MIRROR_EPOCHS = 4.0  # most passes over it, however few the model itself may take
 MIRROR = "tune on valid"
 
 
@@ -86,6 +87,7 @@ def find(name: str, store: Store) -> Model:
     record = targets.named_pack(name, store)
     if record is None:
         raise StoreError(f"{name} is a pack and not a model that was made here", hint="netsuke list names those")
+    targets.require_tuned(name, folder)
     lineage = manifest.read(folder)["lineage"]
     learnt, data = (store.find(Ref(lineage[step]["key"])) if step in lineage else None for step in ("tune", "data"))
     rendered = rendered_of(store, learnt, data)
@@ -185,11 +187,12 @@ class Pace:
 
 
 def divided(model: Model, by: value.By, execute: Executor) -> tuple[Made, list[dict[str, Any]]]:
-    """(the text by owner or source, the units). Raises RecipeError where nobody's text was learnt."""
+    """(the text by owner or source, the units; a plan may know none). Raises RecipeError where nobody's was learnt."""
     names = tuple(source.path for source in sources_of(model))
     made = execute.run(value.divide, value.Dividing(by, names), rendered=model.rendered, documents=model.documents)
-    units: list[dict[str, Any]] = json.loads(model.store.path(made["units.json"] or "").read_text())
-    if not units:
+    ref = made["units.json"]
+    units: list[dict[str, Any]] = json.loads(model.store.path(ref).read_text()) if ref else []
+    if ref and not units:
         raise RecipeError("it learnt from no document or example", where=model.name)
     return made, units
 
@@ -254,8 +257,9 @@ def alone(model: Model, tokens: int) -> tune.Training:
     """The model's own training for so many tokens of one unit's text, with nothing that looks at others'."""
     training = model.training
     step = training.window_tokens * training.windows_per_step
+    rate = model.learning_rate if training.method == "lora" else 0.0  # a whole body's is too low: the usual one
     return dataclasses.replace(
-        training, method="lora", learning_rate=model.learning_rate, budget_tokens=max(step, tokens), start="",
+        training, method="lora", learning_rate=rate, budget_tokens=max(step, tokens), start="",
         evaluations=1, patience=1000, general_gate=carve.FREE,
     )  # fmt: skip
 
@@ -300,8 +304,9 @@ def looked(
     seconds[MIRROR] = 10 + tokens / pace.train
     own = alone(model, tokens)
     small = dataclasses.replace(
-        own, window_tokens=min(own.window_tokens, MIRROR_WINDOW), windows_per_step=own.shards, budget_tokens=tokens
-    )
+        own, window_tokens=min(own.window_tokens, MIRROR_WINDOW), windows_per_step=own.shards, budget_tokens=tokens,
+        max_epochs=MIRROR_EPOCHS,
+    )  # fmt: skip
     mirror = execute.run(tune.tune, small, MIRROR, **model.body, train=valid, **nothing(model.store))
     size = min(DOCUMENT_BYTES, sum(unit["bytes"] for unit in units))
     seconds["influence"] = 10 + 2 * size / tune.BYTES_A_TOKEN / pace.score
@@ -322,10 +327,14 @@ def expected(lines: Sequence[Planned], seconds: Mapping[str, float]) -> float:
 
 
 def latest(name: str, store: Store) -> Ref | None:
-    """What `worth` last made of a model as it is now, or None: value.json, value.csv and value.svg."""
+    """What `worth` last made of this very model, or None: value.json, value.csv and value.svg."""
     try:
-        train = find(name, store).text("train")
+        model = find(name, store)
+        pace, planner, known = Pace.of(model), Plan(store), set[Ref | None]()
+        for by in get_args(value.By):
+            parts, units = divided(model, by, planner)
+            known |= {valued(model, by, planner, parts, units, pace)[0].ref} if units else set()
     except NetsukeError:  # withdrawn, or not all here: nothing to show
         return None
-    made = [run for run in store.runs() if run.step == "worth" and run.inputs.get("train") == train]
-    return next((run.output for run in reversed(made) if store.has(run.output)), None)
+    made = [run.output for run in store.runs() if run.step == "worth" and run.output in known]
+    return next((ref for ref in reversed(made) if store.has(ref)), None)

@@ -20,6 +20,25 @@ def test_free_threads(monkeypatch, busy, threads):
     assert machine.free_threads() == threads
 
 
+def test_what_others_do_on_cores_that_are_not_ours_takes_none_of_ours(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 3}, raising=False)
+    stat, tick = tmp_path / "stat", os.sysconf("SC_CLK_TCK")
+    rows = [f"cpu{n} {busy * tick} 0 0 9 9 0 0 0 0 0" for n, busy in enumerate((500, 500, 1, 2))]
+    stat.write_text("\n".join(["cpu  9 9 9 9 9 9 9 9", *rows, "intr 5 5"]))
+    assert machine._busy_seconds(stat) == 3.0
+    assert machine._busy_seconds(tmp_path / "gone") is None
+
+
+def test_a_share_of_the_cores_is_all_free_while_others_use_theirs(monkeypatch):
+    """Four of sixteen for this process, as Ray tells a task; twelve are busy."""
+    clock, counted = iter([0.0, 1.0]), iter([0.0, 12.0])
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    monkeypatch.setattr(machine, "_busy_seconds", lambda: next(counted))
+    monkeypatch.setattr(machine, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _: None))
+    assert machine.free_threads() == 4
+
+
 def test_without_the_systems_word_the_load_decides(monkeypatch):
     monkeypatch.setattr(machine, "_busy_seconds", lambda: None)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)

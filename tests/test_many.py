@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from material import netsuke, write_material
 
-from netsuke import many
+from netsuke import many, targets
 from netsuke.errors import RecipeError
 
 MANY = """
@@ -78,19 +78,19 @@ WRONG = {
 
 
 @pytest.mark.parametrize("text", WRONG)
-def test_what_is_wrong_in_the_file_is_named(tmp_path, text):
+def test_what_is_wrong_in_the_file_is_named(tmp_path, store, text):
     (tmp_path / "many.toml").write_text(text)
     assert many.is_many(tmp_path / "many.toml")
     with pytest.raises(RecipeError, match=WRONG[text]) as raised:
-        many.read(tmp_path / "many.toml")
+        many.read(tmp_path / "many.toml", store)
     assert "many.toml" in str(raised.value)
 
 
-def test_a_home_folder_of_nobody_in_the_file_is_named(tmp_path):
+def test_a_home_folder_of_nobody_in_the_file_is_named(tmp_path, store):
     for text in ('target = "~nosuchuser/x"', 'target = "a"\nbase = "~nosuchuser/x"'):
         (tmp_path / "many.toml").write_text(f"[[make]]\n{text}\n")
         with pytest.raises(RecipeError, match="no home folder"):
-            many.read(tmp_path / "many.toml")
+            many.read(tmp_path / "many.toml", store)
 
 
 def test_dials_beside_the_file_are_refused(tmp_path):
@@ -101,14 +101,47 @@ def test_dials_beside_the_file_are_refused(tmp_path):
     assert done.returncode == 2 and "no folder, recipe or model 'a'" in done.stderr
 
 
-def test_paths_in_the_file_are_beside_it(tmp_path, monkeypatch):
+def test_paths_in_the_file_are_beside_it(tmp_path, store, monkeypatch):
     (tmp_path / "there" / "ann").mkdir(parents=True)
     (tmp_path / "there" / "tiny.gguf").touch()
     text = '[[make]]\ntarget = "ann"\nbase = "tiny.gguf"\n[[make]]\ntarget = "a-name"\nbase = "known"\n'
     (tmp_path / "there" / "many.toml").write_text(text)
     monkeypatch.chdir(tmp_path)
-    here, named = many.read(Path("there/many.toml"))
+    here, named = many.read(Path("there/many.toml"), store)
     assert (here.target, here.base) == (str(tmp_path / "there" / "ann"), str(tmp_path / "there" / "tiny.gguf"))
-    assert (named.target, named.base, named.title) == ("a-name", "known", "a-name")
+    assert (named.target, named.base, named.name) == ("a-name", "known", "a-name")
     (tmp_path / "netsuke.toml").write_text("# a recipe may speak of [[make]]\n")
     assert not many.is_many(tmp_path / "netsuke.toml")
+
+
+def rows_of(tmp_path, store, *rows):
+    (tmp_path / "many.toml").write_text("".join(f"[[make]]\n{row}\n" for row in rows))
+    return many.read(tmp_path / "many.toml", store)
+
+
+def test_a_model_is_called_as_its_recipe_says(tmp_path, store):
+    for folder, name in (("a", "letters"), ("b", "recipes")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "netsuke.toml").write_text(f'name = "{name}"\nbase = "x"\n[[sources]]\npath = "."\n')
+    wanted = rows_of(tmp_path, store, 'target = "a"', 'target = "b/netsuke.toml"')
+    assert [one.name for one in wanted] == ["letters", "recipes"]
+
+
+def test_two_models_of_one_folder_have_a_recipe_each(tmp_path, store):
+    """Or the second would be made with what the first was told."""
+    (tmp_path / "notes").mkdir()
+    rows = ['target = "notes"\nname = "small"\nmb = 60', 'target = "notes"\nname = "big"\nmb = 90']
+    with pytest.raises(RecipeError, match="two models are to be made of .*notes, which has no recipe yet"):
+        rows_of(tmp_path, store, *rows)
+    (tmp_path / "notes" / "netsuke.toml").write_text('name = "small"\nbase = "x"\n[[sources]]\npath = "."\n')
+    places = [targets.find_recipe(one.target, store, one.name)[1].name for one in rows_of(tmp_path, store, *rows)]
+    assert places == ["netsuke.toml", "big.netsuke.toml"]
+
+
+def test_what_nobody_foresaw_ends_one_and_not_the_others(tmp_path, store, monkeypatch):
+    def broken(*_):
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr(targets, "find_recipe", broken)
+    row = many.make_one(many.Wanted("notes", "notes"), store, lambda *_: None)
+    assert row["exit"] == 1 and row["error"] == "PermissionError: not yours" and "--debug" in row["hint"]

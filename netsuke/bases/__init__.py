@@ -103,7 +103,7 @@ class About:
     licence: str
 
 
-@step(version=1, libraries=("torch", "gguf", "libgguf"))
+@step(version=2, libraries=("torch", "gguf", "libgguf"))
 def unpack(params: About, out: Path, base: Path) -> Work:
     """A base (a GGUF file, or a Hugging Face folder) as model/ and as the GGUF that ours is compared with."""
     from ..engines import gguf

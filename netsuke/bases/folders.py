@@ -18,11 +18,12 @@ def copy(source: Path, folder: Path) -> None:
     config = {**family.defaults, **config, **_rotary(config)}
     config["num_key_value_heads"] = config.get("num_key_value_heads") or config["num_attention_heads"]
     config.pop("rope_parameters", None)
+    config["tie_word_embeddings"] = _is_tied(config)
     family.require(config)
     words = _json(source, "tokenizer.json")
     ours = tokenizer.adopted(words)
     weights = _weights(source)
-    if config.get("tie_word_embeddings"):
+    if config["tie_word_embeddings"]:
         weights.pop("lm_head.weight", None)
     for name in weights:
         family.gguf_name(name)
@@ -30,10 +31,10 @@ def copy(source: Path, folder: Path) -> None:
         raise RecipeError(f"the base has no {sorted(missing)[0]} ({len(missing)} tensors are missing)",
                           where=str(source), hint="is a shard of the checkpoint missing?")  # fmt: skip
     gguf.write_json(folder / "config.json", config)
-    (folder / "tokenizer.json").write_text(json.dumps(ours, ensure_ascii=False))
+    (folder / "tokenizer.json").write_text(json.dumps(ours, ensure_ascii=False), encoding="utf-8")
     settings = _json(source, "tokenizer_config.json")
     if isinstance(settings.get("chat_template"), str) and not (source / "chat_template.jinja").exists():
-        (folder / "chat_template.jinja").write_text(settings["chat_template"])
+        (folder / "chat_template.jinja").write_text(settings["chat_template"], encoding="utf-8")
     gguf.write_json(folder / "tokenizer_config.json", {
         key: value["content"] if isinstance(value, dict) else value
         for key, value in settings.items()
@@ -42,6 +43,11 @@ def copy(source: Path, folder: Path) -> None:
     if (source / "chat_template.jinja").exists():
         shutil.copyfile(source / "chat_template.jinja", folder / "chat_template.jinja")
     hf.save_weights(hf.in_bfloat16(weights), folder / "model.safetensors")
+
+
+def _is_tied(config: dict[str, Any]) -> bool:
+    """Whether the head is the embedding, also where config.json leaves that to its family's default."""
+    return bool(hf.network_class(config).config_class(**config).tie_word_embeddings)
 
 
 def _rotary(config: dict[str, Any]) -> dict[str, float]:
@@ -72,7 +78,7 @@ def _weights(source: Path) -> hf.Weights:
 
 def _json(folder: Path, name: str) -> dict[str, Any]:
     try:
-        value: dict[str, Any] = json.loads((folder / name).read_text())
+        value: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RecipeError(f"the base's folder has no {name}", where=str(folder)) from None
     except ValueError as error:

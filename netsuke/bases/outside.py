@@ -57,8 +57,9 @@ def add(path: Path, name: str, licence: str, store: Store, accept: bool = False)
         raise RecipeError("there is no such file", where=str(path))
     store.require_space(2 * path.stat().st_size, f"adding {path.name}")
     admit(path, store, accept, taking=f"netsuke bases add {path}")
-    ref = store.add_file(path)
-    store.name("bases", name, {"ref": ref, "name": name, "licence": licence})
+    with store.lock("gc", exclusive=False):
+        ref = store.add_file(path)
+        store.name("bases", name, {"ref": ref, "name": name, "licence": licence})
     return ref
 
 

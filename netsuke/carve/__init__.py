@@ -70,7 +70,7 @@ class Quantising:
 FREE = 100.0  # a gate that nothing reaches
 
 
-@step(version=4, libraries=("torch", "transformers", "tokenizers", "libgguf"))
+@step(version=5, libraries=("torch", "transformers", "tokenizers", "libgguf"))
 def carve(params: Carving, out: Path, model: Path, train: Path, valid: Path, general: Path) -> Work:
     """Choose a shape by measurement; write the smaller model."""
     from ..engines import hf
@@ -103,7 +103,7 @@ def carve(params: Carving, out: Path, model: Path, train: Path, valid: Path, gen
     ]
 
 
-@step(version=2, libraries=("torch", "transformers", "tokenizers", "libgguf", "gguf"))
+@step(version=3, libraries=("torch", "transformers", "tokenizers", "libgguf", "gguf"))
 def quantise(
     params: Quantising, out: Path, model: Path, choice: Path, train: Path, valid: Path, general: Path
 ) -> Work:
@@ -121,7 +121,7 @@ def quantise(
     ]
 
 
-@step(version=1, libraries=("torch", "transformers", "tokenizers", "libgguf", "gguf", "matplotlib", "xllamacpp"))
+@step(version=2, libraries=("torch", "transformers", "tokenizers", "libgguf", "gguf", "matplotlib", "xllamacpp"))
 def frontier(params: Carving, out: Path, model: Path, train: Path, valid: Path, general: Path) -> Work:
     """Measure what each size costs and how fast it is, beside llama.cpp's presets: frontier.json, frontier.svg."""
     from ..engines import gguf, hf

@@ -49,7 +49,7 @@ def model(prices: Prices, found: list[Choice], out: Path) -> None:
     else:
         weights = hf.load_weights(folder / "model.safetensors")
     if shape.floor:
-        (folder / "tokenizer.json").write_text(json.dumps(words.kept(keep), ensure_ascii=False))
+        (folder / "tokenizer.json").write_text(json.dumps(words.kept(keep), ensure_ascii=False), "utf-8")
         for name in ("model.embed_tokens.weight", "lm_head.weight"):
             if name in weights:
                 weights[name] = weights[name][keep]

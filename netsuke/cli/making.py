@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     help="The base to carve from: a known one, a GGUF file or a Hugging Face folder [default: the recipe's, else "
     "smollm2-135m-instruct].",
 )
-@click.option("--name", help="What to call the model [default: the recipe's, else the folder's name].")
+@click.option("--name", help="What to call the model [default: the recipe's, else the folder's name]; under another "
+              "name it has a recipe of its own, NAME.netsuke.toml.")  # fmt: skip
 @click.option(
     "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Any setting of the recipe."
 )
@@ -76,7 +77,7 @@ def make(
         if dials:
             raise RecipeError(f"{target} was combined, and has no such dials", hint="use netsuke combine … --out")
         return again(combined, store, on, as_json)
-    wanted, path, fresh = targets.find_recipe(target, store)
+    wanted, path, fresh = targets.find_recipe(target, store, name)
     if base and base not in KNOWN and not bases.named(base, store):
         base = str(targets.typed(base).absolute())
     wanted = targets.with_task(dataclasses.replace(wanted, base=base or wanted.base), path.parent, task, columns)
@@ -116,13 +117,13 @@ def make_many(file: Path, store: Store, dials: bool, on: str, as_json: bool) -> 
 
     if dials:
         raise RecipeError("these models have dials of their own", where=str(file), hint="say it in the file")
-    wanted = many.read(file)
+    wanted = many.read(file, store)
     make_all = many.on_ray if on == "ray" else many.here
     rows = []
     for row in make_all(wanted, store, show.several()):
         rows.append(row)
         say(show.ended(row, len(rows), len(wanted)))
-    rows.sort(key=lambda row: [one.title for one in wanted].index(row["name"]))
+    rows.sort(key=lambda row: [one.name for one in wanted].index(row["name"]))
     result(rows, as_json, lambda: show.many(rows))
     if failed := [row["exit"] for row in rows if row["exit"]]:
         sys.exit(failed[0])

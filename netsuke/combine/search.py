@@ -50,9 +50,9 @@ class Scale:
                 self.network.get_parameter(name).copy_(weight)
 
     def valid_bits(self, weights: Mapping[str, float]) -> float:
-        """Bits per byte on valid with these weights."""
+        """Bits per byte on valid with these weights, of documents and answers as tuning looks at them."""
         self.set(weights)
-        return hf.bits_per_byte(hf.score(self.network.eval(), self.valid)) if self.valid else 0.0
+        return hf.bits_of_kinds(self.valid, hf.score(self.network.eval(), self.valid)) if self.valid else 0.0
 
     def general_bits(self, weights: Mapping[str, float]) -> float:
         """Bits per byte on the general text with these weights."""

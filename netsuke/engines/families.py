@@ -123,6 +123,8 @@ class Family:
     def require(self, config: Mapping[str, Any]) -> None:
         """Raise RecipeError for a config.json that llama.cpp would compute in another way."""
         off = [key for key in self.refused if config.get(key)]
+        key, known = self.activation
+        off += [key] if config.get(key, known) != known else []
         head = self.dims(config).key
         off += [key for key in self.head_keys if config.get(key, head) != head]
         usual = [

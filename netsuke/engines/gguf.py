@@ -234,7 +234,8 @@ def _write_fields(
     writer.add_rope_dimension_count(dims.key)
     writer.add_rope_freq_base(config["rope_theta"])
     for key, ours in family.fields.items():
-        add = writer.add_float32 if isinstance(config[ours], float) else writer.add_uint32
+        like = family.defaults.get(ours, config[ours])  # a config.json may have 10000 for 10000.0
+        add = writer.add_float32 if isinstance(like, float) else writer.add_uint32
         add(f"{family.name}.{key}", config[ours])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_vocab_size(config["vocab_size"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 import math
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,8 +36,8 @@ Network = LlamaForCausalLM | Gemma3ForCausalLM
 CLASSES: dict[str, Any] = {known.__name__: known for known in (LlamaForCausalLM, Gemma3ForCausalLM)}
 
 
-LOOK_SECONDS = 0.2  # at one type; without AVX-512 a product in bfloat16 takes as long
-FASTER = 0.8  # of float32's time that bfloat16 may take to be worth its rounding
+AT_ONCE = 256  # documents that are encoded together
+CONTEXT = 1024  # tokens of a window in which texts are scored
 EXACT = torch.float32
 _computing = torch.bfloat16
 
@@ -53,32 +52,6 @@ def use(compute: Compute) -> None:
 def compute_type() -> torch.dtype:
     """The type that models are loaded in."""
     return _computing
-
-
-def fastest_float(threads: int) -> tuple[str, float]:
-    """(type to compute in, its GFLOP/s): bfloat16, or float32 where that is faster (without AVX-512, 8 times).
-
-    Measured on one matrix product, since a processor's list of features does not tell.
-    """
-    torch.set_num_threads(threads)
-
-    def seconds(kind: torch.dtype) -> float:
-        left, right = torch.ones(256, 576, dtype=kind), torch.ones(576, 1536, dtype=kind)
-        times = list[float]()
-        while len(times) < 2 or (len(times) < 6 and sum(times) < LOOK_SECONDS):
-            started = time.perf_counter()
-            left @ right
-            times.append(time.perf_counter() - started)
-        return min(times)
-
-    rounded, whole = seconds(torch.bfloat16), seconds(torch.float32)
-    best, name = (rounded, "bfloat16") if rounded < FASTER * whole else (whole, "float32")
-    return name, round(2e-9 * 256 * 576 * 1536 / best, 1)
-
-
-def accelerator() -> str:
-    """The device to train on: cuda where there is one, else cpu."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @functools.lru_cache(8)
@@ -128,8 +101,7 @@ def network_class(config: dict[str, Any]) -> Any:
 
 def config_of(folder: Path) -> dict[str, Any]:
     """config.json of a model folder."""
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text())
-    return config
+    return dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
 
 
 def load_model(folder: Path, dtype: torch.dtype | None = None) -> Network:
@@ -207,14 +179,20 @@ class Text:
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str], start: int, answers: bool = False) -> list[Text]:
     """Tokens of each text: documents behind the start token; of lessons the answer alone is scored, if `answers`."""
-    documents = [text for text in texts if not isinstance(text, Lesson)]
-    plain = iter(tokenizer.encode_batch(documents, add_special_tokens=False))
+    plain = _ids(tokenizer, [text for text in texts if not isinstance(text, Lesson)])
     return [
         encode_lesson(tokenizer, text, answers)
         if isinstance(text, Lesson)
-        else Text([start, *next(plain).ids], len(text.encode()))
+        else Text([start, *next(plain)], len(text.encode()))
         for text in texts
     ]
+
+
+def _ids(tokenizer: Tokenizer, documents: Sequence[str]) -> Iterator[list[int]]:
+    """Tokens of each document, some at a time: what the tokenizer tells beside the ids takes several times the text."""
+    for at in range(0, len(documents), AT_ONCE):
+        for found in tokenizer.encode_batch(documents[at : at + AT_ONCE], add_special_tokens=False):
+            yield found.ids
 
 
 def encode_lesson(tokenizer: Tokenizer, lesson: Lesson, answers: bool) -> Text:
@@ -274,8 +252,16 @@ def bits_per_byte(scores: Sequence[Score]) -> float:
     return sum(s.bits for s in scores) / max(1, sum(s.bytes for s in scores))
 
 
+def bits_of_kinds(texts: Sequence[Text], scores: Sequence[Score]) -> float:
+    """Bits per byte of documents, or of answers; where there are both their mean, so that short answers count."""
+    parts: dict[bool, list[Score]] = {}
+    for text, score in zip(texts, scores, strict=True):
+        parts.setdefault(text.lesson, []).append(score)
+    return sum(map(bits_per_byte, parts.values())) / len(parts)
+
+
 def score_batches(
-    model: Network, texts: Sequence[Text], context: int = 1024
+    model: Network, texts: Sequence[Text], context: int = CONTEXT
 ) -> Generator[int, None, list[Score]]:
     """Like score(), but yields the targets done after each batch; returns the scores."""
     bits = [0.0] * len(texts)
@@ -289,7 +275,7 @@ def score_batches(
     return [Score(b, t.bytes, len(t.ids) - t.begin) for b, t in zip(bits, texts, strict=True)]
 
 
-def score(model: Network, texts: Sequence[Text], context: int = 1024) -> list[Score]:
+def score(model: Network, texts: Sequence[Text], context: int = CONTEXT) -> list[Score]:
     """Bits of each text, in windows of `context` tokens that do not see each other. Cost: one forward pass."""
     work = score_batches(model, texts, context)
     while True:
@@ -331,7 +317,7 @@ def token_losses(model: Network, ids: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def guesses(model: Network, text: Text, context: int = 1024) -> tuple[np.ndarray, np.ndarray]:
+def guesses(model: Network, text: Text, context: int = CONTEXT) -> tuple[np.ndarray, np.ndarray]:
     """For each token of a text but the first: the probability of the likeliest one there, and whether it was that one.
 
     [T] float32 and [T] bool, in windows that do not see each other.
@@ -364,11 +350,11 @@ def look(
 
     Expected use is [V], the mean probability of each token over all places: what could have been said there.
     """
-    sums: dict[str, torch.Tensor] = {}
-    counts: dict[str, int] = {}
+    sums, counts = dict[str, torch.Tensor](), dict[str, int]()
+    real = torch.empty(0)  # which places of the window at hand hold a token
 
     def add(name: str, inputs: torch.Tensor) -> None:
-        rows = inputs.reshape(-1, inputs.shape[-1]).float()
+        rows = inputs[real].float()
         sums[name] = sums.get(name, 0) + rows.square().sum(0)
         counts[name] = counts.get(name, 0) + len(rows)
 
@@ -380,6 +366,7 @@ def look(
     hooks = [m.register_forward_pre_hook(watch(f"{n}.weight")) for n, m in linears]
     try:
         for _, ids in windows(texts, context, batch_tokens=context):
+            real = ids[:, :-1] >= 0
             hidden = model.model(ids[:, :-1].clamp(min=0), use_cache=False).last_hidden_state
             add("lm_head.weight", hidden)
             said = hidden[ids[:, 1:] >= 0]

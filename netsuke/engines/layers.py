@@ -46,25 +46,29 @@ class Caught(Exception):
 @torch.no_grad()
 def walk(model: Network, texts: Sequence[Text], context: int = 512) -> Iterator[Seen]:
     """Each layer in turn with what it sees of `texts`. Cost: not quite two forward passes."""
-    inputs = [first_input(model, ids) for _, ids in windows(texts, context, batch_tokens=context)]
+    batches = [ids for _, ids in windows(texts, context, batch_tokens=context)]
+    inputs, filled = [first_input(model, ids) for ids in batches], [ids[:, :-1] >= 0 for ids in batches]
+    tokens = sum(int(real.sum()) for real in filled)
     for number, layer in enumerate(model.model.layers):
         moments: dict[str, Tensor] = {}
-        hooks = [
-            layer.get_submodule(name).register_forward_pre_hook(_adding(moments, name)) for name in GROUPS
-        ]
-        for hidden, others in inputs:
+        for (hidden, others), real in zip(inputs, filled, strict=True):
+            parts = [(name, layer.get_submodule(name)) for name in GROUPS]
+            hooks = [part.register_forward_pre_hook(_adding(moments, name, real)) for name, part in parts]
             with contextlib.suppress(Caught):
                 layer(hidden, **others[number])
-        for hook in hooks:
-            hook.remove()
-        tokens = sum(hidden.shape[0] * hidden.shape[1] for hidden, _ in inputs)
+            for hook in hooks:
+                hook.remove()
         yield Seen(number, layer, {name: total / tokens for name, total in moments.items()})
         inputs = [(layer(hidden, **others[number]), others) for hidden, others in inputs]
 
 
-def _adding(moments: dict[str, Tensor], name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+def _adding(
+    moments: dict[str, Tensor], name: str, real: Tensor
+) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+    """Adds what a group of matrices is given at the places that hold a token."""
+
     def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        rows = inputs[0].reshape(-1, inputs[0].shape[-1]).float()
+        rows = inputs[0][real].float()
         moments[name] = moments.get(name, 0) + rows.t() @ rows
         if name == LAST:
             raise Caught

@@ -10,6 +10,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..terminal import printable
+
 # Text stays text, in the reader's own font; names inside the file do not depend on the day.
 STYLE = {"svg.fonttype": "none", "svg.hashsalt": "netsuke", "font.family": "sans-serif", "font.size": 10}
 INK = "#777777"  # reads on light and on dark
@@ -69,5 +71,6 @@ def _draw(panel: Panel, axes: Axes) -> None:
             linestyle="-" if series.line else "none", markerfacecolor="none" if series.hollow else series.colour,
         )  # fmt: skip
         for label, point in zip(series.labels, series.points, strict=False):
-            axes.annotate(label, point, textcoords="offset points", xytext=(5, 5), color=INK, fontsize=8)
+            axes.annotate(printable(label), point, textcoords="offset points", xytext=(5, 5), color=INK, fontsize=8,
+                          parse_math=False)  # fmt: skip
     axes.legend(frameon=False, labelcolor=INK, fontsize=8)

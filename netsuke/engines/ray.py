@@ -114,23 +114,40 @@ def _run_one(step: Any, params: Any, inputs: Mapping[str, bytes]) -> Made:
     return files, result
 
 
-def spread(module: str, function: str, given: Sequence[Any], hear: Callable[[Any], None]) -> Iterator[Any]:
+def spread(
+    module: str,
+    function: str,
+    given: Sequence[Any],
+    hear: Callable[[Any], None],
+    failed: Callable[[Any, str], Any],
+) -> Iterator[Any]:
     """The results of a function, named by the module that holds it, on each of these, as they end.
 
-    Each has a process of its own and its part of the cores; what it tells meanwhile is heard.
+    Each has a process of its own and its part of the cores; what it tells meanwhile is heard. Of one whose process
+    died the result is `failed` of it and why.
     """
     ray = _connected()
     from ray.util.queue import Queue
 
     news = Queue(actor_options={"num_cpus": 0})
-    cores_each = max(1, int(ray.cluster_resources().get("CPU", 1)) // max(1, len(given)))
-    run = ray.remote(num_cpus=cores_each, max_calls=1, max_retries=2)(_told)
-    pending = [run.remote(module, function, one, news) for one in given]
+    run = ray.remote(num_cpus=_cores_each(ray, len(given)), max_calls=1, max_retries=2)(_told)
+    pending = {run.remote(module, function, one, news): one for one in given}
     while pending:
-        done, pending = ray.wait(pending, timeout=NEWS_SECONDS)
+        done, _ = ray.wait([*pending], timeout=NEWS_SECONDS)
         for told in news.get_nowait_batch(news.qsize()):
             hear(told)
-        yield from ray.get(done)
+        for ref in done:
+            one = pending.pop(ref)
+            try:
+                yield ray.get(ref)
+            except ray.exceptions.RayError as error:  # its process died: the others go on
+                yield failed(one, str(error).strip().splitlines()[-1])
+
+
+def _cores_each(ray: Any, count: int) -> int:
+    """The part of the cluster's cores that each of so many gets: no more than its largest node has."""
+    nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+    return max(1, min(max(nodes, default=1), sum(nodes) // max(1, count)))
 
 
 def _told(module: str, function: str, given: Any, news: Any) -> Any:

@@ -22,9 +22,9 @@ class Template:
     """How the base of a model folder writes a conversation. Raises RecipeError where it has no template."""
 
     def __init__(self, folder: Path) -> None:
-        config = json.loads((folder / "tokenizer_config.json").read_text())
+        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
         file = folder / "chat_template.jinja"
-        self.source = file.read_text() if file.exists() else config.get("chat_template")
+        self.source = file.read_text(encoding="utf-8") if file.exists() else config.get("chat_template")
         if not isinstance(self.source, str):
             raise RecipeError(
                 "the base has no chat template, and examples are taught in it",

@@ -63,7 +63,7 @@ def from_document(text: str) -> Tokenizer:
 
 def document_start(folder: Path) -> int:
     """Id of the token that stands before a document: bos if the model wants it, else <|endoftext|>, else eos."""
-    config = json.loads((folder / "tokenizer_config.json").read_text())
+    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
     tokenizer = load_tokenizer(folder)
     wished = [config["bos_token"]] if config.get("add_bos_token") else []
     for token in (*wished, "<|endoftext|>", config.get("bos_token"), config.get("eos_token")):
@@ -74,13 +74,13 @@ def document_start(folder: Path) -> int:
 
 def commands(folder: Path) -> list[str]:
     """The special tokens of a model folder, in the order of their ids."""
-    added = json.loads((folder / "tokenizer.json").read_text())["added_tokens"]
+    added = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["added_tokens"]
     return [token["content"] for token in sorted(added, key=lambda t: t["id"]) if token["special"]]
 
 
 def end_of_turn(folder: Path) -> str:
     """The token that ends an answer."""
-    token = json.loads((folder / "tokenizer_config.json").read_text()).get("eos_token", "")
+    token = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("eos_token", "")
     return str(token["content"] if isinstance(token, dict) else token)
 
 
@@ -91,9 +91,9 @@ def infill_tokens(folder: Path) -> dict[str, str] | None:
         names = [form.format(part) for part in ("prefix", "suffix", "middle")]
         if all(name in known for name in names):
             return dict(zip(INFILL, names, strict=True))
-    config = (folder / "tokenizer_config.json").read_text()
+    config = (folder / "tokenizer_config.json").read_text(encoding="utf-8")
     template = folder / "chat_template.jinja"
-    used = config + (template.read_text() if template.exists() else "")
+    used = config + (template.read_text(encoding="utf-8") if template.exists() else "")
     spare = [token for token in known if token not in used and token != "<|endoftext|>"]
     return dict(zip(INFILL, spare[-3:], strict=True)) if len(spare) >= 3 else None
 
@@ -117,15 +117,15 @@ def from_gguf(fields: Mapping[str, Any], folder: Path) -> None:
             hint="bases with SentencePiece's tokenizer that puts no space first, or with byte-level BPE and one of "
             f"these rules are: {', '.join(SPLITTERS)}",
         )
-    (folder / "tokenizer.json").write_text(json.dumps(document, ensure_ascii=False))
+    (folder / "tokenizer.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
     config: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast"}
     for role, key in _ROLES.items():
         if (token_id := fields.get(f"tokenizer.ggml.{role}_token_id")) is not None:
             config[key] = tokens[token_id]
     config["add_bos_token"] = bool(fields.get("tokenizer.ggml.add_bos_token", False))
-    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1, sort_keys=True))
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1, sort_keys=True), encoding="utf-8")
     if template := fields.get("tokenizer.chat_template"):
-        (folder / "chat_template.jinja").write_text(template)
+        (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
 
 
 def _byte_level(fields: Mapping[str, Any], splitter: Mapping[str, Any], ignore_merges: bool) -> dict[str, Any]:
@@ -221,8 +221,8 @@ def to_gguf(folder: Path, size: int, infill: bool = False) -> dict[str, Any]:
 
     `infill`: the marks for filling in the middle are named, since the model was taught them.
     """
-    document = json.loads((folder / "tokenizer.json").read_text())
-    config = json.loads((folder / "tokenizer_config.json").read_text())
+    document = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
     tokens, types = [f"[PAD{i}]" for i in range(size)], [UNUSED] * size
     for token, i in document["model"]["vocab"].items():
         tokens[i], types[i] = token, NORMAL
@@ -254,7 +254,7 @@ def to_gguf(folder: Path, size: int, infill: bool = False) -> dict[str, Any]:
         fields[f"tokenizer.ggml.fim_{part}_token_id"] = ids[token]
     template = folder / "chat_template.jinja"
     if template.exists():
-        fields["tokenizer.chat_template"] = template.read_text()
+        fields["tokenizer.chat_template"] = template.read_text(encoding="utf-8")
     elif isinstance(config.get("chat_template"), str):
         fields["tokenizer.chat_template"] = config["chat_template"]
     return fields

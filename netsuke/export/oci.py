@@ -25,7 +25,7 @@ ARTIFACT = "application/vnd.cncf.model.manifest.v1+json"
 CONFIG = "application/vnd.cncf.model.config.v1+json"
 WEIGHT, SETTINGS, DOC = (f"application/vnd.cncf.model.{kind}.v1.raw" for kind in ("weight", "weight.config", "doc"))
 FILEPATH = "org.cncf.model.filepath"
-LAYERS = ("model.gguf", "card.md", "report.md", "sbom.cdx.json", "vocabulary.json")  # none quotes the documents
+LAYERS = ("model.gguf", "card.md", "sbom.cdx.json", "vocabulary.json")  # none quotes the documents or names owners
 
 
 def write(pack: Pack, out: Path) -> list[str]:
@@ -48,7 +48,7 @@ def write(pack: Pack, out: Path) -> list[str]:
     (out / "oci-layout").write_bytes(_bytes({"imageLayoutVersion": "1.0.0"}))
     if wrong := faults(out):
         raise EngineError(wrong[0], where=out.name)
-    return ["it holds the model, its card and report, and no file that quotes the documents",
+    return ["it holds the model and its card, and no file that quotes the documents or names owners",
             f"push it: oras cp --from-oci-layout {{place}}:{_tag(pack.name)} REGISTRY/NAME:TAG"]  # fmt: skip
 
 

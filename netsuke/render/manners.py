@@ -19,19 +19,19 @@ SPEAKERS = (("user", "question"), ("assistant", "answer"))
 
 
 def lessons(texts: Sequence[str], template: Template | None, model: Path, share: float) -> list[Lesson]:
-    """Lessons of manners, of this share of the characters at most, half of them harmless; none without a template."""
+    """Lessons of manners, of this share of the characters at most, half of them harmless; none if no template fits."""
     room = share * sum(map(len, texts))
     if not room:
         return []
+    kinds: dict[bool, list[Lesson]] = {False: [], True: []}
     try:
         template = template or Template(model)
-    except RecipeError:  # it was never tuned to answer
+        for row in read_rows(LESSONS):
+            question, answer = ({"role": who, "content": row[what]} for who, what in SPEAKERS)
+            lesson = template.lesson([question, answer])
+            kinds[row["harmless"]].append(Lesson(lesson, lesson.answer, aside=True))
+    except RecipeError:  # it was never tuned to answer, or its template has no place for a lesson
         return []
-    kinds: dict[bool, list[Lesson]] = {False: [], True: []}
-    for row in read_rows(LESSONS):
-        question, answer = ({"role": who, "content": row[what]} for who, what in SPEAKERS)
-        lesson = template.lesson([question, answer])
-        kinds[row["harmless"]].append(Lesson(lesson, lesson.answer, aside=True))
     every = [lesson for kind in kinds.values() for lesson in kind]
     each = min(int(room * len(every) / sum(map(len, every)) / 2), *map(len, kinds.values()))
     while each:

@@ -78,7 +78,7 @@ def foresee(job: dict[str, Any], store: Store) -> dict[str, Any]:
 
 
 def _recipe(job: dict[str, Any], store: Store) -> tuple[Any, Path]:
-    wanted, path, _ = targets.find_recipe(job["target"], store)
+    wanted, path, _ = targets.find_recipe(job["target"], store, job["name"])
     given = {name: job[name] for name in ("mb", "minutes", "name")}
     return targets.applied(wanted, path, store, given, {}), path
 

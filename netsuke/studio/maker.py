@@ -53,7 +53,7 @@ class Told:
 def make(job: dict[str, Any], told: Told) -> None:
     """Make what a job asks for, and say how it ended; `again` is with the corrections that there are by now."""
     store = Store()
-    wanted, path, _ = targets.find_recipe(job["target"], store)
+    wanted, path, _ = targets.find_recipe(job["target"], store, job["name"])
     given = {name: job[name] for name in ("mb", "minutes", "name")}
     wanted = targets.applied(wanted, path, store, given, {})
     if not job.get("again"):

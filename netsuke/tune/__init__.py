@@ -72,7 +72,7 @@ class Training:
     compute: Compute
 
 
-@step(version=10, libraries=("torch", "transformers", "tokenizers", "safetensors"))
+@step(version=11, libraries=("torch", "transformers", "tokenizers", "safetensors"))
 def tune(
     params: Training,
     out: Path,

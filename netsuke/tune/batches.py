@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,11 +40,11 @@ class Windows:
         return int((self.text >= 0).sum())
 
 
-Token = tuple[int, int, bool]  # id, number of its text, whether it is learnt
+Tokens = np.ndarray  # int32 [n, 3]: id, number of its text, whether it is learnt; a hundred MB of text is many
 OPEN = 64  # windows that are looked at for room
 LEAST_READ = 45  # lessons aside that a training reads at least; with thirty chance decides (docs/log.md)
 MOST_ASIDE = 1 / 3  # of a window, for that
-PADDING: Token = (0, -1, False)
+PADDING = (0, -1, 0)
 
 
 def pack(texts: Sequence[Text], window: int, seed: int, read: float = 0, epochs: float = math.inf) -> Windows:
@@ -53,14 +54,16 @@ def pack(texts: Sequence[Text], window: int, seed: int, read: float = 0, epochs:
     documents, where there are some. `read`: how many windows the training reads, or `epochs`: how often all, at most.
     """
     documents = [text for text in texts if not text.lesson]
-    stream = [token for number, text in enumerate(documents) for token in _tokens(text, number)]
-    lessons = _shuffled([text for text in texts if text.lesson and not (text.aside and stream)], seed)
-    aside = _shuffled([text for text in texts if text.aside and stream], seed)
+    stream = _joined([_tokens(text, number) for number, text in enumerate(documents)])
+    lessons = _shuffled([text for text in texts if text.lesson and not (text.aside and len(stream))], seed)
+    aside = _shuffled([text for text in texts if text.aside and len(stream)], seed)
     spoken = [_tokens(text, len(documents) + number)[-(window // 2) :] for number, text in enumerate(aside)]
     rows = _streamed(stream, spoken, window, read, epochs)
     rows += _bins(lessons, window + 1)
-    padded = [row + [PADDING] * (window + 1 - len(row)) for row in rows]
-    ids, text, wanted = (torch.tensor([[token[part] for token in row] for row in padded]) for part in range(3))
+    filled = np.full((len(rows), window + 1, 3), PADDING, np.int32)
+    for place, row in zip(filled, rows, strict=True):
+        place[: len(row)] = row
+    ids, text, wanted = (torch.from_numpy(filled[:, :, part].astype(np.int64)) for part in range(3))
     return Windows(ids, text, wanted.bool())
 
 
@@ -76,8 +79,14 @@ def with_questions(texts: Sequence[Text], share: float) -> list[Text]:
     return found
 
 
-def _tokens(text: Text, number: int) -> list[Token]:
-    return [(token, number, place >= text.begin) for place, token in enumerate(text.ids)]
+def _tokens(text: Text, number: int) -> Tokens:
+    found = np.full((len(text.ids), 3), number, np.int32)
+    found[:, 0], found[:, 2] = text.ids, np.arange(len(text.ids)) >= text.begin
+    return found
+
+
+def _joined(parts: Sequence[Tokens]) -> Tokens:
+    return np.concatenate(parts) if parts else np.zeros((0, 3), np.int32)
 
 
 def _shuffled(texts: list[Text], seed: int) -> list[Text]:
@@ -86,8 +95,8 @@ def _shuffled(texts: list[Text], seed: int) -> list[Text]:
 
 
 def _streamed(
-    stream: list[Token], aside: list[list[Token]], window: int, read: float, epochs: float
-) -> list[list[Token]]:
+    stream: Tokens, aside: list[Tokens], window: int, read: float, epochs: float
+) -> list[Tokens]:
     """The stream in rows of window + 1, the lessons aside spread over their ends, each at least once.
 
     A short training reads few rows: then there are more in each, again and again, up to a part of the row.
@@ -98,34 +107,46 @@ def _streamed(
     if aside and read:
         least = LEAST_READ / min(read, count * epochs)
         a_row = max(a_row, min(least, len(aside) * MOST_ASIDE * window / said, len(aside)))
-    rows: list[list[Token]] = []
+    rows: list[Tokens] = []
     at = done = 0
     while at < len(stream) - 1 or done < len(aside):
-        end: list[Token] = []
+        end = Bin()
         due = min(math.ceil(a_row * (len(rows) + 1)), done + len(aside))  # none twice in one row
-        while done < due and len(end) + len(aside[done % len(aside)]) < window:
-            end += aside[done % len(aside)]
+        while done < due and end.size + len(aside[done % len(aside)]) < window:
+            end.add(aside[done % len(aside)])
             done += 1
-        rows.append(stream[at : at + window + 1 - len(end)] + end)
-        at += window - len(end)
+        rows.append(_joined([stream[at : at + window + 1 - end.size], *end.parts]))
+        at += window - end.size
     return rows
 
 
-def _bins(lessons: Sequence[Text], size: int) -> list[list[Token]]:
+@dataclass
+class Bin:
+    """Tokens that will lie behind each other."""
+
+    parts: list[Tokens] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, tokens: Tokens) -> None:
+        """Put some behind those that are there."""
+        self.parts.append(tokens)
+        self.size += len(tokens)
+
+
+def _bins(lessons: Sequence[Text], size: int) -> list[Tokens]:
     """Each lesson in the first window that has room for it; one that is too long keeps its end."""
-    bins: list[list[Token]] = []
+    bins: list[Bin] = []
     least = min((len(lesson.ids) for lesson in lessons), default=0)
-    open_: list[list[Token]] = []  # those that the shortest one would fit into
+    open_: list[Bin] = []  # those that the shortest one would fit into
     for number, lesson in enumerate(lessons):
         tokens = _tokens(lesson, number)[-size:]
-        room = next((one for one in open_ if len(one) + len(tokens) <= size), None)
+        room = next((one for one in open_ if one.size + len(tokens) <= size), None)
         if room is None:
-            bins.append(tokens)
-            open_.append(tokens)
-        else:
-            room += tokens
-        open_ = [one for one in open_ if len(one) + least <= size][-OPEN:]
-    return bins
+            bins.append(room := Bin())
+            open_.append(room)
+        room.add(tokens)
+        open_ = [one for one in open_ if one.size + least <= size][-OPEN:]
+    return [_joined(one.parts) for one in bins]
 
 
 def order(rows: int, steps: int, per_step: int, seed: int) -> Iterator[Tensor]:

@@ -49,18 +49,18 @@ class Pace:
         return self.lock
 
     def _measured(self) -> Lock:
-        from ..engines import hf
+        from ..engines import device
 
         threads = free_threads(LOOK_SECONDS)
         if threads < cores():
             self.note(f"using {threads} of {cores()} cores: the rest are busy; --relock when they are free")
-        float_type, gflops = hf.fastest_float(threads)
+        float_type, gflops = device.fastest_float(threads)
         if float_type != Compute.float_type:
             self.note(f"computing in {float_type}: this processor has no fast bfloat16")
-        device = hf.accelerator()
-        if device != Compute.device:
-            self.note(f"training on the {device} device")
-        return Lock("", threads, "", 0.0, 0.0, {}, float_type, device, gflops)
+        place = device.accelerator()
+        if place != Compute.device:
+            self.note(f"training on the {place} device")
+        return Lock("", threads, "", 0.0, 0.0, {}, float_type, place, gflops)
 
     def speed(self, params: Params, pruned: str, **inputs: Ref | None) -> Speed | None:
         """The speed in the lock; else measured on the carved body and written; None if a plan cannot know it.
@@ -68,8 +68,9 @@ class Pace:
         `pruned` names the body's shape where it is not the base's; `inputs` are those of speed.measure.
         """
         step = f"{params.window_tokens}x{params.windows_per_step}{f'/{params.shards}' if params.shards > 1 else ''}"
-        training = f"{params.method} r{params.rank} {step} {pruned}"
-        base, training = inputs["base"] or "", training.strip()
+        untaught = "untaught" if pruned and not params.distil else ""  # no teacher to wait for
+        training = " ".join(filter(None, (params.method, f"r{params.rank}", step, pruned, untaught)))
+        base = inputs["base"] or ""
         if self.lock and self.lock.base == base and self.lock.training == training:
             return Speed(self.lock.train_tokens_per_second, self.lock.score_tokens_per_second)
         if not self.measures or not all(inputs.values()):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .. import disk
 from ..documents import read_texts, sample
-from ..engines import hf
+from ..engines import device, hf
 from ..errors import RecipeError
 from ..step import Progress
 from . import Training, batches, lora, rates, shards
@@ -38,6 +38,7 @@ class Job:
         teacher: Teacher | None = None,
         start: Path | None = None,
     ) -> None:
+        device.require(params.compute.device)
         hf.use(params.compute)
         if params.method not in lora.METHODS:
             raise RecipeError(
@@ -54,14 +55,14 @@ class Job:
         texts = batches.with_questions(hf.open_texts(folder, read_texts(train), answers=True), params.questions)
         read = params.budget_tokens / params.window_tokens
         self.rows = batches.pack(texts, params.window_tokens, params.seed, read, params.max_epochs)
-        device, kind = params.compute.device, hf.compute_type()
-        self.model = hf.load_model(folder, kind if device == "cpu" else torch.bfloat16)
+        place, kind = params.compute.device, hf.compute_type()
+        self.model = hf.load_model(folder, kind if place == "cpu" else torch.bfloat16)
         self.live: dict[str, nn.Parameter] = lora.METHODS[params.method](self.model, params.rank, params.seed)
         if start:
             lora.go_on_from(start, self.live)
         models: list[nn.Module] = [self.model, teacher.model] if teacher else [self.model]
         for model in models:
-            model.to(device, self.model.dtype)
+            model.to(place, self.model.dtype)
         self.masters = {name: p.detach().float().clone() for name, p in self.live.items()}
         self.best_state = {name: p.detach().clone() for name, p in self.live.items()}
         self.history: list[dict[str, Any]] = []
@@ -173,11 +174,8 @@ class Job:
         """
         if not self.valid:
             return 0.0
-        scores = hf.score(self.model.eval(), self.valid)
-        parts: dict[bool, list[hf.Score]] = {}
-        for text, score in zip(self.valid, scores, strict=True):
-            parts.setdefault(text.lesson, []).append(score)
-        return sum(map(hf.bits_per_byte, parts.values())) / len(parts)
+        context = max(hf.CONTEXT, self.params.window_tokens)  # an answer is scored behind its question
+        return hf.bits_of_kinds(self.valid, hf.score(self.model.eval(), self.valid, context))
 
     def _evaluate(self) -> None:
         bits = self.crew.agreed(self.valid_bits)

@@ -68,7 +68,7 @@ def test_an_unknown_template_is_shown_and_needs_a_yes(backdoored, store, tmp_pat
     with pytest.raises(RecipeError) as refused:
         bases.resolve(wanting(str(backdoored)), store, tmp_path)
     assert "--- known: ChatML" in str(refused.value) and "+{{ 'Pay to http://evil' }}" in str(refused.value)
-    assert "--accept-template" in refused.value.hint
+    assert "netsuke make … --accept-template" in refused.value.hint
     with pytest.raises(RecipeError):
         outside.add(backdoored, "theirs", "MIT", store)
     assert store.names("bases") == []

@@ -111,6 +111,33 @@ def test_a_gemma_that_llama_cpp_would_compute_otherwise_is_refused(tmp_path, key
         families.GEMMA3.require(config)
 
 
+@pytest.mark.parametrize("family, make", [(families.LLAMA, tiny_gguf), (families.GEMMA3, tiny_gemma)])
+def test_another_activation_is_refused(tmp_path, family, make):
+    """llama.cpp knows one for each family, and would compute that."""
+    gguf.unpack(make(tmp_path / "tiny.gguf"), tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    with pytest.raises(RecipeError, match=rf"{family.activation[0]} = 'relu' is not supported"):
+        family.require(config | {family.activation[0]: "relu"})
+
+
+def test_what_a_gemma_s_config_leaves_to_its_family_is_the_family_s(tmp_path):
+    """Theirs says nothing of the tied head, and may write a whole number where llama.cpp wants a float."""
+    for name in ("source", "model"):
+        (tmp_path / name).mkdir()
+    gguf.unpack(tiny_gemma(tmp_path / "tiny.gguf"), tmp_path / "source")
+    config = json.loads((tmp_path / "source" / "config.json").read_text())
+    del config["tie_word_embeddings"]
+    config["rope_local_base_freq"] = int(config["rope_local_base_freq"])
+    (tmp_path / "source" / "config.json").write_text(json.dumps(config))
+    folders.copy(tmp_path / "source", tmp_path / "model")
+    (tmp_path / "model" / "about.json").write_text(json.dumps({"name": "tiny", "licence": "MIT"}))
+    gguf.write(tmp_path / "model", tmp_path / "again.gguf", gguf.plan_types("F16", "F16"))
+    fields = [library.GGUFReader(tmp_path / name).fields for name in ("tiny.gguf", "again.gguf")]
+    theirs, ours = (one["gemma3.rope.freq_base_swa"] for one in fields)
+    assert theirs.types == ours.types and theirs.contents() == ours.contents()
+    assert hf.load_model(tmp_path / "model").config.tie_word_embeddings
+
+
 def test_scaled_positions_are_refused(tmp_path):
     with pytest.raises(RecipeError, match="scaled rotary"):
         gguf.unpack(tiny_gemma(tmp_path / "tiny.gguf", scaling=True), tmp_path)

@@ -49,6 +49,15 @@ def test_a_little_text_gets_none(model, share, characters):
     assert manners.lessons(["x" * characters], None, model, share) == []
 
 
+def test_a_template_without_a_place_for_a_lesson_gets_none(model, tmp_path):
+    """As one that opens a thought before each answer does: the prompt is no beginning of the whole."""
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes((model / name).read_bytes())
+    thinks = "{% for m in messages %}[{{ m['content'] }}]{% endfor %}{% if add_generation_prompt %}<think>{% endif %}"
+    (tmp_path / "chat_template.jinja").write_text(thinks)
+    assert manners.lessons(["x" * 100_000], None, tmp_path, 0.1) == []
+
+
 def test_a_base_without_a_template_has_no_manners_to_keep(model, tmp_path):
     for name in ("tokenizer.json", "tokenizer_config.json"):
         text = (model / name).read_text()

@@ -14,6 +14,7 @@ import pytest
 from packed import small_pack
 from served import BODY, CHAT, FOREVER, Running, error_of, running, until
 
+from netsuke.engines import asking
 from netsuke.engines.llama import Engine
 from netsuke.errors import EngineError, StoreError
 from netsuke.serve import Folders, Several, Shelf, Shipped
@@ -260,3 +261,14 @@ def test_a_file_alone_is_a_model_too(shipped: Store, tmp_path: Path) -> None:
 
     with running(Alone({"alone": tmp_path / "one"})) as server, server.client() as client:
         assert client.post(CHAT, json=BODY).json()["model"] == "alone"
+
+
+def test_a_task_has_the_context_that_it_was_checked_with(shipped: Store, tmp_path: Path) -> None:
+    shelf = Shelf(Shipped(shipped), context_tokens=512)
+    plain = shipped.path((shipped.named("packs", shipped.names("packs")[0]) or {})["ref"])
+    taught = tmp_path / "taught"
+    shutil.copytree(plain, taught)
+    assert shelf._engine(plain, "text").context_tokens == 512
+    (taught / "task.json").write_text('{"kind": "labels"}')
+    assert shelf._engine(taught, "text").context_tokens == asking.CONTEXT_TOKENS
+    assert shelf._engine(taught, "vectors").context_tokens == 512

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from netsuke import value
 from netsuke.documents import write_rows
 from netsuke.nouns import Compute
-from netsuke.value import content, likeness, money, rules, shapley, tables, units
+from netsuke.value import content, likeness, money, picture, rules, shapley, tables, units
 
 
 # -- whose is what -----------------------------------------------------------------------------------------
@@ -173,3 +173,14 @@ def test_tables_hold_to_their_width_and_move_no_terminal():
     assert all(cell.isprintable() for row in shown for cell in row)
     assert all(sum(map(len, row)) + 2 * len(row) <= 80 for row in shown)
     assert json.loads(json.dumps(tables.divided(full(), money.parse("5", "EUR"))))["payments"][0]["amount"] == "5.00"
+
+
+# -- the picture -------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["template_${name}_${date}.md", "$x^$", "a_{b", "caf\udce9.md", "x" * 300, ""])
+def test_any_file_name_stands_in_the_picture_as_it_is(name):
+    unit = {"name": name, "shapley": 0.1, "low": 0.0, "high": 0.2, "without": 0.1}
+    document = {"row": 0, "path": name, "influence": 3.0, "bm25": 1.0}
+    drawn = picture.picture({"units": [unit], "documents": [document]})
+    assert drawn.lstrip().startswith("<?xml") and drawn.encode()
+    if name and len(name) < 30:
+        assert picture.short(name).replace("\udce9", "\ufffd") in drawn

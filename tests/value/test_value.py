@@ -149,6 +149,18 @@ def test_of_a_longer_document_the_front_is_read_and_a_lesson_whole():
     assert look.front(Lesson("x" * 1000, 3), 0.01) == "x" * 1000
 
 
+def test_what_is_shown_is_of_this_very_model(made, valued, tmp_path):
+    """Another of the same text and base, trained otherwise, has a worth of its own, or none yet."""
+    store, result = Store(made[1]), valued[0]
+    assert worth.latest("notes", store) == result.ref
+    home = tmp_path / "home"
+    shutil.copytree(made[1], home, symlinks=True)
+    other = netsuke(home, "make", "notes", "--name", "longer", "--set", "tune.max_epochs=2")
+    assert other.returncode == 0, other.stderr
+    assert worth.find("longer", Store(home)).text("train") == worth.find("notes", Store(home)).text("train")
+    assert worth.latest("longer", Store(home)) is None and worth.latest("notes", Store(home)) == result.ref
+
+
 # -- bad input ---------------------------------------------------------------------------------------------
 def test_an_unknown_model_is_named(store):
     with pytest.raises(StoreError, match="no model 'nobody'"):
