@@ -351,7 +351,7 @@ def look(
     Expected use is [V], the mean probability of each token over all places: what could have been said there.
     """
     sums, counts = dict[str, torch.Tensor](), dict[str, int]()
-    real = torch.empty(0)  # which places of the window at hand hold a token
+    real = torch.empty(0)  # which places of the window at hand have a token to foretell
 
     def add(name: str, inputs: torch.Tensor) -> None:
         rows = inputs[real].float()
@@ -366,10 +366,10 @@ def look(
     hooks = [m.register_forward_pre_hook(watch(f"{n}.weight")) for n, m in linears]
     try:
         for _, ids in windows(texts, context, batch_tokens=context):
-            real = ids[:, :-1] >= 0
+            real = ids[:, 1:] >= 0
             hidden = model.model(ids[:, :-1].clamp(min=0), use_cache=False).last_hidden_state
             add("lm_head.weight", hidden)
-            said = hidden[ids[:, 1:] >= 0]
+            said = hidden[real]
             places += len(said)
             for part in said.split(chunk_of(model)) if use else ():
                 total += torch.softmax(model.lm_head(part).float(), -1).sum(0)

@@ -47,7 +47,7 @@ class Caught(Exception):
 def walk(model: Network, texts: Sequence[Text], context: int = 512) -> Iterator[Seen]:
     """Each layer in turn with what it sees of `texts`. Cost: not quite two forward passes."""
     batches = [ids for _, ids in windows(texts, context, batch_tokens=context)]
-    inputs, filled = [first_input(model, ids) for ids in batches], [ids[:, :-1] >= 0 for ids in batches]
+    inputs, filled = [first_input(model, ids) for ids in batches], [ids[:, 1:] >= 0 for ids in batches]
     tokens = sum(int(real.sum()) for real in filled)
     for number, layer in enumerate(model.model.layers):
         moments: dict[str, Tensor] = {}
@@ -65,7 +65,7 @@ def walk(model: Network, texts: Sequence[Text], context: int = 512) -> Iterator[
 def _adding(
     moments: dict[str, Tensor], name: str, real: Tensor
 ) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-    """Adds what a group of matrices is given at the places that hold a token."""
+    """Adds what a group of matrices is given at the places that have a token to foretell."""
 
     def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         rows = inputs[0][real].float()

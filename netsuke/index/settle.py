@@ -7,6 +7,7 @@ is the upper end of what the foreign ones leave open (docs/log.md).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,12 +92,16 @@ def _above(support: float) -> float:
 
 def _at_most(trials: Tried, threshold: float) -> float:
     """The share of what is answered that is foreign, at most: the exact upper bound of the foreign share (SURE)."""
+    most = _at_most_of(sum(support >= threshold for support in trials.foreign), len(trials.foreign))
+    coverage = sum(support >= threshold for support, _ in trials.own) / len(trials.own)
+    return most / (most + coverage)
+
+
+@functools.lru_cache(1024)
+def _at_most_of(taken: int, n: int) -> float:
     from scipy.stats import binomtest
 
-    taken = sum(support >= threshold for support in trials.foreign)
-    most = binomtest(taken, len(trials.foreign)).proportion_ci(2 * SURE - 1).high
-    coverage = sum(support >= threshold for support, _ in trials.own) / len(trials.own)
-    return float(most / (most + coverage))
+    return float(binomtest(taken, n).proportion_ci(2 * SURE - 1).high)
 
 
 def measured(trials: Tried, threshold: float) -> tuple[float, float, float]:

@@ -70,6 +70,7 @@ def never_saw(place, *gone):
 
 
 # -- what comes of it --------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_a_held_out_document_is_forgotten_and_nothing_of_it_can_be_found(again):
     place, store = again
     row, before = one_of(store, "test"), store.named("packs", "notes")["ref"]
