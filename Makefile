@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BASE := smollm2-135m-instruct
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONDONTWRITEBYTECODE :=  # else each of hundreds of processes compiles everything anew
 
 .PHONY: setup browser demo test slow smoke check bench clean
 
@@ -31,8 +32,8 @@ demo: $(VENV)/.ready python-docs
 browser:
 	@scripts/browser
 
-test: $(VENV)/.ready browser
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: $(VENV)/.ready browser  # three workers on two cores: a third of the time a test waits
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 slow: $(VENV)/.ready browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow --timeout=600
