@@ -45,7 +45,7 @@ def test_one_that_fails_stops_no_other_and_is_told(made):
     assert [bool(row["pack"]) for row in rows] == [True, False, True], done.stderr
     assert done.returncode == rows[1]["exit"] != 0 and rows[1]["error"] in done.stderr
     assert rows[0]["pack"] != rows[2]["pack"]
-    assert "rank = 2" in (room / "bob" / "netsuke.toml").read_text()
+    assert "rank = 2" in (room / "bob" / "bob.netsuke.toml").read_text()
 
 
 @pytest.mark.slow

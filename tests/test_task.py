@@ -217,11 +217,11 @@ def test_what_it_has_learnt_is_taken_along_and_gone_on_from(made, tmp_path):
     first, more = (json.loads((Store(home).path(Store(home).named("packs", n)["ref"]) / "netsuke.json").read_text())
                    for n in ("signs", "more"))  # fmt: skip
     start = first["lineage"]["tune"]["output"]
-    assert f'start = "{start}"' in place.read_text()
+    assert f'start = "{start}"' in place.with_name("more.netsuke.toml").read_text() and start not in place.read_text()
     assert more["lineage"]["tune"]["output"] != start
     told = netsuke(home, "report", "more").stdout
     assert f"Began with the adapter {start[:12]}" in told
-    strange = netsuke(home, "make", str(place), "--set", 'tune.start="abc"')
+    strange = netsuke(home, "make", str(place.with_name("more.netsuke.toml")), "--set", 'tune.start="abc"')
     assert (
         strange.returncode != 0 and "not an adapter" in strange.stderr and "Traceback" not in strange.stderr
     )

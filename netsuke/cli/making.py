@@ -81,8 +81,8 @@ def make(
     if base and base not in KNOWN and not bases.named(base, store):
         base = str(targets.typed(base).absolute())
     wanted = targets.with_task(dataclasses.replace(wanted, base=base or wanted.base), path.parent, task, columns)
-    if accept_template and (place := bases.outside_place(wanted, store, path.parent)):
-        bases.outside.admit(place, store, accept=True)
+    if accept_template and (given := bases.outside_place(wanted, store, path.parent)):
+        bases.outside.admit(given, store, accept=True)
     chosen = targets.settings(settings)
     if start:
         chosen["tune.start"] = f'"{targets.adapter_of(start, store, bases.resolve(wanted, store, path.parent).ref)[0]}"'
