@@ -44,9 +44,10 @@ def read(path: Path, store: Store) -> tuple[Wanted, ...]:
     wanted = tuple(_placed(row, path.parent.absolute(), store) for row in rows)
     if twice := _twice([one.name for one in wanted]):
         raise RecipeError(f"two models are called {twice!r}", where=str(path), hint="give one a `name`")
-    if twice := _twice([one.target for one in wanted if not _has_recipe(one, store)]):
+    if twice := _twice([place for one in wanted if (place := _new_recipe(one, store))]):
+        told = f"two models are to be made of {Path(twice).parent}, which has no recipe yet"
         hint = "make one of them by itself first: then each has a recipe of its own there"
-        raise RecipeError(f"two models are to be made of {twice}, which has no recipe yet", where=str(path), hint=hint)
+        raise RecipeError(told, where=str(path), hint=hint)
     return wanted
 
 
@@ -54,11 +55,13 @@ def _twice(names: Sequence[str]) -> str | None:
     return next((name for name in names if names.count(name) > 1), None)
 
 
-def _has_recipe(wanted: Wanted, store: Store) -> bool:
+def _new_recipe(wanted: Wanted, store: Store) -> str:
+    """Where its recipe will lie; "" where it has one."""
     try:
-        return not targets.find_recipe(wanted.target, store)[2]
+        _, place, is_new = targets.find_recipe(wanted.target, store)
     except NetsukeError:  # told when it is made
-        return True
+        return ""
+    return str(place) if is_new else ""
 
 
 def _placed(wanted: Wanted, folder: Path, store: Store) -> Wanted:

@@ -3,11 +3,13 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from material import netsuke, write_material
 
 from netsuke import many, targets
+from netsuke.engines import ray
 from netsuke.errors import RecipeError
 
 MANY = """
@@ -133,6 +135,8 @@ def test_two_models_of_one_folder_have_a_recipe_each(tmp_path, store):
     rows = ['target = "notes"\nname = "small"\nmb = 60', 'target = "notes"\nname = "big"\nmb = 90']
     with pytest.raises(RecipeError, match="two models are to be made of .*notes, which has no recipe yet"):
         rows_of(tmp_path, store, *rows)
+    with pytest.raises(RecipeError, match="two models"):
+        rows_of(tmp_path, store, rows[0], rows[1].replace("notes", "notes/../notes"))
     (tmp_path / "notes" / "netsuke.toml").write_text('name = "small"\nbase = "x"\n[[sources]]\npath = "."\n')
     places = [targets.find_recipe(one.target, store, one.name)[1].name for one in rows_of(tmp_path, store, *rows)]
     assert places == ["netsuke.toml", "big.netsuke.toml"]
@@ -145,3 +149,18 @@ def test_what_nobody_foresaw_ends_one_and_not_the_others(tmp_path, store, monkey
     monkeypatch.setattr(targets, "find_recipe", broken)
     row = many.make_one(many.Wanted("notes", "notes"), store, lambda *_: None)
     assert row["exit"] == 1 and row["error"] == "PermissionError: not yours" and "--debug" in row["hint"]
+
+
+def test_each_gets_its_part_of_the_cores_and_no_more_than_a_node_has():
+    """Two nodes of four cores and one that is gone: one model cannot ask for eight."""
+    rows = [{"Alive": alive, "Resources": {"CPU": 4.0}} for alive in (True, True, False)]
+    cluster = SimpleNamespace(nodes=lambda: rows)
+    assert [ray._cores_each(cluster, count) for count in (1, 2, 4, 99)] == [4, 4, 2, 1]
+
+
+@pytest.mark.slow
+def test_one_whose_task_breaks_on_ray_is_told_and_the_others_come():
+    """math.sqrt takes no second argument, as a task gets one; what is told of it comes in its place."""
+    pytest.importorskip("ray")
+    found = list(ray.spread("math", "sqrt", [1, 4], lambda news: None, lambda one, why: (one, why)))
+    assert sorted(one for one, _ in found) == [1, 4] and all("TypeError" in why for _, why in found)

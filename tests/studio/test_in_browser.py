@@ -564,20 +564,20 @@ PLACES = ["/", "/m/notes", "/m/notes/compare", "/m/notes/material", "/m/notes/ma
           "/m/ascii/watch", "/m/choir/write", "/keys", "/audit", "/m/nobody", "a make"]  # fmt: skip
 
 
+@pytest.mark.parametrize("scheme, width", [("light", 1180), ("dark", 360)])
 @pytest.mark.parametrize("path", PLACES)
-def test_every_page_is_for_everybody(made, path):
+def test_every_page_is_for_everybody(made, path, scheme, width):
+    made.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    made.set_viewport_size({"width": width, "height": 800})
     try:
         made.goto(made.made_at if path == "a make" else made.one.url + quote(path, safe="/?="))
         made.wait_for_load_state("networkidle")
+        assert made.evaluate("document.documentElement.scrollWidth") <= width
+        assert made.evaluate(CURRENT) <= width
         made.evaluate(AXE)
-        for scheme, width in (("light", 1180), ("dark", 360)):
-            made.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            made.set_viewport_size({"width": width, "height": 800})
-            assert made.evaluate("document.documentElement.scrollWidth") <= width
-            assert made.evaluate(CURRENT) <= width
-            found = made.evaluate("axe.run().then((all) => all.violations)")
-            bad = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
-            assert bad == []
+        found = made.evaluate("axe.run().then((all) => all.violations)")
+        bad = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
+        assert bad == []
     finally:
         made.set_viewport_size({"width": 1180, "height": 820})
         made.emulate_media(color_scheme="light")
