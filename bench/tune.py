@@ -5,12 +5,14 @@
 TRL runs one epoch twice: as a good user sets it (peft, all linear layers, rank 16, 8e-4, packed, no checkpointing) and
 out of the box. Ours gets a quarter, a third and half of the first one's seconds, and (first seed) one minute and all of
 them; it trains what carving to 80 MB left, with its looks at valid. A seed chooses the documents too. Both compute in
-the type that is fastest here. Prints a table and one JSON line; `--check` ends with 1 where a floor is missed.
+the type that is fastest here, on a GPU if there is one, with as many windows in a step. Prints a table and one JSON
+line; `--check` ends with 1 where a floor is missed.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import json
 import os
@@ -65,9 +67,17 @@ def main() -> None:
         print(*(f"{'held  ' if held else 'MISSED'} {name}" for name, held in verdicts.items()), sep="\n")
     print(json.dumps({
         "bench": "tune", "tokens": tokens, "seeds": seeds, "cores": os.cpu_count(), "rows": rows, "floors": verdicts,
-        "float_type": carve_bench.computing().float_type,
+        "float_type": computing().float_type, "device": computing().device,
     }))  # fmt: skip
     sys.exit(1 if options.check and not all(verdicts.values()) else 0)
+
+
+@functools.cache
+def computing() -> Any:
+    """All cores, in the type that is fastest here; training on a GPU if there is one."""
+    from netsuke.engines import device
+
+    return dataclasses.replace(carve_bench.computing(), device=device.accelerator())
 
 
 def told(row: Row) -> str:
@@ -83,7 +93,7 @@ def prepare(room: Path) -> Inputs:
     from netsuke import carve
     from netsuke.nouns import Gates
 
-    bench, compute = carve_bench.prepare(room), carve_bench.computing()
+    bench, compute = carve_bench.prepare(room), computing()
     carving = carve.sections(carve.Params(), 80_000_000, Gates().general, compute)
     carved = bench.local.run(carve.carve, carving, model=bench.base, train=bench.train, valid=bench.valid,
                              general=bench.general_valid)  # fmt: skip
@@ -128,7 +138,7 @@ def untrained(folder: Path, inputs: Inputs) -> dict[str, float]:
     """Bits per byte before any tuning."""
     from netsuke.engines import hf
 
-    hf.use(carve_bench.computing())
+    hf.use(computing())
     return bits(hf.load_model(folder), folder, inputs)
 
 
@@ -152,6 +162,7 @@ def bits(model: Any, folder: Path, inputs: Inputs) -> dict[str, float]:
     from netsuke.engines import hf
 
     places = {"test": inputs.test, "general": inputs.general_test}
+    model = model.to(computing().device)
     return {
         name: round(hf.bits_per_byte(hf.score(model.eval(), hf.open_texts(folder, read_texts(place)))), 4)
         for name, place in places.items()
@@ -166,7 +177,7 @@ def ours(inputs: Inputs, train: Path, minutes: float, seed: int) -> Trained:
     from netsuke.tune.teacher import teacher
     from netsuke.tune.train import Job
 
-    compute, gate = carve_bench.computing(), Gates().general
+    compute, gate = computing(), Gates().general
     params = tune.settled(tune.Params(), compute)
     pace = speed.measure(params, compute, inputs.model, train, inputs.valid, inputs.base, inputs.choice,
                          inputs.vocabulary)  # fmt: skip
@@ -186,10 +197,13 @@ def peer_tuned(inputs: Inputs, train: Path, seed: int) -> Trained:
     """One epoch of SFTTrainer as a good user sets it; documents wrapped into windows, so that none is cut."""
     from peft import LoraConfig
 
+    from netsuke import tune
+
+    windows = tune.WINDOWS[computing().device]
     lora = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", lora_dropout=0.0, task_type="CAUSAL_LM")
     return sft(
         inputs, train, seed, lora, learning_rate=8e-4, packing=True, packing_strategy="wrapped",
-        per_device_train_batch_size=1, gradient_checkpointing=False, lr_scheduler_type="cosine", warmup_steps=2,
+        per_device_train_batch_size=windows, gradient_checkpointing=False, lr_scheduler_type="cosine", warmup_steps=2,
     )  # fmt: skip
 
 
@@ -209,14 +223,15 @@ def sft(inputs: Inputs, train: Path, seed: int, lora: Any, **settings: Any) -> T
     from netsuke.engines import hf
 
     disable_progress_bars()
-    compute = carve_bench.computing()
+    compute = computing()
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(inputs.base / "tokenizer.json"))
     tokenizer.eos_token = tokenizer.pad_token = "<|im_end|>"
     model = hf.LlamaForCausalLM.from_pretrained(inputs.base, dtype=getattr(torch, compute.float_type))
     with tempfile.TemporaryDirectory() as out:
         config = SFTConfig(
             output_dir=out, num_train_epochs=1, seed=seed, data_seed=seed, report_to="none", save_strategy="no",
-            disable_tqdm=True, bf16=compute.float_type == "bfloat16", use_cpu=True, logging_strategy="no", **settings,
+            disable_tqdm=True, bf16=compute.float_type == "bfloat16", use_cpu=compute.device == "cpu",
+            logging_strategy="no", **settings,
         )  # fmt: skip
         trainer = SFTTrainer(
             model=model, args=config, train_dataset=Dataset.from_dict({"text": read_texts(train)}),
@@ -227,7 +242,7 @@ def sft(inputs: Inputs, train: Path, seed: int, lora: Any, **settings: Any) -> T
         seconds = time.perf_counter() - started
         tokens = int(trainer.state.num_input_tokens_seen or getattr(trainer, "_total_train_tokens", 0))
     trained = trainer.model.merge_and_unload() if lora else trainer.model
-    weights = {name: weight.to(hf.compute_type()) for name, weight in hf.weights_of(trained).items()}
+    weights = {name: weight.to("cpu", hf.compute_type()) for name, weight in hf.weights_of(trained).items()}
     return hf.model_of(inputs.base, weights), tokens, seconds
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 from . import bases, loop
 from .disk import expanded
 from .nouns import Recipe
+from .recipe import Lock
 from .step import Local, Plan, Planned, Watch
 from .store import Store
+from .tune import BYTES_A_TOKEN
 from .tune.pace import Pace
 
 REFERENCE_GFLOPS = 400.0  # of two cores with AVX-512 and bfloat16, which `typical` is for
+REFERENCE_TOKENS = 320.0  # that they train in a second, of a base of 100 MB
 FIXED = 0.48  # of a step's time that does not depend on that: makes at 400 and at 117 GFLOP/s differ 2.25 times
 READING = {"read", "curate"}
 TABLES = {".csv", ".tsv", ".json", ".jsonl"}  # what examples may lie in
@@ -48,10 +52,13 @@ def ready(
     return plan(recipe, recipe_path, store, relock)
 
 
-def estimate(lines: list[Planned], recipe: Recipe, folder: Path, store: Store, gflops: float) -> tuple[float, int]:
+def estimate(
+    lines: list[Planned], recipe: Recipe, folder: Path, store: Store, lock: Lock | None
+) -> tuple[float, int]:
     """(seconds, bytes of disk) that the steps of a plan will take: as the last time, else by base and machine."""
     base = store.size(bases.resolve(recipe, store, folder).ref) / 1e8
-    slower = FIXED + (1 - FIXED) * REFERENCE_GFLOPS / gflops if gflops else 1.0
+    slower = FIXED + (1 - FIXED) * REFERENCE_GFLOPS / lock.gflops if lock and lock.gflops else 1.0
+    tuning = min(recipe.minutes * 60, learning(lines, recipe, store, lock, max(base, 0.1)))
     typical = {"unpack": 5, "carve": 110, "combine": 1, "weigh": 40, "join": 2, "quantise": 80, "answer": 30,
                "check": 55, "examine": 120, "recall": 20, "calibrate": 15, "probe": 25, "judge": 1, "show": 4,
                "trial": 12, "index": 6, "pack": 3}  # fmt: skip
@@ -63,8 +70,20 @@ def estimate(lines: list[Planned], recipe: Recipe, folder: Path, store: Store, g
         if not line.cached and line.step not in absent:
             size += weights.get(line.step, 0.0) * base * 1e8
             usual = last.get(line.step, typical.get(line.step, 0.1) * slower * max(base, 0.1))
-            seconds += recipe.minutes * 60 / tunings if line.step == "tune" else usual
+            seconds += tuning / tunings if line.step == "tune" else usual
     return seconds, int(size)
+
+
+def learning(lines: list[Planned], recipe: Recipe, store: Store, lock: Lock | None, base: float) -> float:
+    """Seconds after which a training of these documents ends of itself: `tune.max_epochs` passes, however long it may
+    take. Infinite where that cannot be known yet."""
+    read = next((line.output for line in lines if line.step == "curate"), None)
+    usual = REFERENCE_TOKENS / base * (lock.gflops / REFERENCE_GFLOPS if lock and lock.gflops else 1.0)
+    speed = lock.train_tokens_per_second if lock else 0.0
+    if not read or (lock and lock.device != "cpu" and not speed):
+        return math.inf
+    text = store.size(store.tree(read)["train.jsonl"]) / BYTES_A_TOKEN
+    return 10 + float(recipe.params["tune"].max_epochs) * text / (speed or usual) / 0.9  # a tenth is looks at valid
 
 
 ONCE = {"read", "unpack"}  # what is there of the others' files and of the base is not made again

@@ -321,6 +321,7 @@ class Planned:
     label: str
     cached: bool
     why: str
+    output: Ref | None = None
 
 
 class Plan:
@@ -352,7 +353,7 @@ class Plan:
         known = {name: ref for name, ref in inputs.items() if ref is not None}
         run = self.store.find(step.key(params, known))
         why = "" if run else self._why(step, params, known)
-        self.lines.append(Planned(step.name, title, run is not None, why))
+        self.lines.append(Planned(step.name, title, run is not None, why, run.output if run else None))
         return Made(self.store, run)
 
     def _why(self, step: Step, params: Any, inputs: Mapping[str, Ref]) -> str:

@@ -16,7 +16,7 @@ from netsuke.errors import BudgetError, GateError, RecipeError
 from netsuke.ledger import Ledger
 from netsuke.pack import manifest
 from netsuke.reachability import downstream, gc, verify
-from netsuke.step import Local
+from netsuke.step import Local, Planned
 from netsuke.store import Store, hash_file
 
 DOCUMENTS = 14
@@ -109,6 +109,22 @@ def test_a_pack_is_signed_beside_it_and_stays_so(again):
     assert now["ref"] == record["ref"] and now["signature"] != record["signature"]
     found, told = targets.pack_faults("notes", store)
     assert found == [] and told.endswith("and it holds")
+
+
+def test_an_estimate_knows_that_a_small_folder_ends_before_the_minutes_do(again):
+    place, store = again
+    seconds = {}
+    for minutes, passes in ((600, 4.0), (6000, 4.0), (600, 8.0)):
+        wanted = dataclasses.replace(recipe.load(place, loop.SECTIONS), minutes=minutes)
+        wanted.params["tune"] = dataclasses.replace(wanted.params["tune"], max_epochs=passes)
+        lock = recipe.load_lock(place.with_suffix(".lock"))
+        lines = [Planned("tune", "tune", False, ""), *foretold.plan(wanted, place, store)]
+        lines = [line for line in lines if line.cached or line is lines[0]]  # tuning alone is to be done
+        seconds[minutes, passes], _ = foretold.estimate(lines, wanted, place.parent, store, lock)
+    assert seconds[600, 4.0] == seconds[6000, 4.0] < 600 * 60  # four passes over so little text
+    assert seconds[600, 8.0] - 10 == pytest.approx(2 * (seconds[600, 4.0] - 10))
+    nothing_read = [line for line in lines if line.step != "curate"]
+    assert foretold.estimate(nothing_read, wanted, place.parent, store, lock)[0] == 600 * 60
 
 
 @pytest.mark.slow

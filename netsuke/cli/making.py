@@ -101,7 +101,7 @@ def run(
     with recipe.written(wanted, path), show.Watcher() as watcher:
         lines = foretold.ready(wanted, path, store, watcher, relock=relock, executor=executor(on))
         pace = loop.pace_of(path, store, watcher, relock)
-        foretell(lines, pace.gflops, wanted, path, store)
+        foretell(lines, pace.fixed(), wanted, path, store)
 
         def show_table(outcome: loop.Outcome) -> None:
             watcher.after(lambda: tell(outcome, store, wanted.name, as_json))
@@ -129,11 +129,11 @@ def make_many(file: Path, store: Store, dials: bool, on: str, as_json: bool) -> 
         sys.exit(failed[0])
 
 
-def foretell(lines: list[Any], gflops: float, wanted: Any, path: Path, store: Store) -> None:
+def foretell(lines: list[Any], lock: Any, wanted: Any, path: Path, store: Store) -> None:
     """Say how long a make will take, and that there is room for it. Raises StoreError where there is not."""
     from .. import foretold, show
 
-    seconds, size = foretold.estimate(lines, wanted, path.parent, store, gflops)
+    seconds, size = foretold.estimate(lines, wanted, path.parent, store, lock)
     there = sum(line.cached for line in lines)
     if there < len(lines):
         store.require_space(size, f"making {wanted.name}")
@@ -178,12 +178,12 @@ def plan(target: str, as_json: bool) -> None:
     store = open_store()
     if combined := combining.known(target, store):
         lines = combining.plan(combined, store)
-        seconds, size = foretold.estimate(lines, combining.whole(combined, store), store.root, store, 0.0)
+        seconds, size = foretold.estimate(lines, combining.whole(combined, store), store.root, store, None)
     else:
         wanted, path, _ = targets.find_recipe(target, store)
         lines = foretold.plan(wanted, path, store)
         lock = recipe.load_lock(path.with_suffix(".lock"))
-        seconds, size = foretold.estimate(lines, wanted, path.parent, store, lock.gflops if lock else 0.0)
+        seconds, size = foretold.estimate(lines, wanted, path.parent, store, lock)
     value = {"steps": [dataclasses.asdict(line) for line in lines], "seconds": round(seconds), "bytes": size}
     result(value, as_json, lambda: show.plan(lines, seconds, size))
 

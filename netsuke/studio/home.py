@@ -72,7 +72,7 @@ def foresee(job: dict[str, Any], store: Store) -> dict[str, Any]:
         hint = "pip install 'netsuke[make]'"
         raise RecipeError(f"what makes a model is not installed: {error.name}", hint=hint) from None
     lock = recipe.load_lock(path.with_suffix(".lock"))
-    seconds, size = foretold.estimate(lines, wanted, path.parent, store, lock.gflops if lock else 0.0)
+    seconds, size = foretold.estimate(lines, wanted, path.parent, store, lock)
     there = sum(line.cached for line in lines)
     return {"seconds": seconds, "bytes": size, "steps": len(lines), "there": there, "name": wanted.name}
 

@@ -68,7 +68,7 @@ def _make(wanted: Recipe, path: Path, store: Store, told: Told) -> None:
         told.plan(foretold.plan(wanted, path, store), 0)
         lines = foretold.ready(wanted, path, store, told)
         pace = loop.pace_of(path, store, told)
-        seconds, size = foretold.estimate(lines, wanted, path.parent, store, pace.gflops)
+        seconds, size = foretold.estimate(lines, wanted, path.parent, store, pace.fixed())
         told.plan(lines, seconds)
         store.require_space(size, f"making {wanted.name}")
 

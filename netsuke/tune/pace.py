@@ -32,16 +32,10 @@ class Pace:
     @property
     def compute(self) -> Compute:
         """What this machine computes with."""
-        lock = self._fixed()
+        lock = self.fixed()
         return Compute(lock.threads, lock.float_type, lock.device) if lock else Compute(cores())
 
-    @property
-    def gflops(self) -> float:
-        """Of a matrix product; 0 where it was not measured."""
-        lock = self._fixed()
-        return lock.gflops if lock else 0.0
-
-    def _fixed(self) -> Lock | None:
+    def fixed(self) -> Lock | None:
         """The lock; one that holds this alone is written first, so that a killed make goes on with the same."""
         if self.lock is None and self.measures:
             self.lock = self._measured()
