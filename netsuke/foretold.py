@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import bases, loop
+from . import bases, loop, tune
 from .disk import expanded
 from .nouns import Recipe
 from .recipe import Lock
 from .step import Local, Plan, Planned, Watch
 from .store import Store
-from .tune import BYTES_A_TOKEN
 from .tune.pace import Pace
 
 REFERENCE_GFLOPS = 400.0  # of two cores with AVX-512 and bfloat16, which `typical` is for
@@ -58,13 +57,15 @@ def estimate(
     """(seconds, bytes of disk) that the steps of a plan will take: as the last time, else by base and machine."""
     base = store.size(bases.resolve(recipe, store, folder).ref) / 1e8
     slower = FIXED + (1 - FIXED) * REFERENCE_GFLOPS / lock.gflops if lock and lock.gflops else 1.0
-    tuning = min(recipe.minutes * 60, learning(lines, recipe, store, lock, max(base, 0.1)))
     typical = {"unpack": 5, "carve": 110, "combine": 1, "weigh": 40, "join": 2, "quantise": 80, "answer": 30,
                "check": 55, "examine": 120, "recall": 20, "calibrate": 15, "probe": 25, "judge": 1, "show": 4,
                "trial": 12, "index": 6, "pack": 3}  # fmt: skip
     weights = {"unpack": 3.7, "carve": 2.7, "tune": 1.3, "combine": 2.7, "join": 2.7, "quantise": 0.8, "pack": 0.0}
     last = {run.step: run.seconds for run in store.runs()}
-    absent = set() if may_have_examples(recipe, folder) else {"answer", "examine"}
+    examples = may_have_examples(recipe, folder)
+    absent = set() if examples else {"answer", "examine"}
+    passes = tune.passes(recipe.params["tune"], examples)
+    tuning = min(recipe.minutes * 60, learning(lines, passes, store, lock, max(base, 0.1)))
     seconds, size, tunings = 0.0, 0.0, sum(line.step == "tune" for line in lines)  # each owner's has its part
     for line in lines:
         if not line.cached and line.step not in absent:
@@ -74,16 +75,16 @@ def estimate(
     return seconds, int(size)
 
 
-def learning(lines: list[Planned], recipe: Recipe, store: Store, lock: Lock | None, base: float) -> float:
-    """Seconds after which a training of these documents ends of itself: `tune.max_epochs` passes, however long it may
-    take. Infinite where that cannot be known yet."""
+def learning(lines: list[Planned], passes: float, store: Store, lock: Lock | None, base: float) -> float:
+    """Seconds that so many passes over the documents take, after which a training ends of itself. Infinite where that
+    cannot be known yet."""
     read = next((line.output for line in lines if line.step == "curate"), None)
     usual = REFERENCE_TOKENS / base * (lock.gflops / REFERENCE_GFLOPS if lock and lock.gflops else 1.0)
     speed = lock.train_tokens_per_second if lock else 0.0
     if not read or (lock and lock.device != "cpu" and not speed):
         return math.inf
-    text = store.size(store.tree(read)["train.jsonl"]) / BYTES_A_TOKEN
-    return 10 + float(recipe.params["tune"].max_epochs) * text / (speed or usual) / 0.9  # a tenth is looks at valid
+    text = store.size(store.tree(read)["train.jsonl"]) / tune.BYTES_A_TOKEN
+    return 10 + passes * text / (speed or usual) / 0.9  # a tenth is looks at valid
 
 
 ONCE = {"read", "unpack"}  # what is there of the others' files and of the base is not made again

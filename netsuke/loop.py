@@ -69,7 +69,7 @@ def jointly(
 ) -> Learnt:
     """Tune on all text at once. Minutes become tokens by the speed in the lock."""
     wanted, body, texts = recipe.params["tune"], carved.folder("model"), start.texts
-    tuning = tune.settled(wanted, pace.compute)
+    tuning = tune.settled(wanted, pace.compute, bool(start.kind))
     speed = pace.speed(tuning, carve.pruned(carved), **speed_of(start, carved))
     training = tune.sections(tuning, recipe.minutes, speed, general_gate_of(recipe), recipe.seed, pace.compute)
     inputs = {"model": body if training else None, **tune.start_of(wanted, store), **carved_from(start, carved)}
@@ -89,7 +89,7 @@ def by_owner(recipe: Recipe, store: Store, execute: Executor, start: Start, carv
         part = parts.folder(unit.folder) if unit.folder else None
         label = f"render {unit.owner}"
         rendered.append(execute.run(render.render, rendering, label, model=start.base_model, data=part))
-    tuning = tune.settled(wanted, pace.compute)
+    tuning = tune.settled(wanted, pace.compute, bool(start.kind))
     speed = pace.speed(tuning, carve.pruned(carved), **speed_of(start, carved))
     # who has nothing but examples that teach nothing is left with nothing to learn; a plan may not know
     sizes = [store.size(ref) if (ref := one["train.jsonl"]) else 1 for one in rendered]

@@ -32,7 +32,9 @@ class Params:
     questions: float = knob(
         0.3, "share of the examples whose question is learnt too: it holds general language", "fraction", 0, 1
     )
-    max_epochs: float = knob(4.0, "most passes over the training text", "epochs", 0.01, 1000)
+    max_epochs: float = knob(
+        0.0, "most passes over the training text; 0: two, or four where examples teach a task", "epochs", 0, 1000
+    )
     patience: int = knob(3, "stop after this many looks at valid without a new best", "looks", 1, 1000)
     start: str = knob("", "adapter to go on from, by its Ref: `make --from NAME` sets it (lora)")
     units: Literal["joint", "per-owner"] = knob(
@@ -43,10 +45,18 @@ class Params:
 WINDOWS = {"cpu": 1, "cuda": 8}  # in a step: small steps learn most a token, and eight keep a GPU busy
 
 
-def settled(params: Params, compute: Compute) -> Params:
-    """The params with what depends on the machine decided."""
+DOCUMENTS, EXAMPLES = 2.0, 4.0  # passes: a third one over documents learns them by heart, and loses other texts
+
+
+def settled(params: Params, compute: Compute, examples: bool = False) -> Params:
+    """The params with what depends on the machine, and on whether there are examples, decided."""
     windows = params.windows_per_step or max(WINDOWS[compute.device], params.shards)
-    return dataclasses.replace(params, windows_per_step=windows)
+    return dataclasses.replace(params, windows_per_step=windows, max_epochs=passes(params, examples))
+
+
+def passes(params: Params, examples: bool) -> float:
+    """How often the training text is read at most."""
+    return params.max_epochs or (EXAMPLES if examples else DOCUMENTS)
 
 
 @dataclass(frozen=True)
