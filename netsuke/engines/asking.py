@@ -19,6 +19,7 @@ from ..examples import as_messages
 from ..nearest import Nearest
 from .llama import Engine
 
+TASK = "task.json"
 CONTEXT_TOKENS = 4096  # while a task is settled, checked and asked
 SHOWN = 4096  # likely next tokens that llama.cpp tells the probability of: 14 ms; with 512 a label may be missing
 UNLIKELY = 0.02  # a branch of labels with a smaller share is not looked into; its labels share it evenly
@@ -84,7 +85,7 @@ class Way:
 
 def task_of(pack: Path) -> dict[str, Any] | None:
     """task.json of a pack; None for one without a task."""
-    file = pack / "task.json"
+    file = pack / TASK
     return json.loads(file.read_text()) if file.exists() else None
 
 

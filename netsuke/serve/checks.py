@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 Schema = dict[str, Any]
+MOST_SCHEMA = 65_536  # characters: the engine makes a grammar of it, and nobody else is answered meanwhile
 
 
 @dataclass(frozen=True)
@@ -159,4 +161,10 @@ def _schema(value: Any, depth: int = 0) -> Any:
     return value
 
 
-schema = Check(lambda value: _schema(mapping(value)), {"type": "object"})
+def _small_schema(value: Any) -> Any:
+    if len(json.dumps(_schema(mapping(value)))) > MOST_SCHEMA:
+        raise ValueError(f"must be at most {MOST_SCHEMA} characters as JSON")
+    return value
+
+
+schema = Check(_small_schema, {"type": "object"})

@@ -49,7 +49,7 @@ def said(answer: Mapping[str, Any]) -> tuple[str, str]:
         part = choice.get("message") or choice.get("delta") or {}
         text = choice.get("text") or part.get("content") or part.get("refusal") or ""
         return text, choice.get("finish_reason") or ""
-    return answer.get("content") or "", ""  # of /infill
+    return answer.get("content") or "", "length" if answer.get("stop_type") == "limit" else ""  # of /infill
 
 
 def used(answer: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -90,7 +90,16 @@ def _message(value: Any) -> dict[str, Any]:
         return _result(value)
     if kind == "assistant" and value.get("tool_calls"):
         return {"content": "", **_call(value)}
-    return _said(value)
+    return _text_of(value)
+
+
+def _text_of(value: Any) -> dict[str, Any]:
+    """A text; of an assistant that would not answer, what it said instead, as our own answers have it."""
+    given = _said(value)
+    if given.get("content") is None and (given["role"] != "assistant" or "refusal" not in given):
+        raise ValueError("must have 'content'")
+    instead = given.pop("refusal", "")
+    return {"content": instead, **given}
 
 
 def _role(value: Any) -> str:
@@ -106,7 +115,7 @@ role = Check(_role, _roles.schema)
 _part = record({"type": one_of("text"), "text": text(1_000_000)}, required=("type", "text"))
 content = Check(_content, {"anyOf": [{"type": "string"}, each(_part, 1024).schema]})
 """A message's text; OpenAI's list of text parts is joined."""
-_said = record({"role": role, "content": content, "name": text(64)}, required=("role", "content"))
+_said = record({"role": role, "content": content, "refusal": text(65536), "name": text(64)}, required=("role",))
 _function = record({"name": text(64, 1), "arguments": text(65536)}, required=("name", "arguments"))
 _bare_call = record({"id": text(64), "type": one_of("function"), "function": _function}, ("id", "function"))
 _calls = each(Check(lambda value: {"type": "function", **_bare_call(value)}, _bare_call.schema), 64, 1)

@@ -5,20 +5,30 @@ A small model that was not taught holes for long writes a better middle from the
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
+from starlette.responses import Response
 
 from .refused import Refused
-from .relay import Relay
+from .relay import Asked, Relay
 
 CHARS_A_TOKEN = 2  # at least, in code: a prompt of so many characters fits
 _SAMPLING = ("n_predict", "temperature", "top_k", "top_p", "min_p", "seed", "stream", "cache_prompt",
-             "t_max_predict_ms", "response_fields")  # fmt: skip
+             "t_max_predict_ms")  # fmt: skip
 
 
 class Infilling(Relay):
-    """An answer to /infill."""
+    """An answer to /infill. The engine answers whole: its tokens count, whatever the client reads of it."""
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__(asked, "/infill")
+        self.body = {name: value for name, value in self.body.items() if name != "response_fields"}
+
+    def whole(self, answer: dict[str, Any]) -> Response:
+        wanted = self.asked.body.get("response_fields")
+        return super().whole(picked(answer, wanted) if wanted else answer)
 
     async def _open(self) -> httpx.Response:
         try:
@@ -32,10 +42,24 @@ class Infilling(Relay):
 
 def prefix_alone(body: dict[str, Any], context_tokens: int) -> dict[str, Any]:
     """The body of a completion of what stands before the hole, that ends where the suffix would begin again."""
-    room = max(1, CHARS_A_TOKEN * (context_tokens - body["n_predict"]))
+    most = min(body["n_predict"], context_tokens // 2)  # "without end" leaves the prompt its half
+    room = CHARS_A_TOKEN * (context_tokens - most)
     extra = "".join(f"{chunk['text']}\n" for chunk in body.get("input_extra", ()))
     prompt = (extra + body["input_prefix"] + body["prompt"])[-room:]
     line = next(filter(str.strip, body["input_suffix"].splitlines()), "").strip()
     stop = [body["stop"]] if isinstance(body.get("stop"), str) else list(body.get("stop", ()))
     stops = [*stop, *([line] if len(line) > 2 else [])]
-    return {field: body[field] for field in _SAMPLING if field in body} | {"prompt": prompt, "stop": stops}
+    sampling = {field: body[field] for field in _SAMPLING if field in body}
+    return {**sampling, "n_predict": most, "prompt": prompt, "stop": stops}
+
+
+def picked(answer: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
+    """Of an answer what was asked for, as llama.cpp picks it: "timings/prompt_n" is one of a field's own fields."""
+    found = dict[str, Any]()
+    for path in wanted:
+        value: Any = answer
+        for name in path.split("/"):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if value is not None:
+            found[path] = value
+    return found

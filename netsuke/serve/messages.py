@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from . import fields
 from .checks import Check, Schema, boolean, each, either, integer, number, one_of, record, text
@@ -20,9 +20,11 @@ _content = either(text(1_000_000), Check(lambda value: "".join(p["text"] for p i
 
 
 def unable(what: str, shape: Schema) -> Check:
-    """A field that asks for something that cannot be done here: 501."""
+    """A field that asks for something that cannot be done here: 501. An empty list asks for nothing."""
 
-    def refuse(value: Any) -> NoReturn:
+    def refuse(value: Any) -> Any:
+        if value == []:
+            return value
         raise Refused(501, what, code="not_supported")
 
     return Check(refuse, shape)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .. import voices
+from ..engines.asking import TASK
 from ..errors import StoreError
 from ..nouns import Ref
 from ..store import Store, hash_file
@@ -27,6 +28,7 @@ class Facts:
     base: str = ""
     licence: str = ""
     voices: tuple[str, ...] = ()
+    task: bool = False  # whether it was taught one
 
     @property
     def when(self) -> str:
@@ -74,7 +76,8 @@ class Folders:
             file = folder / FILE
             told = _told((folder / "netsuke.json").read_bytes()) if (folder / "netsuke.json").exists() else ("", "")
             sung = tuple(one.name for one in voices.read(folder))
-            self._facts[name] = Facts(file.stat().st_size, hash_file(file), file.stat().st_mtime, *told, sung)
+            taught = (folder / TASK).exists()
+            self._facts[name] = Facts(file.stat().st_size, hash_file(file), file.stat().st_mtime, *told, sung, taught)
         return self._facts.get(name)
 
 
@@ -105,7 +108,7 @@ class Shipped:
             told = _told(self.store.path(files["netsuke.json"]).read_bytes()) if "netsuke.json" in files else ("", "")
             made = self.store.made("packs", name)
             found = self._facts[stamp] = Facts(
-                self.store.size(files[FILE]), files[FILE], made, *told, self._voices(files)
+                self.store.size(files[FILE]), files[FILE], made, *told, self._voices(files), TASK in files
             )
             return found
         except (StoreError, KeyError):

@@ -13,8 +13,7 @@ from .dialect import Dialect, said, used
 from .messages import unable
 from .refused import Refused
 
-_no_images = unable("These models read text and no images.", {"type": "array", "maxItems": 0})
-_images = Check(lambda value: value if value == [] else _no_images(value), _no_images.schema)
+_images = unable("These models read text and no images.", {"type": "array", "maxItems": 0})
 _called = record({"function": record({"name": text(64, 1), "arguments": mapping}, ("name",))}, ("function",))
 _message = record(
     {

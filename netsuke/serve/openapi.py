@@ -46,6 +46,7 @@ _ANSWERS = {
     "/api/embed": {"model": "string", "embeddings": "array"},
     "/api/show": {"details": "object", "capabilities": "array"},
 }
+_BY_NAME = {"parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}]}
 _NO = {
     "400": "A field is wrong; the answer names it.",
     "401": "No key of this server, or a wrong one.",
@@ -71,6 +72,7 @@ def described() -> dict[str, Any]:
         paths[path] = {"post": {**told, "requestBody": {"required": True, "content": sent}}}
     for path, (summary, shape) in _READ.items():
         paths[path] = {"get": _told(summary, shape, error=path)}
+    paths["/v1/models/{name}"] = {"get": _told("One of them.", {"id": "string", "object": "string"}) | _BY_NAME}
     numbers = _told("Numbers, as Prometheus reads them.", {})
     numbers["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
     paths["/metrics"] = {"get": numbers}

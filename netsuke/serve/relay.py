@@ -25,6 +25,8 @@ from .turns import Turn
 SEND_SECONDS = 30.0  # a client that does not read for so long loses its turn
 GATHER_SECONDS = 0.02  # tokens behind the first go out together: waking for each takes the cores from the engine
 UNREADABLE = "does not match the expected"  # llama.cpp of an answer that its reader of chats gives up on (#26381)
+READ = ("prompt", "messages", "input", "input_prefix", "input_suffix", "input_extra")  # what a model reads
+TOO_LONG = "is too large to process"  # llama.cpp of a text that is to be one vector
 CHARS_A_TOKEN, TOKENS_A_SECOND = 4, 100  # about, where an answer was broken off before anything was counted
 AT_ONCE_SECONDS = 0.001  # what comes within it was there already
 
@@ -171,7 +173,7 @@ class Relay:
         """Counts what was broken off before the engine had told a count, so that nothing is had for nothing."""
         if self.began is None or self.record.tokens:
             return
-        asked = [self.body[name] for name in ("prompt", "messages", "input") if name in self.body]
+        asked = [self.body[name] for name in READ if name in self.body]
         most = max(self.body.get(name, 0) for name in ("max_tokens", "n_predict"))
         worked = int((time.monotonic() - self.began) * TOKENS_A_SECOND)
         self.record.prompt_tokens = len(json.dumps(asked, ensure_ascii=False)) // CHARS_A_TOKEN
@@ -212,7 +214,7 @@ def refusal(status: int, body: bytes) -> Refused:
         message, kind = str(error["message"]), error.get("type")
     except (ValueError, KeyError, TypeError, AttributeError):
         message, kind = f"The engine answered with status {status}.", None
-    if kind == "exceed_context_size_error":
+    if kind == "exceed_context_size_error" or TOO_LONG in message:
         return Refused(400, message, code="context_length_exceeded")
     if status == 500 and UNREADABLE in message:
         what = "What the model wrote cannot be read as the format that was asked for; ask again with another seed."

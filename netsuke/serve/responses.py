@@ -14,7 +14,8 @@ from .messages import unable
 from .refused import Refused
 
 _part = record(
-    {"type": one_of("input_text", "output_text", "text"), "text": text(1_000_000), "annotations": each(mapping, 64)},
+    {"type": one_of("input_text", "output_text", "text"), "text": text(1_000_000), "annotations": each(mapping, 64),
+     "logprobs": each(mapping, 4096)},
     ("type", "text"),
 )
 _parts = each(_part, 1024)

@@ -33,6 +33,7 @@ class Routes:
         self.paths: dict[str, tuple[str, Callable[[Request], Any]]] = {
             "/health": ("GET", self.health),
             "/v1/models": ("GET", self.models),
+            "/v1/models/{name}": ("GET", self.one_model),
             "/v1/chat/completions": ("POST", self.chat),
             "/v1/completions": ("POST", self.completions),
             "/v1/embeddings": ("POST", self.embeddings),
@@ -115,16 +116,23 @@ class Routes:
     async def infill(self, request: Request) -> Infilling:
         given = fields.infilling(await body.read(request))
         sent = {name: value for name, value in given.items() if name not in ("model", "voices")}
-        return Infilling(self._asked(request, given, sent), "/infill")
+        return Infilling(self._asked(request, given, sent))
 
     async def models(self, request: Request) -> Response:
-        cards = []
-        for name in self.known(request):
-            facts = self.shelf.models.facts(name)
-            card = {"id": name, "object": "model", "created": int(facts.modified) if facts else 0}
-            voices = {"voices": list(facts.voices)} if facts and facts.voices else {}
-            cards.append({**card, "owned_by": "netsuke", "context_length": self.shelf.context_tokens, **voices})
-        return JSONResponse({"object": "list", "data": cards})
+        return JSONResponse({"object": "list", "data": [self._listed(name) for name in self.known(request)]})
+
+    async def one_model(self, request: Request) -> Response:
+        return JSONResponse(self._listed(self.model(request, request.path_params["name"])))
+
+    def _listed(self, name: str) -> dict[str, Any]:
+        facts = self.shelf.models.facts(name)
+        card = {"id": name, "object": "model", "created": int(facts.modified) if facts else 0, "owned_by": "netsuke"}
+        voices = {"voices": list(facts.voices)} if facts and facts.voices else {}
+        return {**card, "context_length": self._context(name), **voices}
+
+    def _context(self, name: str) -> int:
+        facts = self.shelf.models.facts(name)
+        return self.shelf.context_of(facts.task if facts else False)
 
     # -- ours ----------------------------------------------------------------------------------------------
     async def search(self, request: Request) -> Response:
@@ -153,7 +161,7 @@ class Routes:
         if not given.get("prompt"):
             return await self._loaded(request, given, ollama.Generated)
         if given.get("suffix"):
-            return Infilling(self._asked(request, given, ollama.as_infilling(given), ollama.Generated), "/infill")
+            return Infilling(self._asked(request, given, ollama.as_infilling(given), ollama.Generated))
         if given.get("raw"):
             asked = self._asked(request, given, ollama.as_completion(given), ollama.Generated)
             return Relay(asked, "/v1/completions")
@@ -176,8 +184,8 @@ class Routes:
     async def ollama_ps(self, request: Request) -> Response:
         known = self.known(request)
         running = dict.fromkeys(seat.name for seat in self.shelf.seats if seat.name in known)
-        more = {"size_vram": 0, "context_length": self.shelf.context_tokens}
-        return JSONResponse({"models": [self._card(name) | more for name in running]})
+        more = {name: {"size_vram": 0, "context_length": self._context(name)} for name in running}
+        return JSONResponse({"models": [self._card(name) | more[name] for name in running]})
 
     async def ollama_show(self, request: Request) -> Response:
         given = fields.checked(await body.read(request), ollama.SHOW)
@@ -187,7 +195,7 @@ class Routes:
         name = self.model(request, wanted.removesuffix(":latest"))
         facts, card = self.shelf.models.facts(name), self._card(name)
         told = {"license": facts.licence if facts else "", "modified_at": card["modified_at"]}
-        info = {"general.name": name, "netsuke.context_length": self.shelf.context_tokens}
+        info = {"general.name": name, "netsuke.context_length": self._context(name)}
         able = ["completion", "insert", "embedding"]
         return JSONResponse({**told, "details": card["details"], "model_info": info, "capabilities": able})
 

@@ -207,17 +207,19 @@ class Shelf:
 
     def _engine(self, place: Path, kind: Kind) -> Engine:
         sung = voices.read(place) if kind == "text" else ()
-        asked = kind == "text" and asking.task_of(place)
-        least = asking.CONTEXT_TOKENS if asked else 0  # with less it is shown fewer examples than it was checked with
         return Engine(
             place if place.is_file() else place / FILE,
             voices=[place / one.file for one in sung],
-            context_tokens=max(self.context_tokens, least),
+            context_tokens=self.context_of(kind == "text" and asking.task_of(place) is not None),
             threads=self.threads,
             slots=1 if kind == "vectors" else self.slots,
             embedding=kind == "vectors",
             prompt_cache_mib=0,  # it does not know whose a prompt was
         )
+
+    def context_of(self, taught: bool) -> int:
+        """Tokens that a model reads at once: one with a task is shown as many examples as it was checked with."""
+        return max(self.context_tokens, asking.CONTEXT_TOKENS if taught else 0)
 
     async def _seated(self, name: str, kind: Kind, stamp: str, engine: Engine) -> Seat:
         supervisor = Supervisor(name, engine, waiting=self.waiting)

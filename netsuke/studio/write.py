@@ -49,7 +49,7 @@ async def ghost(house: House, request: Request) -> Relay:
             "response_fields": ["content", "timings"]}  # fmt: skip
     if after.partition("\n")[0].strip():
         told = {"input_prefix": before, "input_suffix": after, "prompt": ""}
-        return Infilling(house.engines.asked(request, model.name, body | told, loud), "/infill")
+        return Infilling(house.engines.asked(request, model.name, body | told, loud))
     return Relay(house.engines.asked(request, model.name, body | {"prompt": before}, loud), "/completion")
 
 
