@@ -39,6 +39,15 @@ class Chat(Relay):
             raise Refused(501, message, code="no_tools", param="tools")
         return await super().answer(send)
 
+    async def _whole(self, upstream: httpx.Response) -> dict[str, Any]:
+        """What is new of it: the engine repeats a beginning that the request had, though not in a stream."""
+        answer = await super()._whole(upstream)
+        last = self.body["messages"][-1]
+        for choice in answer["choices"] if last["role"] == "assistant" else ():
+            if written := choice["message"].get("content"):
+                choice["message"]["content"] = written.removeprefix(last["content"])
+        return answer
+
     async def _knows_tools(self) -> bool:
         """Whether tools change what the model reads; the engine drops them silently where its template has none."""
         if self.seat.tools is None:

@@ -17,16 +17,23 @@ class Dialect:
     def __init__(self, model: str) -> None:
         self.model = model
         self.id = ""  # of the answer, by which it can be spoken of afterwards
+        self.shown: int | None = None  # likely tokens told at each place; None: as many as the engine tells
 
     def whole(self, answer: dict[str, Any]) -> dict[str, Any]:
         """An answer in one piece. It goes by the pack's name: the engine itself tells the file's path."""
         self.id = str(answer.get("id", ""))
+        return self.told(answer)
+
+    def told(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """An answer, or an event of one, as it goes out."""
+        for token in likely(answer):
+            token["top_logprobs"] = token.get("top_logprobs", [])[: self.shown]
         return {**answer, "model": self.model}
 
     def event(self, event: dict[str, Any]) -> list[bytes]:
         """What the client gets for an event of the engine's stream."""
         self.id = self.id or str(event.get("id", ""))
-        return [framed({**event, "model": self.model})]
+        return [framed(self.told(event))]
 
     def closing(self) -> list[bytes]:
         """What ends a stream that came to its end."""
@@ -50,6 +57,11 @@ def said(answer: Mapping[str, Any]) -> tuple[str, str]:
         text = choice.get("text") or part.get("content") or part.get("refusal") or ""
         return text, choice.get("finish_reason") or ""
     return answer.get("content") or "", "length" if answer.get("stop_type") == "limit" else ""  # of /infill
+
+
+def likely(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The tokens of an answer, or of an event of a stream, with how likely they were, where that was asked."""
+    return [one for choice in answer.get("choices", ()) for one in (choice.get("logprobs") or {}).get("content") or ()]
 
 
 def used(answer: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -253,7 +253,17 @@ def checked(body: Mapping[str, Any], checks: Mapping[str, Check], *required: str
 def for_engine(given: Mapping[str, Any]) -> dict[str, Any]:
     """Checked fields of a chat or a completion as the engine gets them."""
     most = given.get("max_completion_tokens", given.get("max_tokens", DEFAULT_MAX_TOKENS))
-    return {field: value for field, value in given.items() if field not in _OURS} | {"max_tokens": most}
+    sent = {field: value for field, value in given.items() if field not in _OURS} | {"max_tokens": most}
+    if "logprobs" not in given or given["logprobs"] is False:
+        return sent
+    # asked for none of the likely tokens, the engine leaves out the probability of the one that it took too
+    return sent | {"logprobs" if "prompt" in given else "top_logprobs": max(1, shown(given))}
+
+
+def shown(given: Mapping[str, Any]) -> int:
+    """How many likely tokens are to be told at each place: a chat's `top_logprobs`, a completion's `logprobs`."""
+    asked = given.get("logprobs", False)
+    return given.get("top_logprobs", 0) if isinstance(asked, bool) else int(asked)
 
 
 def infilling(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import fields
 from .checks import Check, boolean, each, either, integer, mapping, number, one_of, record, schema, text
-from .dialect import Dialect, said, used
+from .dialect import Dialect, likely, said, used
 from .messages import unable
 from .refused import Refused
 
@@ -100,7 +100,7 @@ def as_asked(given: Mapping[str, Any]) -> dict[str, Any]:
 def as_completion(given: Mapping[str, Any]) -> dict[str, Any]:
     """The body of a completion, of a raw prompt."""
     body = _settings(given)
-    shown = {"logprobs": body.pop("top_logprobs", 0)} if body.pop("logprobs", False) else {}
+    shown = {"logprobs": body.pop("top_logprobs")} if body.pop("logprobs", False) else {}
     shape = body.pop("response_format", {"type": "text"})
     bound = {"json_schema": shape.get("json_schema", {}).get("schema", {})} if shape["type"] != "text" else {}
     return {**body, **shown, **bound, "prompt": given["prompt"]}
@@ -127,7 +127,7 @@ def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
     most = options.get("num_predict", fields.DEFAULT_MAX_TOKENS)
     body |= {"max_tokens": most if most > 0 else fields.MOST_TOKENS, "stream": given.get("stream", True)}
     if given.get("logprobs"):
-        body |= {"logprobs": True, "top_logprobs": given.get("top_logprobs", 0)}
+        body |= {"logprobs": True, "top_logprobs": max(1, fields.shown(given))}  # for 0 the engine tells nothing
     shape = given.get("format") or {}
     if shape == "json":
         body["response_format"] = {"type": "json_object"}
@@ -181,7 +181,12 @@ class Generated(Dialect):
 
     def part(self, written: str, answer: Mapping[str, Any]) -> dict[str, Any]:
         """What was written, and how likely its tokens were."""
-        return {"response": written, **_likely(answer)}
+        return {"response": written, **self.likely(answer)}
+
+    def likely(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """How likely the tokens were, where that was asked."""
+        tokens = [_token(one, self.shown) for one in likely(answer)]
+        return {"logprobs": tokens} if tokens else {}
 
     def _row(
         self, part: dict[str, Any], done: bool, why: str = "", answer: Mapping[str, Any] | None = None
@@ -208,7 +213,7 @@ class Chatted(Generated):
             calls = (choice.get("message") or choice.get("delta") or {}).get("tool_calls")
             if calls:
                 message["tool_calls"] = [{"function": _arguments(call["function"])} for call in calls]
-        return {"message": message, **_likely(answer)}
+        return {"message": message, **self.likely(answer)}
 
 
 class Embedded(Dialect):
@@ -220,16 +225,9 @@ class Embedded(Dialect):
         return {"model": self.model, "embeddings": vectors, "prompt_eval_count": count}
 
 
-def _likely(answer: Mapping[str, Any]) -> dict[str, Any]:
-    for choice in answer.get("choices", ()):
-        if (choice.get("logprobs") or {}).get("content"):
-            return {"logprobs": [_token(one) for one in choice["logprobs"]["content"]]}
-    return {}
-
-
-def _token(shown: Mapping[str, Any]) -> dict[str, Any]:
-    top = [{"token": one["token"], "logprob": one["logprob"]} for one in shown.get("top_logprobs", ())]
-    return {"token": shown["token"], "logprob": shown["logprob"], "top_logprobs": top}
+def _token(token: Mapping[str, Any], most: int | None) -> dict[str, Any]:
+    top = [{"token": one["token"], "logprob": one["logprob"]} for one in token.get("top_logprobs", ())[:most]]
+    return {"token": token["token"], "logprob": token["logprob"], "top_logprobs": top}
 
 
 def _arguments(function: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .. import __version__
-from . import body, dialect, fields, messages, metrics, ollama, openapi, responses
+from . import body, completion, dialect, fields, messages, metrics, ollama, openapi, responses
 from .chat import Chat
 from .feedback import FEEDBACK, Answers, Feedback
 from .infill import Infilling
@@ -89,7 +89,9 @@ class Routes:
         if kind == "text":
             record.prompts, record.suggests = prompts_of(sent), "input_prefix" in sent
         voices = given.get("voices") or given.get("options", {}).get("voices", {})
-        return Asked(self.shelf, record, name, sent, speak(name), kind, voices)
+        spoken = speak(name)
+        spoken.shown = fields.shown(given)
+        return Asked(self.shelf, record, name, sent, spoken, kind, voices)
 
     # -- OpenAI --------------------------------------------------------------------------------------------
     async def chat(self, request: Request) -> Chat:
@@ -98,7 +100,8 @@ class Routes:
 
     async def completions(self, request: Request) -> Relay:
         given = fields.checked(await body.read(request), fields.COMPLETION, "prompt")
-        return Relay(self._asked(request, given, fields.for_engine(given)), "/v1/completions")
+        asked = self._asked(request, given, fields.for_engine(given), completion.Completed)
+        return Relay(asked, "/v1/completions")
 
     async def embeddings(self, request: Request) -> Relay:
         given = fields.checked(await body.read(request), fields.EMBEDDING, "input")

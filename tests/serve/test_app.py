@@ -277,6 +277,20 @@ def test_max_tokens_has_a_default() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"logprobs": True}, {"logprobs": True, "top_logprobs": 1}),
+        ({"logprobs": True, "top_logprobs": 3}, {"logprobs": True, "top_logprobs": 3}),
+        ({"logprobs": False}, {"logprobs": False}),
+        ({"prompt": "a", "logprobs": 0}, {"prompt": "a", "logprobs": 1}),
+        ({"prompt": "a", "logprobs": 2}, {"prompt": "a", "logprobs": 2}),
+    ],
+)
+def test_the_engine_is_asked_for_one_likely_token_at_least(given: dict[str, Any], sent: dict[str, Any]) -> None:
+    assert fields.for_engine(given) == {**sent, "max_tokens": fields.DEFAULT_MAX_TOKENS}
+
+
 def test_no_answer_tells_a_path(server: Running, model: Path) -> None:
     folder = server.supervisor.engine.socket.parent
     with server.client() as client:

@@ -70,6 +70,15 @@ def test_ollama_generate(theirs: ollama.Client) -> None:
     assert "".join(part.response or "" for part in parts) == whole.response
     raw = theirs.generate("tiny", "the", raw=True, options=options, logprobs=True, top_logprobs=2)
     assert raw.done and raw.logprobs and len(raw.logprobs[0].top_logprobs or ()) == 2
+    for asked in ({}, {"top_logprobs": 0}, {"top_logprobs": 2}):
+        for told in (
+            theirs.generate("tiny", "Speak.", options=options, logprobs=True, **asked),
+            theirs.generate("tiny", "the", raw=True, options=options, logprobs=True, **asked),
+            theirs.chat("tiny", SPEAK, options=options, logprobs=True, **asked),
+            *[part for part in theirs.chat("tiny", SPEAK, options=options, logprobs=True, stream=True, **asked)][:1],
+        ):
+            assert told.logprobs
+            assert {len(one.top_logprobs or ()) for one in told.logprobs} == {asked.get("top_logprobs", 0)}
     filled = theirs.generate("tiny", "def add(a, b):\n    return", suffix="\n\nprint(add(1, 2))", options=options)
     assert filled.done and filled.response is not None
     assert theirs.generate("tiny").done_reason == "load" and theirs.chat("tiny", []).done_reason == "load"
@@ -121,6 +130,34 @@ def test_anthropic_messages(claude: anthropic.Anthropic) -> None:
     with pytest.raises(anthropic.APIStatusError) as refused:
         claude.messages.create(**fields, tools=[{"name": "x", "input_schema": {"type": "object"}}])
     assert refused.value.status_code == 501 and refused.value.body["type"] == "error"  # type: ignore[index]
+
+
+# -- An answer that was begun ------------------------------------------------------------------------------
+BEGUN: list[Any] = [*SPEAK, {"role": "assistant", "content": "The answer "}]
+
+
+def test_ollama_goes_on_with_what_was_begun(theirs: ollama.Client) -> None:
+    options = {"num_predict": 8, "temperature": 0, "seed": 1}
+    whole = theirs.chat("tiny", BEGUN, options=options).message.content
+    parts = theirs.chat("tiny", BEGUN, options=options, stream=True)
+    assert whole == "".join(part.message.content or "" for part in parts)
+    assert whole and "The answer" not in whole
+
+
+def test_anthropic_goes_on_with_what_was_begun(claude: anthropic.Anthropic) -> None:
+    fields: dict[str, Any] = {"model": "tiny", "messages": BEGUN, "max_tokens": 8, "extra_body": {"top_k": 1}}
+    whole = claude.messages.create(**fields).content[0].text  # type: ignore[union-attr]
+    with claude.messages.stream(**fields) as stream:
+        assert whole == "".join(stream.text_stream)
+    assert whole and "The answer" not in whole
+
+
+def test_responses_go_on_with_what_was_begun(openai_client: openai.OpenAI) -> None:
+    fields: dict[str, Any] = {"model": "tiny", "input": BEGUN, "max_output_tokens": 8, "temperature": 0}
+    whole = openai_client.responses.create(**fields).output_text
+    with openai_client.responses.stream(**fields) as stream:
+        assert whole == list(stream)[-1].response.output_text  # type: ignore[union-attr]
+    assert whole and "The answer" not in whole
 
 
 # -- OpenAI's others -------------------------------------------------------------------------------------

@@ -71,6 +71,50 @@ def test_completion_and_its_stream(client: openai.OpenAI) -> None:
     assert streamed == whole.choices[0].text
 
 
+@pytest.mark.parametrize("asked", [{}, {"top_logprobs": 0}, {"top_logprobs": 3}])
+def test_a_chat_tells_as_many_likely_tokens_as_were_asked_for(client: openai.OpenAI, asked: dict[str, int]) -> None:
+    fields: dict[str, Any] = {"model": "tiny", "messages": MESSAGES, "max_tokens": 4, "extra_body": WORDS}
+    fields |= {"logprobs": True, **asked}
+    whole = client.chat.completions.create(**fields).choices[0].logprobs
+    chunks = [c.choices[0] for c in client.chat.completions.create(**fields, stream=True)]
+    streamed = [one for choice in chunks if choice.logprobs for one in choice.logprobs.content or ()]
+    for told in (whole and whole.content, streamed):
+        assert told and all(one.logprob <= 0 for one in told)
+        assert {len(one.top_logprobs) for one in told} == {asked.get("top_logprobs", 0)}
+
+
+HELD = {"grammar": 'root ::= "aé€q€yb"', "stop": ["q€z"]}  # what may become the stop is held back, and comes late
+
+
+@pytest.mark.parametrize("asked", [0, 2])
+def test_a_completion_tells_probabilities_as_four_lists(client: openai.OpenAI, asked: int) -> None:
+    fields: dict[str, Any] = {"model": "tiny", "prompt": "the", "max_tokens": 24, "logprobs": asked}
+    fields |= {"extra_body": HELD}
+    whole = client.completions.create(**fields).choices[0]
+    chunks = [c.choices[0] for c in client.completions.create(**fields, stream=True)]
+    assert "aé€q€yb" == whole.text == "".join(chunk.text for chunk in chunks)
+    told = [[choice.logprobs for choice in choices if choice.logprobs] for choices in ([whole], chunks)]
+    assert len(told[0]) == 1 < len(told[1])
+    for lists in told:
+        tokens = [token for one in lists for token in one.tokens or ()]
+        offsets = [at for one in lists for at in one.text_offset or ()]
+        tops = [top for one in lists for top in one.top_logprobs or ()]
+        sure = [value for one in lists for value in one.token_logprobs or ()]
+        assert "".join(tokens) == whole.text and len(tokens) == len(offsets) == len(tops) == len(sure)
+        assert offsets == [len("".join(tokens[:number])) for number in range(len(tokens))]
+        for top, value in zip(tops, sure, strict=True):
+            assert value in top.values() and asked <= len(top) <= asked + 1
+
+
+def test_an_answer_that_was_begun_comes_without_its_beginning(client: openai.OpenAI) -> None:
+    begun: Any = [*MESSAGES, {"role": "assistant", "content": "The answer "}]
+    fields: dict[str, Any] = {"model": "tiny", "messages": begun, "max_tokens": 4, "seed": 3, "extra_body": WORDS}
+    whole = client.chat.completions.create(**fields).choices[0].message.content
+    chunks = client.chat.completions.create(**fields, stream=True)
+    assert whole == "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    assert whole and "The answer" not in whole
+
+
 def test_structured_answer(client: openai.OpenAI) -> None:
     answer = client.chat.completions.create(
         model="tiny",
