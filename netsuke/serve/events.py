@@ -43,7 +43,7 @@ class Event:
     prompt_tokens: int
     completion_tokens: int
     abstained: bool
-    failed: bool
+    failed: bool  # of a suggestion: or given up, since somebody typed on
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Event:
@@ -70,7 +70,7 @@ def add(database: sqlite3.Connection, records: Iterable[Record]) -> None:
     for table, some in (("events", asked), ("suggestions", [one for one in served if one.suggests])):
         database.executemany(f"INSERT INTO {table} VALUES (NULL{', ?' * 11})", [
             (one.time, one.model, one.who, one.path, one.first_seconds, one.seconds, one.prompt_tokens,
-             one.completion_tokens, one.abstained, one.failed, one.answer)
+             one.completion_tokens, one.abstained, one.failed or (one.suggests and one.left), one.answer)
             for one in some
         ])  # fmt: skip
     prompts = [(one.time, one.model, share, words) for one in asked for share, words in one.familiar]

@@ -63,7 +63,7 @@ class Relay:
             if work.done():
                 work.result()
             else:
-                self.record.broke = True
+                self.record.left = True
                 self._estimate()
         finally:
             work.cancel()

@@ -191,6 +191,15 @@ def test_a_book_of_an_older_netsuke_gets_the_new_tables(tmp_path):
     assert [row["requests"] for row in usage.rows(tmp_path)] == [2]
 
 
+def test_who_leaves_before_the_end_has_met_no_failure(tmp_path):
+    write(tmp_path, [record(left=True, seconds=3.0), record(left=True, status=499), record(left=True, broke=True)])
+    assert [one.failed for one in events.requests(tmp_path, "tiny", 0)] == [False, False, True]
+    assert traffic.numbers(events.requests(tmp_path, "tiny", 0)).p95 == 3.0
+    write(tmp_path, [record(left=True, suggests=True), record(suggests=True)])
+    assert [one.failed for one in events.suggestions(tmp_path, "tiny", 0)] == [True, False]  # given up
+    assert [(row["requests"], row["errors"]) for row in usage.rows(tmp_path)] == [(5, 1)]
+
+
 def routed(path, time, **more):
     one = record(time, **more)
     one.path = path
