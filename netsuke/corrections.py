@@ -1,6 +1,7 @@
 """Better answers that people gave, with their consent: a small file each, so that each can be listed and forgotten.
 
     watched/MODEL/corrections/OWNER/HASH.jsonl      one example; HASH is that of what it says
+    watched/MODEL/trained.json                      when it was last trained again, and with which of them
 
 The same correction is the same file. OWNER is a key's name; the owner of the home is "owner", whose work is their own.
 A retraining reads these folders as sources of the recipe, through the ledger as every file.
@@ -22,6 +23,7 @@ from typing import Any
 from .disk import sync
 from .errors import RecipeError, explained
 from .nouns import Source
+from .store import Store
 
 OWNER = "owner"
 MOST = 2_000  # of one owner for one model
@@ -46,6 +48,20 @@ class Correction:
 def room(home: Path, model: str) -> Path:
     """The folder of what Watch keeps of a model. Raises RecipeError for what is no model's name."""
     return home / "watched" / _checked(model)
+
+
+def trained(home: Path, model: str) -> dict[str, Any]:
+    """{"time", "corrections"} of the last time a model was trained again, shipped or not; {} where it never was."""
+    try:
+        found = json.loads((room(home, model) / "trained.json").read_text("utf-8"))
+        return {"time": float(found["time"]), "corrections": list(found["corrections"])}
+    except (OSError, ValueError, KeyError, TypeError, RecipeError):
+        return {}
+
+
+def since(store: Store, model: str) -> float:
+    """When a model was last made, or tried to be trained again, in seconds since 1970; 0 where there is none."""
+    return max(store.made("packs", model), float(trained(store.root, model).get("time", 0.0)))
 
 
 def keep(home: Path, model: str, owner: str, prompt: str, answer: str, *, label: bool = False) -> Correction:

@@ -9,6 +9,8 @@ from typing import Protocol
 
 from .ranked import quantile
 
+BLOCK = 50  # prompts that are held against as many others (watch/drift.py)
+
 
 class Request(Protocol):
     """A request that reached a model, in seconds and tokens."""

@@ -52,7 +52,7 @@ class State:
     @cached_property
     def since(self) -> float:
         """When it was last made, or tried to be trained again."""
-        return max(self.store.made("packs", self.name), float(self.trained.get("time", 0.0)))
+        return corrections.since(self.store, self.name)
 
     # -- what was asked --------------------------------------------------------------------------------------
     @cached_property
@@ -175,7 +175,7 @@ def state(name: str, store: Store, now: float | None = None) -> State:
         known = store.names("packs")
         hint = f"models: {', '.join(known)}" if known else "make one: netsuke make ~/notes"
         raise StoreError(f"no model {name!r}", hint=hint)
-    return State(name, store, record, time.time() if now is None else now, _trained(name, store))
+    return State(name, store, record, time.time() if now is None else now, corrections.trained(store.root, name))
 
 
 def rule_of(recipe_path: Path) -> str:
@@ -239,14 +239,6 @@ def mark(name: str, store: Store, had: Sequence[Correction] | None = None) -> No
             file.flush()
             os.fsync(file.fileno())
         part.replace(place)
-
-
-def _trained(name: str, store: Store) -> dict[str, Any]:
-    try:
-        found = json.loads((corrections.room(store.root, name) / "trained.json").read_text("utf-8"))
-        return {"time": float(found["time"]), "corrections": list(found["corrections"])}
-    except (OSError, ValueError, KeyError, TypeError, RecipeError):
-        return {}
 
 
 def due(store: Store) -> list[tuple[str, list[str]]]:

@@ -16,7 +16,7 @@ from netsuke.errors import RecipeError, StoreError
 from netsuke.nouns import Source
 from netsuke.serve import book, events
 from netsuke.serve.record import Record
-from netsuke.serve.writer import write
+from netsuke.serve.writer import Writer, write
 
 RULE = "corrections >= 3 or down_share > 0.5 or days >= 7"
 
@@ -86,10 +86,21 @@ def test_days_are_the_same_whether_they_were_folded_or_not(store, tmp_path):
     before = watching.state("notes", store, now)
     days, requests = before.days, len(before.requests)
     with contextlib.closing(book.connected(book.place(store.root), 1)) as database, transaction(database):
-        events.fold(database, now)
+        events.fold(database, now, {})
     after = watching.state("notes", store, now)
     assert after.days == days and len(after.requests) < requests == 6
     assert sum(row.requests for _, row in after.days) == 6 and after.last(watching.DAY).requests == 2
+
+
+def test_a_day_without_a_row_is_told_by_its_requests(store, tmp_path):
+    named(store, tmp_path / "notes")
+    midnight = time.time() // watching.DAY * watching.DAY
+    for moment in (midnight - 1.5 * watching.DAY, midnight - 0.9 * watching.DAY, midnight + 5, midnight - 20):
+        asked(store, time=moment)
+        with contextlib.closing(book.connected(book.place(store.root), 1)) as database, transaction(database):
+            events.fold(database, midnight + 6, {})
+    state = watching.state("notes", store, midnight + events.LATE_SECONDS / 2)
+    assert [row.requests for _, row in state.days] == [1, 2, 1] and len(state._over) == 1
 
 
 def test_what_was_trained_with_is_new_no_more(store, tmp_path):
@@ -114,6 +125,20 @@ def test_thumbs_and_prompts_of_before_the_training_do_not_count(store, tmp_path)
     watching.mark("notes", store)
     state = watching.state("notes", store)
     assert state.drift.prompts == 0 and state.thumbs == [] and len(state.requests) == 1 and state.unlike() is None
+
+
+def test_the_server_keeps_the_prompts_that_drift_is_held_against(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(events, "MOST_PROMPTS", watch.BLOCK)
+    named(store, tmp_path / "notes", documents=True)
+    asked(store, *[0.5] * watch.BLOCK, time=time.time() - 9)
+    watching.mark("notes", store)
+    asked(store, *[0.9] * watch.BLOCK)
+    asked(store, *[0.6] * watch.BLOCK)
+    asked(store, *[0.1] * watch.BLOCK)
+    Writer(store.root)._fold(1)
+    drift = watching.state("notes", store).drift
+    assert (drift.prompts, drift.first, drift.last) == (2 * watch.BLOCK, 0.9, 0.1)
+    assert len(events.prompts(store.root, "notes", 0)) == 2 * watch.BLOCK
 
 
 def test_prompts_are_held_against_the_documents(store, tmp_path):

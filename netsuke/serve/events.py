@@ -2,20 +2,22 @@
 
 Requests are kept for KEEP_DAYS (of more than MOST_EVENTS the newest), and of each day a row for DAYS_KEPT. What an
 editor asks by itself, at each pause of typing, is no request but a suggestion: kept as long in a table of its own, and
-not by days. Of prompts there are two figures, kept for PROMPT_DAYS; thumbs are kept as long.
+not by days. Of prompts there are two figures, kept for PROMPT_DAYS (of a model at most the last MOST_PROMPTS), but the
+first ones since it was made, which others are held against, while it is here. Thumbs are kept for PROMPT_DAYS.
 """
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..traffic import Numbers, numbers
+from ..traffic import BLOCK, Numbers, numbers
 from . import book, usage
 from .record import Record
 
@@ -23,6 +25,7 @@ KEEP_DAYS, MOST_EVENTS = 30, 200_000
 PROMPT_DAYS, MOST_PROMPTS = 400, 200_000
 DAYS_KEPT = 800
 DAY = 86_400.0
+LATE_SECONDS = 3600.0  # that a day is over before it gets its row: requests of it may go on for so long
 
 _COLUMNS = "time, key, route, first_seconds, seconds, prompt_tokens, completion_tokens, abstained, failed"
 _NUMBERS = tuple(field.name for field in fields(Numbers))
@@ -40,7 +43,7 @@ class Event:
     prompt_tokens: int
     completion_tokens: int
     abstained: bool
-    failed: bool
+    failed: bool  # of a suggestion: or given up, since somebody typed on
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Event:
@@ -67,16 +70,19 @@ def add(database: sqlite3.Connection, records: Iterable[Record]) -> None:
     for table, some in (("events", asked), ("suggestions", [one for one in served if one.suggests])):
         database.executemany(f"INSERT INTO {table} VALUES (NULL{', ?' * 11})", [
             (one.time, one.model, one.who, one.path, one.first_seconds, one.seconds, one.prompt_tokens,
-             one.completion_tokens, one.abstained, one.failed, one.answer)
+             one.completion_tokens, one.abstained, one.failed or (one.suggests and one.left), one.answer)
             for one in some
         ])  # fmt: skip
     prompts = [(one.time, one.model, share, words) for one in asked for share, words in one.familiar]
     database.executemany("INSERT INTO prompts VALUES (NULL, ?, ?, ?, ?)", prompts)
 
 
-def fold(database: sqlite3.Connection, now: float) -> None:
-    """Leaves of days that are over a row each, and forgets what is too old; to be called in a transaction."""
-    midnight = now - now % DAY
+def fold(database: sqlite3.Connection, now: float, made: Mapping[str, float]) -> None:
+    """Leaves of days that are long over a row each, and forgets what is too old; to be called in a transaction.
+
+    `made`: when each model that is here was made or trained again.
+    """
+    midnight = (now - LATE_SECONDS) // DAY * DAY
     done = {tuple(row) for row in database.execute("SELECT day, model FROM days")}
     there = defaultdict[tuple[str, str], list[Event]](list)
     query = f"SELECT model, {_COLUMNS} FROM events WHERE time < ? AND time >= ?"
@@ -86,11 +92,23 @@ def fold(database: sqlite3.Connection, now: float) -> None:
     database.executemany(f"INSERT INTO days VALUES (?, ?, {', '.join('?' * len(_NUMBERS))})", rows)
     for table in ("events", "suggestions"):
         database.execute(f"DELETE FROM {table} WHERE time < ?", (midnight - KEEP_DAYS * DAY,))
-    for table, most in (("events", MOST_EVENTS), ("suggestions", MOST_EVENTS), ("prompts", MOST_PROMPTS)):
-        database.execute(f"DELETE FROM {table} WHERE number <= (SELECT max(number) FROM {table}) - ?", (most,))
-    for table in ("prompts", "thumbs"):
-        database.execute(f"DELETE FROM {table} WHERE time < ?", (midnight - PROMPT_DAYS * DAY,))
+        database.execute(f"DELETE FROM {table} WHERE number <= (SELECT max(number) FROM {table}) - ?", (MOST_EVENTS,))
+    _forget_prompts(database, midnight - PROMPT_DAYS * DAY, made)
+    database.execute("DELETE FROM thumbs WHERE time < ?", (midnight - PROMPT_DAYS * DAY,))
     database.execute("DELETE FROM days WHERE day < ?", (usage.day(midnight - DAYS_KEPT * DAY),))
+
+
+def _forget_prompts(database: sqlite3.Connection, oldest: float, made: Mapping[str, float]) -> None:
+    """By model, so that the requests to one take nothing from another; never the first block since one was made."""
+    for (model,) in database.execute("SELECT DISTINCT model FROM prompts").fetchall():
+        since = made.get(model, math.inf)  # of a model that is gone no block stays
+        database.execute(
+            "DELETE FROM prompts WHERE model = :model AND (time < :oldest OR number <="
+            " (SELECT number FROM prompts WHERE model = :model ORDER BY number DESC LIMIT 1 OFFSET :most))"
+            " AND number NOT IN"
+            " (SELECT number FROM prompts WHERE model = :model AND time >= :since ORDER BY number LIMIT :block)",
+            {"model": model, "oldest": oldest, "most": MOST_PROMPTS, "since": since, "block": BLOCK},
+        )
 
 
 def put_thumb(home: Path, who: str, answer: str, model: str, thumb: str) -> None:

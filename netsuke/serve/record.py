@@ -21,6 +21,7 @@ class Record:
     completion_tokens: int = 0
     abstained: bool = False
     broke: bool = False  # the answer did not come to its end
+    left: bool = False  # whoever asked hung up before its end: that is no failure of ours
     reached: bool = False  # its engine was asked: a turn of it was had
     times: int = 1
     suggests: bool = False  # an editor asked by itself, for somebody who writes

@@ -65,7 +65,7 @@ class Relay:
             if work.done():
                 work.result()
             else:
-                self.record.broke = True
+                self.record.left = True
                 self._estimate()
         finally:
             work.cancel()

@@ -11,7 +11,10 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from .. import corrections
 from ..chain import transaction
+from ..errors import StoreError
+from ..store import Store
 from . import audit, book, events, usage
 from .record import Record
 
@@ -19,7 +22,7 @@ WRITE_SECONDS = 0.1  # how long what is to be written gathers
 RETRY_SECONDS = 1.0
 MOST_WAITING = 100_000  # records that are kept while the disk takes none
 TOLD_A_MINUTE = 60  # refusals of strangers that get a row of their own
-FOLD_EACH = 10_000  # records, or a new day
+FOLD_EACH = 10_000  # records, or once a day is long over
 
 _log = logging.getLogger("netsuke.serve")
 
@@ -96,7 +99,7 @@ class Writer:
                     self._waiting.popleft()
                 self._fold(len(batch))
                 told = False
-            except (sqlite3.Error, OSError) as error:
+            except (sqlite3.Error, OSError, StoreError) as error:
                 if not told:
                     _log.error("the server's book cannot be written: %s", error)
                 told = True
@@ -118,11 +121,14 @@ class Writer:
 
     def _fold(self, written: int) -> None:
         now, self._since = time.time(), self._since + written
-        if self._closing or (self._folded == usage.day(now) and self._since < FOLD_EACH):
+        today = usage.day(now - events.LATE_SECONDS)
+        if self._closing or (self._folded == today and self._since < FOLD_EACH):
             return
+        store = Store(self.home)
+        made = {name: corrections.since(store, name) for name in store.names("packs")}
         with contextlib.closing(book.connected(book.place(self.home), 5.0)) as database, transaction(database):
-            events.fold(database, now)
-        self._folded, self._since = usage.day(now), 0
+            events.fold(database, now, made)
+        self._folded, self._since = today, 0
 
 
 def write(home: Path, records: list[Record]) -> None:

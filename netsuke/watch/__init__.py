@@ -4,7 +4,8 @@ It reads figures that it is handed: watching.py has them from the server's book.
 """
 
 from ..corrections import drop
-from .drift import BLOCK, Drift, Unlike, drift, unlike
+from ..traffic import BLOCK
+from .drift import Drift, Unlike, drift, unlike
 from .rule import NAMES, Params, Rule, parsed
 
 __all__ = ["BLOCK", "NAMES", "Drift", "Params", "Rule", "Unlike", "drift", "drop", "parsed", "unlike"]

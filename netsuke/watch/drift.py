@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ..ranked import quantile
+from ..traffic import BLOCK
 
-BLOCK = 50  # prompts
 RELABELLINGS = 4999
 SEED = 0
 

@@ -12,7 +12,8 @@ from netsuke.chain import transaction
 from netsuke.ranked import quantile
 from netsuke.serve import book, events, usage
 from netsuke.serve.record import Record
-from netsuke.serve.writer import write
+from netsuke.serve.writer import Writer, write
+from netsuke.traffic import BLOCK
 
 NOON = 1_790_000_000.0 - 1_790_000_000.0 % 86_400 + 43_200
 DAY = 86_400.0
@@ -50,9 +51,9 @@ def test_what_is_written_is_read_and_holds_no_prompt(tmp_path):
     assert b"secret" not in book.place(tmp_path).read_bytes()
 
 
-def folded(home, now):
+def folded(home, now, made=None):
     with contextlib.closing(book.connected(book.place(home), 1)) as database, transaction(database):
-        events.fold(database, now)
+        events.fold(database, now, made or {})
 
 
 def test_a_day_that_is_over_keeps_its_percentiles_when_its_requests_go(tmp_path):
@@ -81,6 +82,26 @@ def test_a_folded_day_says_what_its_requests_said(some, over):
     assert sum(row.requests for _, row in whole) == len(rows)
 
 
+def test_a_request_that_ends_after_midnight_is_in_the_row_of_its_day(tmp_path):
+    midnight = NOON + DAY / 2
+    write(tmp_path, [record(), record(midnight + 5)])
+    folded(tmp_path, midnight + 6)
+    write(tmp_path, [record(midnight - 20, seconds=40.0)])
+    folded(tmp_path, midnight + events.LATE_SECONDS - 1)
+    assert events.days(tmp_path, "tiny", "") == {}
+    folded(tmp_path, midnight + events.LATE_SECONDS + 1)
+    assert {day: row.requests for day, row in events.days(tmp_path, "tiny", "").items()} == {usage.day(NOON): 2}
+
+
+def test_the_writer_leaves_a_row_when_a_day_is_long_over(tmp_path, monkeypatch):
+    midnight, writer = NOON + DAY / 2, Writer(tmp_path)
+    write(tmp_path, [record(midnight - 20)])
+    for later, days in ((5.0, 0), (events.LATE_SECONDS + 5, 1)):
+        monkeypatch.setattr("time.time", lambda later=later: midnight + later)
+        writer._fold(1)
+        assert len(events.days(tmp_path, "tiny", "")) == days
+
+
 def test_a_day_of_failures_alone_has_no_seconds(tmp_path):
     write(tmp_path, [record(broke=True)])
     folded(tmp_path, NOON + DAY)
@@ -99,6 +120,43 @@ def test_the_book_is_bounded(tmp_path, monkeypatch):
     for read in (events.requests, events.suggestions):
         assert [one.time for one in read(tmp_path, "tiny", 0)] == [NOON + n for n in range(20, 30)]
     assert len(events.prompts(tmp_path, "tiny", 0)) == 5
+
+
+def asked(home, model, time, *shares):
+    one = record(time, model=model)
+    one.familiar = [(share, 4) for share in shares]
+    write(home, [one])
+
+
+def shares(home, model, since=0.0):
+    return [share for share, _ in events.prompts(home, model, since)]
+
+
+def test_the_requests_to_a_model_take_no_prompt_from_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(events, "MOST_PROMPTS", 5)
+    asked(tmp_path, "quiet", NOON, 0.1, 0.2, 0.3)
+    asked(tmp_path, "busy", NOON + 1, *[0.5] * 20)
+    folded(tmp_path, NOON + 60)
+    assert shares(tmp_path, "quiet") == [0.1, 0.2, 0.3] and shares(tmp_path, "busy") == [0.5] * 5
+
+
+def test_the_first_block_since_a_model_was_made_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(events, "MOST_PROMPTS", 5)
+    made = {"tiny": NOON + 10}
+    asked(tmp_path, "tiny", NOON, *[0.9] * 60)  # of the model before
+    for n in range(4):
+        asked(tmp_path, "tiny", NOON + 20 + n, *[n / 10] * BLOCK)
+        folded(tmp_path, NOON + 60, made)
+    assert shares(tmp_path, "tiny") == [0.0] * BLOCK + [0.3] * 5
+    later = NOON + (events.PROMPT_DAYS + 2) * DAY
+    asked(tmp_path, "tiny", later, 0.7)
+    folded(tmp_path, later, made)
+    assert shares(tmp_path, "tiny") == [0.0] * BLOCK + [0.7]
+    folded(tmp_path, later, {"tiny": later - 1})  # made anew: another block is the first
+    assert shares(tmp_path, "tiny") == [0.7]
+    asked(tmp_path, "gone", NOON, 0.5)
+    folded(tmp_path, later, made)
+    assert shares(tmp_path, "gone") == []
 
 
 def test_the_last_prompts_come_in_their_order(tmp_path):
@@ -131,6 +189,15 @@ def test_a_book_of_an_older_netsuke_gets_the_new_tables(tmp_path):
     write(tmp_path, [record()])
     assert len(events.requests(tmp_path, "tiny", 0)) == 1
     assert [row["requests"] for row in usage.rows(tmp_path)] == [2]
+
+
+def test_who_leaves_before_the_end_has_met_no_failure(tmp_path):
+    write(tmp_path, [record(left=True, seconds=3.0), record(left=True, status=499), record(left=True, broke=True)])
+    assert [one.failed for one in events.requests(tmp_path, "tiny", 0)] == [False, False, True]
+    assert traffic.numbers(events.requests(tmp_path, "tiny", 0)).p95 == 3.0
+    write(tmp_path, [record(left=True, suggests=True), record(suggests=True)])
+    assert [one.failed for one in events.suggestions(tmp_path, "tiny", 0)] == [True, False]  # given up
+    assert [(row["requests"], row["errors"]) for row in usage.rows(tmp_path)] == [(5, 1)]
 
 
 def routed(path, time, **more):

@@ -21,7 +21,7 @@ import pytest
 from served import BODY, CHAT, FOREVER, KEY, Running, error_of, free_port, until
 
 from netsuke.errors import EngineError
-from netsuke.serve import Address, Folders, Shelf, serve
+from netsuke.serve import Address, Folders, Shelf, serve, usage
 from netsuke.serve.relay import refusal
 
 ENDLESS: dict[str, Any] = {"prompt": "a", "max_tokens": 30000, "grammar": FOREVER}
@@ -107,6 +107,7 @@ def test_engine_killed_in_mid_stream_ends_it_with_anerror_of(own_server: Running
             os.kill(own_server.pid, signal.SIGKILL)
             *_, last = lines
         assert json.loads(last.removeprefix("data: "))["error"]["code"] == "engine_unavailable"
+        until(lambda: [row["errors"] for row in usage.rows(own_server.home)] == [1])
         assert client.post(CHAT, json=BODY).status_code == 200
 
 

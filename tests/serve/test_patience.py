@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from served import BODY, CHAT, FOREVER, KEY, Running, until
 
+from netsuke.serve import events
+
 HEAD = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
 
 
@@ -94,6 +96,8 @@ def test_fault_14_a_reader_that_does_not_read_loses_its_turn(
         until(lambda: own_server.inside == 0)
     with own_server.client() as client:
         assert client.post(CHAT, json=BODY).status_code == 200
+    until(lambda: len(events.requests(own_server.home, "tiny", 0)) == 2)
+    assert [one.failed for one in events.requests(own_server.home, "tiny", 0)] == [True, False]
 
 
 def test_fault_14_idle_connections_make_room_for_newer_ones(
