@@ -1,6 +1,7 @@
 """A pack as the tools of an agent: an MCP server on standard input and output, with the official SDK.
 
-Nothing is said on stdout but the protocol. The engine starts at the first text that is asked for, and stays.
+Nothing is said on stdout but the protocol. The engine starts at the first text that is asked for, and stays. Before
+each call it is looked what the name means now: a pack that was withdrawn or made again is not asked any more.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import __version__, search
+from . import __version__, search, targets
 from .engines import asking
 from .engines.llama import Engine
-from .errors import EngineError, NetsukeError, RecipeError
+from .errors import EngineError, NetsukeError, RecipeError, StoreError
 from .pack import manifest
+from .store import Store
+
+if TYPE_CHECKING:
+    from .search.find import Index
 
 MOST_TOKENS = 1024
 LONGEST_PROMPT = 20_000  # characters
@@ -26,23 +31,50 @@ HINT = "pip install 'netsuke[mcp]'"
 class Tools:
     """What an agent may do with a pack; `close` ends what was started for it."""
 
-    def __init__(self, name: str, pack: Path) -> None:
-        self.name, self.pack = name, pack
-        record = manifest.read(pack)
-        self.index = search.open_pack(pack, record, name) if "search.db" in record["files"] else None
-        self.task = asking.task_of(pack)
+    def __init__(self, name: str, pack: Path, store: Store | None = None) -> None:
+        self.name = name
+        self._store = store if store and targets.named_pack(name, store) else None  # a folder stays as it is
+        self._ref: str | None = None  # what the name meant when this was opened
+        self.index: Index | None = None
         self._engine: Engine | None = None
         self._asker: asking.Asker | None = None
         self._turn = threading.Lock()  # one slot: one request after the other
+        self._looking = threading.Lock()
+        if self._store:
+            self._follow()
+        else:
+            self._open(pack)
 
     def close(self) -> None:
         if self._engine:
             self._engine.stop()
         if self.index:
             self.index.close()
+        self._engine = self._asker = self.index = None
+
+    def _open(self, pack: Path) -> None:
+        record = manifest.read(pack)
+        self.pack, self.task = pack, asking.task_of(pack)
+        self.index = search.open_pack(pack, record, self.name) if "search.db" in record["files"] else None
+
+    def _follow(self) -> None:
+        """Close the pack that the name means no more, open the one that it means now. Raises StoreError for none."""
+        if self._store is None:
+            return
+        ref = (self._store.named("packs", self.name) or {"ref": None})["ref"]
+        if ref != self._ref:
+            with self._turn, self._looking:
+                self.close()
+                self._ref = None
+                if ref:
+                    self._open(self._store.path(ref))
+                    self._ref = ref
+        if ref is None:
+            raise StoreError(f"{self.name} is withdrawn: there is no model of this name", hint="netsuke list")
 
     @contextlib.contextmanager
     def _engine_up(self) -> Iterator[Engine]:
+        self._follow()
         with self._turn:
             if self._engine is None or not self._engine.alive:
                 self._engine = Engine(self.pack / "model.gguf", context_tokens=CONTEXT_TOKENS).start()
@@ -53,8 +85,11 @@ class Tools:
         """Quotes from the documents."""
         if not question.strip() or not 1 <= most <= 10:
             raise RecipeError("a question, and from 1 to 10 quotes at most, are needed")
-        assert self.index
-        return search.answer(self.index, question, most).row
+        self._follow()
+        with self._looking:
+            if self.index is None:
+                raise StoreError(f"{self.name} holds no documents to search any more")
+            return search.answer(self.index, question, most).row
 
     def complete(self, prompt: str, max_tokens: int = 128, temperature: float = 0.3) -> dict[str, Any]:
         """The model's continuation."""
@@ -70,19 +105,20 @@ class Tools:
         """The answer of the task that the pack was taught."""
         if not question.strip() or len(question) > LONGEST_PROMPT:
             raise RecipeError(f"a question of 1 to {LONGEST_PROMPT:,} characters is needed")
-        assert self.task
         with self._engine_up() as engine:
+            if self.task is None:
+                raise StoreError(f"{self.name} is taught no task any more")
             if self._asker is None:
                 self._asker = asking.Asker(engine, asking.Way.of(self.task), asking.shots_of(self.pack))
             return self._asker.ask([{"role": "user", "content": question}]).row
 
 
-def serve(name: str, pack: Path) -> None:
+def serve(name: str, pack: Path, store: Store) -> None:
     """Serve a pack to whoever holds the other end of stdin and stdout, until that is closed.
 
     Raises RecipeError where the SDK is not installed, StoreError where the documents are damaged.
     """
-    tools = Tools(name, pack)
+    tools = Tools(name, pack, store)
     try:
         build(tools).run("stdio")
     finally:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from mcp import Client, StdioServerParameters
-from searched import BEES, searchable_pack
+from searched import BEES, LOCKS, row, searchable_pack
 
 from netsuke import tools
-from netsuke.errors import RecipeError
+from netsuke.errors import RecipeError, StoreError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -84,5 +84,31 @@ def test_a_task_is_asked(tmp_path, monkeypatch):
         assert answer["likely"][0][0] in way["labels"] and json.dumps(answer)
         with pytest.raises(RecipeError):
             served.ask(" ")
+    finally:
+        served.close()
+
+
+def named(store, folder, **more):
+    """Points the name "mine" at a pack, as a make does; its Ref."""
+    ref = store.add_folder(searchable_pack(folder, **more))
+    store.name("packs", "mine", {"ref": ref, "recipe": ""})
+    return ref
+
+
+def test_a_withdrawn_pack_is_quoted_no_more_and_the_one_made_again_is(tmp_path, store):
+    bees, ice = "How much honey does a colony need?", "Who broke the ice in hard winters?"
+    served = tools.Tools("mine", store.path(named(store, tmp_path / "old")), store)
+    try:
+        assert served.search(bees)["found"] and served.complete("the", 1)["generated"]
+        engine = served._engine
+        store.unname("packs", "mine")
+        for call in (lambda: served.search(bees), lambda: served.complete("the", 1)):
+            with pytest.raises(StoreError, match="mine is withdrawn"):
+                call()
+        assert not engine.alive and served.index is None
+        named(store, tmp_path / "new", rows=[row("locks.md", LOCKS)])
+        assert not served.search(bees)["found"] and served.search(ice)["quotes"][0]["file"] == "locks.md"
+        again = named(store, tmp_path / "newest")  # made again while nobody asked
+        assert served.search(bees)["found"] and served.pack == store.path(again)
     finally:
         served.close()

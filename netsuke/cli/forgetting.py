@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ MOST = 12  # documents that are listed
 @click.option("--source", metavar="NAME:N", help="A source of a model's recipe, by its number from 0.")
 @click.option("--reason", default="", metavar="TEXT", help="Why, in a sentence; the signed receipt shows it to others.")
 @click.option("--by", metavar="WHO", help="Who decides [default: the name you are logged in with].")
-@click.option("--dry-run", is_flag=True, help="Only show what rests on it.")
+@click.option("--dry-run", is_flag=True, help="Only show what rests on it; alone, what is pending.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--prove", metavar="[RECEIPT]", is_flag=False, flag_value="-",
               help="Make each pack in a fresh home that never saw it, and compare; of a RECEIPT, later.")
@@ -53,11 +54,17 @@ def forget(
     given = {kind: value for kind, value in asked.items() if value is not None}
     if len(given) > 1:
         raise click.UsageError("give one of --document, --path, --owner and --source")
+    if given and (receipts or revocations):
+        raise click.UsageError("--receipts and --revocations are about all that was forgotten: give them alone")
+    if dry_run and (revocations or prove not in (None, "-")):
+        raise click.UsageError("--dry-run writes nothing: give it without --revocations and a RECEIPT to prove")
     store = open_store()
     if given:
         return _forget(*next(iter(given.items())), (reason, by, dry_run, yes, bool(prove)), store, as_json)
     if receipts:
         return _list(store, as_json)
+    if dry_run:
+        return _waiting(store, as_json)
     if (revocations or prove not in (None, "-")) and pending(store.root):
         run_pending(store)
     if revocations:
@@ -65,7 +72,7 @@ def forget(
     if prove and prove != "-":
         from ..forget import receipt
 
-        return _ended([_with_proof(receipt.find(store, prove), store)], as_json)
+        return _ended([_with_proof(receipt.find(store, prove), store)], store, as_json)
     _finish(store, bool(prove), as_json)
 
 
@@ -83,7 +90,7 @@ def _forget(
         run_pending(store)
     found = rests(wanted(kind, value, store), store)
     if old := _already(found, store):
-        return _done_before(old, as_json)
+        return _done_before(old, prove and not dry_run, store, as_json)
     if dry_run:
         return result(found.as_json() | {"dry_run": True}, as_json, lambda: told(found))
     if not as_json:
@@ -103,21 +110,34 @@ def _document(store: Store, prefix: str) -> str:
     return rows.document_hash(Ledger(path), prefix) if path.exists() else prefix
 
 
-def _already(found: Rests, store: Store) -> Row | None:
-    """The newest row by which all of it is forgotten already, if nothing that rests on it is here."""
+def _already(found: Rests, store: Store) -> list[Row]:
+    """The rows by which all of it is forgotten already, if nothing that rests on it is here; else none."""
     from ..ledger import Ledger
 
     standing = Ledger(store.root / "ledger.db").standing().forgotten
     known = [standing.find(target.scope, target.value) for target in found.wanted.targets]
     if found.packs or found.earlier or found.copies or not all(known):
-        return None
-    return max((row for row in known if row), key=lambda row: row.number)
+        return []
+    return [row for row in known if row]
 
 
-def _done_before(row: Row, as_json: bool) -> None:
-    value = {"done": row.time, "row": row.number}
-    told = f"forgotten since {row.time[:10]} (row {row.number} of the ledger); nothing here rests on it"
-    result(value, as_json, told)
+def _done_before(rows: list[Row], prove: bool, store: Store, as_json: bool) -> None:
+    """Say since when; prove it where that is asked. Raises where a file in which it was found is still there."""
+    from ..forget import receipt
+
+    numbers, newest = {row.number for row in rows}, max(rows, key=lambda row: row.number)
+    known = [one for one in receipt.every(store) if numbers & {row["number"] for row in one["ledger"]["rows"]}]
+    if prove:
+        made = [one["id"] for one in known if any("after" in pack for pack in one["packs"])]
+        if not made:
+            hint = "netsuke forget --receipts"
+            raise StoreError("no pack was made again for it: there is none to compare", hint=hint)
+        return _ended([_with_proof(receipt.find(store, made[-1]), store)], store, as_json)
+    left = _left(known, store)
+    value = {"done": newest.time, "row": newest.number, "found": left}
+    now = "a file in which it was found is still there" if left else "nothing here rests on it"
+    result(value, as_json, f"forgotten since {newest.time[:10]} (row {newest.number} of the ledger); {now}")
+    _raise_left(left)
 
 
 # -- running ---------------------------------------------------------------------------------------------
@@ -127,13 +147,28 @@ def _run(journal: Journal, store: Store, as_json: bool) -> None:
 
     with show.Watcher() as watcher:
         content = run.forget(journal, store, watcher)
-    _ended([_with_proof(content, store)] if journal.prove else [content], as_json)
+    _ended([_with_proof(content, store)] if journal.prove else [content], store, as_json)
 
 
 def _finish(store: Store, prove: bool, as_json: bool) -> None:
     if not (done := _finished(store, prove)):
         return result([], as_json, "nothing is pending")
-    _ended(done, as_json)
+    _ended(done, store, as_json)
+
+
+def _waiting(store: Store, as_json: bool) -> None:
+    """What is pending, and nothing is done about it."""
+    from ..forget import journal as journals
+
+    found = [journals.read(store.root, made) for made in pending(store.root)]
+    told = [
+        rows.clean(f"{one.id}: {', '.join(f'{target.scope} {target.value}' for target in one.targets)}; "
+                   f"asked by {one.by} on {one.when[:10]}, packs: {', '.join(one.names) or 'none yet'}")
+        for one in found
+    ]  # fmt: skip
+    value = [{"id": one.id, "targets": [asdict(target) for target in one.targets], "asked": one.when, "by": one.by,
+              "packs": one.names} for one in found]  # fmt: skip
+    result(value, as_json, "\n".join([*told, "netsuke forget finishes it"]) if told else "nothing is pending")
 
 
 def run_pending(store: Store) -> None:
@@ -164,12 +199,22 @@ def _with_proof(content: dict[str, Any], store: Store) -> dict[str, Any]:
         return prove(content, store, watcher)
 
 
-def _ended(contents: list[dict[str, Any]], as_json: bool) -> None:
+def _left(contents: list[dict[str, Any]], store: Store) -> list[str]:
+    """The files in which something was found, by these receipts, and that are still there."""
+    found = dict.fromkeys(place for content in contents for place in content["searched"]["found"])
+    return [place for place in found if (store.root / place).exists()]
+
+
+def _raise_left(left: list[str]) -> None:
+    if left:
+        hint = "look at these files and delete them, then ask for the same again"
+        raise StoreError(f"something of it still stands in {', '.join(left[:3])}", hint=hint)
+
+
+def _ended(contents: list[dict[str, Any]], store: Store, as_json: bool) -> None:
     """Say what came of it. Raises where something was left, or a proof does not hold."""
     result(contents, as_json, lambda: "\n\n".join(map(receipt_told, contents)))
-    if found := [place for content in contents for place in content["searched"]["found"]]:
-        hint = "look at these files and delete them, then ask for the same again"
-        raise StoreError(f"something of it still stands in {', '.join(found[:3])}", hint=hint)
+    _raise_left(_left(contents, store))
     if wrong := [row for content in contents for row in content["proof"] if not row["equal"]]:
         hint = "make it again with the same lock; the receipt names the files"
         what = f"the proof fails: {wrong[0]['name']} differs in {', '.join(wrong[0]['differs'])}"

@@ -42,4 +42,5 @@ def mcp(name: str) -> None:
 
     if sys.stdin.isatty():
         say("an MCP server: a program speaks to it (docs/search.md); Ctrl-C stops it")
-    tools.serve(name, targets.pack_folder(name, open_store()))
+    store = open_store()
+    tools.serve(name, targets.pack_folder(name, store), store)

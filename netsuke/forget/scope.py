@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import glob
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .. import targets
@@ -16,7 +16,7 @@ from ..agreements import matches, same_name
 from ..curate.forgotten import source_root
 from ..errors import RecipeError, StoreError
 from ..ledger import Ledger, Row, Scope, Standing
-from ..nouns import Recipe
+from ..nouns import Recipe, Source
 from ..store import Store
 
 Place = tuple[str, str]  # (path as the ledger has it, owner)
@@ -131,7 +131,7 @@ def _unknown(scope: Scope, value: str, rows: tuple[Row, ...]) -> RecipeError:
 
 
 def _of_source(value: str, store: Store) -> tuple[Target, ...]:
-    """The paths of a source of a model's recipe, without those of sources inside it."""
+    """The paths of a source of a model's recipe, without those of other sources, inside it or called the same."""
     name, _, digits = value.rpartition(":")
     names = store.names("packs")
     if not name:
@@ -146,21 +146,60 @@ def _of_source(value: str, store: Store) -> tuple[Target, ...]:
     number = int(digits)
     roots = [source_root(source.path, path.parent) for source in recipe.sources]
     inside = [root for n, root in enumerate(roots) if n != number and root.is_relative_to(roots[number])]
-    if not inside and roots[number].is_dir():
-        return (Target("path", glob.escape(f"{recipe.name}/{_folder(recipe, number)}").rstrip("/")),)
-    return tuple(Target("path", glob.escape(path)) for path in sorted(set(_read(recipe, number, store))))
+    sharing = _sharing(recipe, number, roots)
+    if not inside and not sharing and roots[number].is_dir():
+        return (Target("path", glob.escape(f"{recipe.name}/{_place(recipe, number, roots)}").rstrip("/")),)
+    own = _read(recipe, number, store, {number, *sharing})
+    for other in sharing:
+        if both := own & _read(recipe, other, store, {number, *sharing}):
+            hint = "forget by --owner or --document instead"
+            what = f"sources {number} and {other} of {recipe.name} have one path in the ledger, {min(both)}"
+            raise RecipeError(what, hint=hint)
+    return tuple(Target("path", glob.escape(path)) for path in sorted(own))
 
 
-def _folder(recipe: Recipe, number: int) -> str:
-    """What the paths of a source begin with in the ledger."""
-    return recipe.sources[number].named("\0")[:-1].removesuffix("/")
+def _place(recipe: Recipe, number: int, roots: Sequence[Path]) -> str:
+    """What the paths of a source begin with in the ledger; the whole path of one that is a file."""
+    source = recipe.sources[number]
+    if roots[number].is_file():
+        return source.named(PurePosixPath(source.path).name)
+    return source.named("\0")[:-1].removesuffix("/")
 
 
-def _read(recipe: Recipe, number: int, store: Store) -> Iterator[str]:
-    """The paths that were read from one source of a model."""
-    for row in _ledger(store).rows(source=number):
-        if not row.scope and row.path.startswith(f"{recipe.name}/"):
-            yield row.path
+def _sharing(recipe: Recipe, number: int, roots: Sequence[Path]) -> list[int]:
+    """The sources that lie elsewhere and of which a file may have a path in the ledger that one of this has too."""
+    places = [PurePosixPath(_place(recipe, n, roots)) for n in range(len(roots))]
+    own, found = places[number], list[int]()
+    for n, place in enumerate(places):
+        if n != number and place.is_relative_to(own):
+            if (roots[number] / place.relative_to(own)).resolve() != roots[n]:
+                found.append(n)
+        elif n != number and own.is_relative_to(place):
+            there = (roots[n] / own.relative_to(place)).resolve()
+            if there != roots[number] and there.exists():
+                found.append(n)
+    return found
+
+
+def _read(recipe: Recipe, number: int, store: Store, apart: Collection[int]) -> set[str]:
+    """The paths that were last read from one source of a model, which may have had another number, or none, before.
+
+    Sources `apart` lie apart from each other: that one has read a path says nothing of another's.
+    """
+    source, before = recipe.sources[number], f"{recipe.name}/"
+    rows = (row for row in _ledger(store).rows() if not row.scope and row.path.startswith(before))
+    last = {row.path: row for row in rows if row.source == number or row.source not in apart}
+    return {
+        path for path, row in last.items()
+        if row.source == number and same_name(row.owner) == same_name(source.owner)
+        and _may_hold(source, path.removeprefix(before))
+    }  # fmt: skip
+
+
+def _may_hold(source: Source, path: str) -> bool:
+    """Whether a source, a folder or a file, can have this path in the ledger."""
+    folder = PurePosixPath(source.named("\0")).parent
+    return PurePosixPath(path).is_relative_to(folder) or path == source.named(PurePosixPath(source.path).name)
 
 
 def _ledger(store: Store) -> Ledger:

@@ -193,6 +193,65 @@ def test_whatever_making_again_raises_does_not_hold_up_the_deletion(again, monke
     assert pending(store.root) == [] and files_with(store.root, text) == []
 
 
+def asked(store, *words):
+    """What `netsuke forget` with these words comes to, in this process: click's result."""
+    from click.testing import CliRunner
+
+    from netsuke.cli.forgetting import forget as command
+
+    return CliRunner(env={"NETSUKE_HOME": str(store.root)}).invoke(command, [*words])
+
+
+def test_a_dry_run_alone_lists_what_is_pending_and_does_nothing(again):
+    place, store = again
+    assert "nothing is pending" in asked(store, "--dry-run").output
+    begun = journal.begun("owner", wanted("owner", "Ann Smith", store).targets, "", "me", False)
+    begun.save(store.root)
+    before = store.named("packs", "notes")
+    told = asked(store, "--dry-run").output
+    assert f"{begun.id}: owner Ann Smith; asked by me" in told and "netsuke forget finishes it" in told
+    (row,) = json.loads(asked(store, "--dry-run", "--json").output)
+    assert row["id"] == begun.id and row["targets"] == [{"scope": "owner", "value": "Ann Smith"}]
+    assert pending(store.root) == [begun.id] and store.named("packs", "notes") == before
+    assert not (store.root / "receipts").exists()
+
+
+def test_what_was_found_and_not_deleted_is_told_until_it_is(again):
+    place, store = again
+    row, left = one_of(store, "test"), store.root / "exports" / "mine.txt"
+    left.parent.mkdir(exist_ok=True)
+    left.write_text(pieces_of(place.parent / row["path"])[0])
+    place.unlink()  # so that nothing is made again here
+    words = ("--document", row["file"], "--yes")
+    for _ in range(2):
+        done = asked(store, *words)
+        assert isinstance(done.exception, StoreError) and "exports/mine.txt" in done.exception.what
+        assert "nothing here rests on it" not in done.output
+    done = asked(store, *words, "--prove")
+    assert isinstance(done.exception, StoreError) and "no pack was made again" in done.exception.what
+    left.unlink()
+    done = asked(store, *words)
+    assert done.exit_code == 0 and "nothing here rests on it" in done.output
+
+
+def test_what_is_forgotten_already_is_proved_where_that_is_asked(again, monkeypatch):
+    from netsuke.cli import forgetting
+
+    place, store = again
+    row = one_of(store, "test")
+    text = place.read_text()
+    place.unlink()
+    content = forget(store, "document", row["file"])
+    place.write_text(text)
+    content["packs"][0] |= {"after": "a" * 64}  # as if it had been made again
+    receipt.write(store, {name: value for name, value in content.items() if name != "about"})
+    proved = []
+    monkeypatch.setattr(forgetting, "_with_proof", lambda one, store: proved.append(one["id"]) or one)
+    assert asked(store, "--document", row["file"], "--prove", "--dry-run").exit_code == 0 and not proved
+    done = asked(store, "--document", row["file"], "--prove")
+    assert done.exit_code == 0 and proved == [content["id"]] and "is aaaaaaaaaaaa now" in done.output
+
+
 def test_gc_waits_for_a_withdrawal(again):
     place, store = again
     row = one_of(store, "test")
@@ -261,6 +320,10 @@ def test_another_model_that_never_had_it_stays_as_it_is(again):
         (("--owner", "Ann Smith"), "add --yes"),
         (("--owner", "a", "--path", "b"), "give one of"),
         (("--prove", "2026"), "no receipt '2026'"),
+        (("--owner", "Ann Smith", "--receipts"), "give them alone"),
+        (("--owner", "Ann Smith", "--revocations", "x.json"), "give them alone"),
+        (("--dry-run", "--revocations", "x.json"), "--dry-run writes nothing"),
+        (("--dry-run", "--prove", "2026"), "--dry-run writes nothing"),
     ],
 )
 def test_what_is_typed_wrong_is_named_and_nothing_is_lost(made, words, told, capsys, monkeypatch):

@@ -12,7 +12,7 @@ from netsuke import corrections, loop
 from netsuke import recipe as recipes
 from netsuke.curate.gather import gather
 from netsuke.documents import read_rows
-from netsuke.errors import ConsentError, StoreError
+from netsuke.errors import ConsentError, RecipeError, StoreError
 from netsuke.forget import prove
 from netsuke.forget.copies import copies
 from netsuke.forget.rests import Gathered
@@ -172,3 +172,60 @@ def test_a_copy_without_the_forgotten_is_gathered_alike(folder, store, tmp_path,
     assert gather(copied, where, fresh, Local(fresh)) == files
     names = {name for _, _, found in os.walk(tmp_path / "proof") for name in found}
     assert not gone & names - {"unrelated.txt"} and ".hidden.md" in names
+
+
+# -- a source ----------------------------------------------------------------------------------------------
+def recipe_of(room, store, sources, read):
+    """The place of a recipe "m" with these sources; the ledger has `read`: (path, number, owner), oldest first."""
+    made = replace(recipes.fresh("m", loop.SECTIONS), sources=sources)
+    place = room / "m" / "netsuke.toml"
+    place.parent.mkdir(exist_ok=True)
+    recipes.save(made, place)
+    entries = [Entry(f"{n:064x}", f"m/{path}", number, owner, "MIT", "in", "")
+               for n, (path, number, owner) in enumerate(read)]  # fmt: skip
+    Ledger(store.root / "ledger.db").record(entries)
+    store.name("packs", "m", {"ref": "a" * 64, "recipe": str(place)})
+    return place
+
+
+def paths_of(value, store):
+    return [target.value for target in wanted("source", value, store).targets]
+
+
+def test_a_source_that_is_called_as_another_takes_its_own_files_alone(tmp_path, store):
+    for name in ("ann", "bob"):
+        (tmp_path / name / "letters").mkdir(parents=True)
+    sources = (Source(str(tmp_path / "ann/letters"), owner="Ann"), Source(str(tmp_path / "bob/letters"), owner="Bob"))
+    recipe_of(tmp_path, store, sources, [("letters/a.md", 0, "Ann"), ("letters/b.md", 1, "Bob")])
+    assert paths_of("m:0", store) == ["m/letters/a.md"] and paths_of("m:1", store) == ["m/letters/b.md"]
+    Ledger(store.root / "ledger.db").record([Entry("f" * 64, "m/letters/a.md", 1, "Bob", "MIT", "in", "")])
+    for value in ("m:0", "m:1"):
+        with pytest.raises(RecipeError, match="one path in the ledger, m/letters/a.md"):
+            paths_of(value, store)
+
+
+def test_a_source_elsewhere_and_a_folder_of_its_name_beside_the_recipe(tmp_path, store):
+    for name in ("ann/letters", "m/letters"):
+        (tmp_path / name).mkdir(parents=True)
+    sources = (Source("."), Source("../ann/letters", owner="Ann"))
+    recipe_of(tmp_path, store, sources, [("letters/mine.md", 0, "me"), ("letters/a.md", 1, "Ann")])
+    assert paths_of("m:1", store) == ["m/letters/a.md"]
+    (tmp_path / "m" / "letters").rmdir()
+    assert paths_of("m:1", store) == ["m/letters"]
+
+
+def test_what_the_number_brought_when_it_was_another_sources_is_not_taken(tmp_path, store):
+    for name in ("m/notes/deep", "m/hers", "m/more"):
+        (tmp_path / name).mkdir(parents=True)
+    sources = (Source("notes"), Source("notes/deep"), Source("hers", owner="Ann"))
+    read = [("hers/a.md", 0, "Ann"), ("notes/1.md", 1, "me"), ("notes/deep/2.md", 0, "me"), ("notes/old.md", 0, "Bob"),
+            ("notes/1.md", 0, "me"), ("notes/deep/2.md", 1, "me")]  # fmt: skip
+    recipe_of(tmp_path, store, sources, read)
+    assert paths_of("m:0", store) == ["m/notes/1.md"]  # by its files, since another lies inside
+    assert paths_of("m:1", store) == ["m/notes/deep"]
+
+
+def test_a_source_that_is_one_file(tmp_path, store):
+    (tmp_path / "book.txt").write_text(document(1))
+    recipe_of(tmp_path, store, (Source("."), Source("../book.txt")), [("1.md", 0, "me"), ("book.txt", 1, "me")])
+    assert paths_of("m:1", store) == ["m/book.txt"]
