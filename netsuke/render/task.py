@@ -47,7 +47,7 @@ def _taken(row: Row) -> bool:
 
 
 def task_of(rows: Sequence[Row], kind: str, wanted: Sequence[str], part: bool = False) -> Task:
-    """The task of these examples; those that contradict most of their like, or have a label too many, are left out.
+    """The task of these examples, without those that contradict their like, have a label too many or are copies.
 
     Raises RecipeError where there is nothing to tell apart, or too little to learn from; of a `part` of what teaches
     a task any number of examples will do.
@@ -58,7 +58,8 @@ def task_of(rows: Sequence[Row], kind: str, wanted: Sequence[str], part: bool = 
     left_out: defaultdict[str, list[int]] = defaultdict(list)
     kept = list(rows)
     if kind == "labels":
-        kept = _agreeing(_listed(kept, wanted, left_out), left_out)
+        kept = agreeing(_listed(kept, wanted, left_out), left_out)
+    kept = distinct(kept, left_out)
     labels = tuple(sorted({right_answer(row) for row in kept})) if kind == "labels" else ()
     if part:
         return Task(kind if kept else "", labels, tuple(kept), dict(left_out))
@@ -68,7 +69,7 @@ def task_of(rows: Sequence[Row], kind: str, wanted: Sequence[str], part: bool = 
     if len(kept) < FEWEST:
         raise RecipeError(
             f"{len(kept)} examples are too few to learn a task from and to check it: at least {FEWEST} are needed",
-            hint="add examples; fifty are a start",
+            hint="add examples, each another one; fifty are a start",
         )
     return Task(kind, labels, tuple(kept), dict(left_out))
 
@@ -86,7 +87,7 @@ def _listed(rows: Sequence[Row], wanted: Sequence[str], left_out: dict[str, list
     return kept
 
 
-def _agreeing(rows: Sequence[Row], left_out: dict[str, list[int]]) -> list[Row]:
+def agreeing(rows: Sequence[Row], left_out: dict[str, list[int]]) -> list[Row]:
     """The rows but those whose input has another label more often; where none has more, none is right."""
     votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
@@ -99,4 +100,17 @@ def _agreeing(rows: Sequence[Row], left_out: dict[str, list[int]]) -> list[Row]:
             kept.append(row)
         else:
             left_out.setdefault("another label for the same input", []).append(row["line"])
+    return kept
+
+
+def distinct(rows: Sequence[Row], left_out: dict[str, list[int]]) -> list[Row]:
+    """The first row of each input and answer: a copy teaches nothing more, and would be counted twice in test."""
+    seen, kept = set(), []
+    for row in rows:
+        key = input_of(row).strip(), right_answer(row)
+        if key in seen:
+            left_out.setdefault("a copy of another example", []).append(row["line"])
+        else:
+            seen.add(key)
+            kept.append(row)
     return kept

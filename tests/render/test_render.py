@@ -70,8 +70,17 @@ def test_labels_that_contradict_each_other_are_left_out():
         "auto",
         (),
     )
-    assert task.left_out == {"another label for the same input": [92, 95, 96]}
+    assert task.left_out == {"another label for the same input": [92, 95, 96], "a copy of another example": [91]}
     assert task.labels == ("a", "doc", "math", "net")
+
+
+def test_of_copies_one_is_kept_and_the_rest_are_counted():
+    rows = asked((f"call Ann{n % 12} at noon", f"Ann{n % 12}") for n in range(36))
+    task = task_of(rows, "extract", ())
+    assert [row["line"] for row in task.examples] == list(range(1, 13))
+    assert task.left_out == {"a copy of another example": list(range(13, 37))}
+    with pytest.raises(RecipeError, match="9 examples are too few"):
+        task_of([row for row in rows if row["line"] % 12 < 9], "extract", ())
 
 
 def test_a_label_that_is_not_in_the_list_is_named_with_the_nearest():
@@ -144,6 +153,22 @@ def test_of_few_examples_half_show_their_neighbours(model, tmp_path):
             assert own not in shown and len({*shown}) == len(shown), "no example shows its own answer"
             assert all(int(one.rpartition(" ")[2]) % 3 == 0 for one in shown), "those of train alone are shown"
             assert lesson[lesson.answer :].count("<|im_end|>") == 1
+
+
+def test_no_lesson_shows_its_own_answer_where_rows_are_copies(model, tmp_path):
+    """Nor where the system message alone tells two of them apart."""
+    pairs = [(f"call Ann{n % 12} now, {n % 3}", f"Ann{n % 12}") for n in range(36)]
+    rows = [
+        {"line": n, "messages": [
+            {"role": "system", "content": f"day {n // 18}"},
+            {"role": "user", "content": question}, {"role": "assistant", "content": answer},
+        ]} for n, (question, answer) in enumerate(pairs)
+    ]  # fmt: skip
+    for n, copies in enumerate((rows, asked(pairs * 2))):
+        _, texts = rendered(model, tmp_path / str(n), copies, window=512, shots=4, kind="extract")
+        for lesson in [lesson for part in texts.values() for lesson in part]:
+            *shown, own = re.findall(r"<\|im_start\|>user\n(.*?)<", lesson)
+            assert own not in shown
 
 
 def test_neighbours_that_do_not_fit_are_fewer_and_many_examples_show_none(model, tmp_path):
@@ -221,7 +246,8 @@ def test_an_example_that_the_template_refuses_is_left_out_and_where_it_refuses_a
     assert task["examples"] == {"train": 10, "valid": 10, "test": 10}
     assert [(row["lines"], "twice" in row["why"]) for row in task["left_out"]] == [([99], True)]
     with pytest.raises(RecipeError, match="twice"):
-        rendered(strict, tmp_path / "all", [{**odd, "line": n} for n in range(30)], kind="free")
+        rows = [{"line": n, "messages": [{"role": "user", "content": f"{n}?"}, *said[1:]]} for n in range(30)]
+        rendered(strict, tmp_path / "all", rows, kind="free")
 
 
 def test_of_a_part_any_number_of_examples_is_taught(model, tmp_path):
