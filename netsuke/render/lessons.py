@@ -51,6 +51,7 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
         "labels": list(task.labels),
         "end": template.end if template else "",
         "quiet": quiet,
+        "system": shared_system([row for row, _ in lessons if row["split"] == "train"]),
         "answer_bytes": longest([row for row, _ in lessons if row["split"] == "train"]),
         "commands": tokenizer.commands(model),
         "roles": roles(task),
@@ -65,6 +66,13 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
 def longest(rows: Sequence[Row]) -> int:
     """Bytes of the longest answer; 0 without any."""
     return max((len(right_answer(row).encode()) for row in rows), default=0)
+
+
+def shared_system(rows: Sequence[Row]) -> str | None:
+    """The system message that half of the examples or more have: a question that brings none is asked behind it."""
+    firsts = Counter(as_messages(row)[0]["content"] for row in rows if as_messages(row)[0]["role"] == "system")
+    told, count = firsts.most_common(1)[0] if firsts else (None, 0)
+    return told if 2 * count >= len(rows) else None
 
 
 def roles(task: Task) -> list[str]:

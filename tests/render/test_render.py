@@ -10,6 +10,7 @@ from tiny import CHAT_TEMPLATE, tiny_gguf
 from netsuke import render
 from netsuke.documents import Lesson, read_rows, read_texts, sample, write_rows
 from netsuke.engines import gguf, hf, tokenizer
+from netsuke.engines.asking import Prompt, Way
 from netsuke.engines.template import Template
 from netsuke.errors import RecipeError
 from netsuke.render.task import kind_of, task_of
@@ -117,9 +118,26 @@ def test_rows_as_openai_has_them_are_labels_too(model, tmp_path):
     rows = [row(n) for n in range(30)]
     assert kind_of(rows) == "labels"
     task, texts = rendered(model, tmp_path, rows)
-    assert task["roles"] == ["system", "user"] and texts["test"][0].startswith(
+    assert task["system"] == "S" and task["roles"] == ["system", "user"] and texts["test"][0].startswith(
         "<|im_start|>system\nS<|im_end|>"
     )
+
+
+@pytest.mark.parametrize(("having", "told"), [(30, "S"), (15, "S"), (12, None), (0, None)])
+def test_a_question_is_asked_behind_the_system_message_that_most_were_learnt_with(model, tmp_path, having, told):
+    """As `ask` and the API do it: word for word what stands in the lessons before the answer."""
+    rows = []
+    for n in range(30):
+        system = [{"role": "system", "content": "S"}] if n < having else []
+        talk = [{"role": "user", "content": f"m {n}"}, {"role": "assistant", "content": "ab"[n % 2]}]
+        rows.append({"line": n, "messages": [*system, *talk]})
+    task, texts = rendered(model, tmp_path, rows)
+    assert task["system"] == told
+    prompt = Prompt(Way.of({**task, "way": {}})).before([{"role": "user", "content": "m 0"}])
+    assert (prompt[0] == {"role": "system", "content": "S"}) == bool(told)
+    if having == 30:
+        lesson = texts["train"][0]
+        assert Template(model).render(prompt, True) == lesson[: lesson.answer]
 
 
 # -- lessons ---------------------------------------------------------------------------------------------
@@ -130,7 +148,7 @@ def test_a_lesson_is_the_bases_own_template_and_knows_its_answer(model, tmp_path
     assert lesson == "<|im_start|>user\nthing number 0<|im_end|>\n<|im_start|>assistant\nnet<|im_end|>"
     assert lesson[lesson.answer :] == "net<|im_end|>"
     assert task == {
-        "kind": "labels", "labels": ["doc", "math", "net"], "end": "<|im_end|>", "roles": ["user"], 
+        "kind": "labels", "labels": ["doc", "math", "net"], "end": "<|im_end|>", "roles": ["user"], "system": None,
         "commands": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], "quiet": False,
         "cut_to_fit": 0, "infill": 0, "manners": 0,
         "left_out": [], "answer_bytes": 3,
