@@ -35,15 +35,15 @@ def kind_of(rows: Sequence[Row]) -> str:
         return "labels"
     if len(rows) >= REPEATS * len(answers) and max(map(len, answers)) <= LABEL_CHARS:
         return "labels"
-    return "extract" if sum(map(_taken, rows)) >= TAKEN * len(rows) else "free"
+    return "extract" if sum(not lacking(row) for row in rows) >= TAKEN * len(rows) else "free"
 
 
-def _taken(row: Row) -> bool:
-    """Whether every word of the answer, the keys and marks of JSON aside, stands in the input."""
+def lacking(row: Row) -> int:
+    """How many words of the answer, the keys and marks of JSON aside, do not stand in the input."""
     given = input_of(row).casefold()
     said = right_answer(row)
     words = [word.strip('{}[]",:') for word in said.replace('":', '": ').split() if not word.endswith('":')]
-    return all(word.casefold() in given for word in words)
+    return sum(word.casefold() not in given for word in words)
 
 
 def task_of(rows: Sequence[Row], kind: str, wanted: Sequence[str], part: bool = False) -> Task:
@@ -87,8 +87,10 @@ def _listed(rows: Sequence[Row], wanted: Sequence[str], left_out: dict[str, list
     return kept
 
 
-def agreeing(rows: Sequence[Row], left_out: dict[str, list[int]]) -> list[Row]:
-    """The rows but those whose input has another label more often; where none has more, none is right."""
+def agreeing(
+    rows: Sequence[Row], left_out: dict[str, list[int]], why: str = "another label for the same input"
+) -> list[Row]:
+    """The rows but those whose input has another answer more often; where none has more, none is right."""
     votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         votes[input_of(row).strip()][right_answer(row)] += 1
@@ -99,7 +101,7 @@ def agreeing(rows: Sequence[Row], left_out: dict[str, list[int]]) -> list[Row]:
         if most == [right_answer(row)]:
             kept.append(row)
         else:
-            left_out.setdefault("another label for the same input", []).append(row["line"])
+            left_out.setdefault(why, []).append(row["line"])
     return kept
 
 

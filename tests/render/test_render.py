@@ -229,6 +229,32 @@ def test_a_long_question_is_cut_to_the_window_and_a_long_answer_is_left_out(mode
     )
 
 
+def test_an_extraction_whose_answer_was_cut_off_is_left_out(model, tmp_path):
+    def long(n):
+        return f"{n} " + "the " * 200
+
+    pairs = [(f"call Ann{n} at noon" if n % 5 else f"{long(n)} Ann{n}", f"Ann{n}") for n in range(30)]
+    pairs[0] = (f"Ann0 {long(0)}", "Ann0 today")  # nothing of it was cut off, and one word never stood there
+    task, texts = rendered(model, tmp_path, asked(pairs))
+    assert task["kind"] == "extract" and task["cut_to_fit"] == 1
+    [why] = task["left_out"]
+    assert "stood in the end" in why["why"] and why["count"] == 5 and why["lines"] == [16, 11, 26, 6, 21]
+    assert sum(task["examples"].values()) == 25
+
+
+@pytest.mark.parametrize("kind", ["free", "labels"])
+@pytest.mark.parametrize(("answers", "kept"), [(12, 0), (1, 1)])
+def test_questions_that_are_alike_once_cut_are_one_or_none(model, tmp_path, kind, answers, kept):
+    rows = asked([(f"number {n}", f"tale {n % 3}") for n in range(30)])
+    rows += [{"line": 50 + n, "input": "the " * 200 + str(n), "output": f"tale {n % answers}"} for n in range(12)]
+    task, texts = rendered(model, tmp_path, rows, kind=kind)
+    held = [lesson for part in texts.values() for lesson in part if "the the" in lesson]
+    assert len(held) == kept == task["cut_to_fit"] and sum(task["examples"].values()) == 30 + kept
+    assert sum(row["count"] for row in task["left_out"]) == 12 - kept
+    if kept:
+        assert held[0] in texts["train"], "of alike ones train's stays"
+
+
 def test_a_base_without_a_template_cannot_be_taught_examples(model, tmp_path):
     bare = tmp_path / "bare"
     bare.mkdir()
