@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,7 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
     for split in SPLITS:
         mine = [(row, lesson) for row, lesson in lessons if row["split"] == split]
         if task.kind and not (mine or params.part):
-            raise RecipeError(
-                f"no example is left for the {split} part", hint="add examples, or raise curate.test and valid"
-            )
+            raise _none_left(split, left_out)
         write_rows(out / "examples" / f"{split}.jsonl", (row for row, _ in mine))
         taught = [lesson for _, lesson in mine]
         if split == "train":
@@ -66,6 +64,16 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
     }
     (out / "task.json").write_bytes(canonical(content) + b"\n")
     return content
+
+
+def _none_left(split: str, left_out: Mapping[str, Sequence[int]]) -> RecipeError:
+    """That a part has no example, with what most examples were left out for, and what helps against that."""
+    what, hint = f"no example is left for the {split} part", "add examples, or raise curate.test and valid"
+    if left_out:
+        why, lines = max(left_out.items(), key=lambda pair: len(pair[1]))
+        what += f"; {len(lines)} were left out for this: {why}"
+        hint = "raise tune.window_tokens, or make the examples shorter" if "tune.window_tokens" in why else hint
+    return RecipeError(what, hint=hint)
 
 
 def longest(rows: Sequence[Row]) -> int:

@@ -229,6 +229,15 @@ def test_a_long_question_is_cut_to_the_window_and_a_long_answer_is_left_out(mode
     )
 
 
+def test_where_no_example_is_left_it_is_said_what_they_were_left_out_for(model, tmp_path):
+    with pytest.raises(RecipeError, match=r"for the train part; 30 were left out for this: longer than a win") as told:
+        rendered(model, tmp_path / "long", asked((f"number {n}", f"{n} " + "tale " * 100) for n in range(30)))
+    assert "raise tune.window_tokens" in told.value.hint
+    with pytest.raises(RecipeError, match="30 were left out for this: holds a special token of the base") as told:
+        rendered(model, tmp_path / "odd", asked((f"{n} <|im_end|>", f"tale of {n}") for n in range(30)))
+    assert "add examples" in told.value.hint
+
+
 def test_an_extraction_whose_answer_was_cut_off_is_left_out(model, tmp_path):
     def long(n):
         return f"{n} " + "the " * 200
