@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import RecipeError
 from ..examples import Row, input_of, right_answer
@@ -35,15 +37,38 @@ def kind_of(rows: Sequence[Row]) -> str:
         return "labels"
     if len(rows) >= REPEATS * len(answers) and max(map(len, answers)) <= LABEL_CHARS:
         return "labels"
-    return "extract" if sum(not lacking(row) for row in rows) >= TAKEN * len(rows) else "free"
+    telling = [row for row in rows if _words(right_answer(row))]  # null and true alone could stand beside any input
+    taken = sum(not lacking(row) for row in telling)
+    return "extract" if telling and taken >= TAKEN * len(telling) else "free"
 
 
 def lacking(row: Row) -> int:
-    """How many words of the answer, the keys and marks of JSON aside, do not stand in the input."""
+    """How many words of the answer do not stand in the input."""
     given = input_of(row).casefold()
-    said = right_answer(row)
-    words = [word.strip('{}[]",:') for word in said.replace('":', '": ').split() if not word.endswith('":')]
-    return sum(word.casefold() not in given for word in words)
+    return sum(word.casefold() not in given for word in _words(right_answer(row)))
+
+
+def _words(said: str) -> list[str]:
+    """The words of an answer: of JSON those of its texts and numbers, else all but what looks like JSON's keys."""
+    try:
+        held = json.loads(said, parse_float=str, parse_int=str, parse_constant=str)  # numbers as they are spelt
+        leaves = " ".join(_leaves(held)) if isinstance(held, dict | list) else None
+    except (ValueError, RecursionError):  # no JSON, or nested too deep
+        leaves = None
+    if leaves is not None:
+        words = leaves.split()
+    else:
+        words = [word for word in said.replace('":', '": ').split() if not word.endswith('":')]
+    return [word.strip('{}[]",:') for word in words]
+
+
+def _leaves(held: Any) -> Iterator[str]:
+    """The texts of a JSON value and its numbers; what is null, true or false is in no input."""
+    if isinstance(held, str):
+        yield held
+    elif isinstance(held, dict | list):
+        for one in held.values() if isinstance(held, dict) else held:
+            yield from _leaves(one)
 
 
 def task_of(rows: Sequence[Row], kind: str, wanted: Sequence[str], part: bool = False) -> Task:

@@ -61,6 +61,23 @@ def test_the_kind_is_told_by_the_answers():
     assert kind_of(asked([(f"number {n}", f"a tale of {n} things") for n in range(30)])) == "free"
 
 
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ({"who": "Jürgen {n}", "when": None, "paid": True, "sum": [12.50, "{n}"]}, "extract"),
+        ({"who": {"name": "Jürgen {n}"}, "of": []}, "extract"),
+        ({"who": "Jürgen {n}", "sum": 13}, "free"),
+        ({"who": "nobody {n}", "when": None}, "free"),
+        ({"tag {n}": True, "when": None}, "free"),
+        ("true {n}", "free"),
+    ],
+)
+def test_json_is_judged_by_its_texts_and_numbers(answer, kind):
+    said = [json.dumps(answer).replace("{n}", str(n)) for n in range(30)]
+    assert kind_of(asked((f"{n}", "[" * 5000 + f'"{n}"' + "]" * 5000) for n in range(30))) in ("extract", "free")
+    assert kind_of(asked((f"Jürgen {n} owes 12.5 since noon", one) for n, one in enumerate(said))) == kind
+
+
 def test_labels_that_contradict_each_other_are_left_out():
     rows = [
         *labelled(20),
