@@ -61,6 +61,7 @@ class Way:
     end: str = ""  # what the template writes behind an answer
     commands: tuple[str, ...] = ()  # the base's special tokens, which no question may hold
     quiet: bool = False  # an empty system message, where there is no other
+    system: str | None = None  # the examples' own, for a question that brings none
     instruction: str = ""  # a system message
     shots: int = 0  # examples in the prompt, the nearest last
     temperature: float = 1.0  # what calibrates the labels' probabilities: p to the power of 1 / temperature
@@ -80,7 +81,8 @@ class Way:
         settled = {name: task[name] for name in ("kind", "end", "quiet")}
         most = min(ANSWER_TOKENS, 2 * (task.get("answer_bytes") or ANSWER_TOKENS))  # a token is a byte or more
         labels, commands = tuple(task["labels"]), tuple(task["commands"])
-        return cls(**task["way"], **settled, labels=labels, commands=commands, answer_tokens=most)
+        system = task.get("system")  # packs of before have none
+        return cls(**task["way"], **settled, system=system, labels=labels, commands=commands, answer_tokens=most)
 
 
 def task_of(pack: Path) -> dict[str, Any] | None:
@@ -96,7 +98,7 @@ def shots_of(pack: Path) -> list[dict[str, Any]]:
 
 
 class Prompt:
-    """What stands before a question: an instruction or silence, and the nearest examples."""
+    """What stands before a question: an instruction, a system message or silence, and the nearest examples."""
 
     def __init__(self, way: Way, examples: Sequence[Mapping[str, Any]] = ()) -> None:
         self.way = way
@@ -106,14 +108,15 @@ class Prompt:
     def before(self, messages: Sequence[Mapping[str, str]], most: int | None = None) -> list[Mapping[str, str]]:
         """The messages behind that, with at most so many examples; the nearest is the last."""
         messages = [{**message, "content": self.spelt(message["content"])} for message in messages]
-        own = messages[0]["content"] if messages[0]["role"] == "system" else None
+        brought = messages[0]["role"] == "system"
+        own = messages[0]["content"] if brought else self.way.system
         told = "\n\n".join(filter(None, (self.way.instruction, own)))
         silent = own is None and not told
         system = [] if silent and not self.way.quiet else [{"role": "system", "content": told}]
         shown = self.way.shots if most is None else most
         numbers = self.nearest.find(messages[-1]["content"], shown) if self.shots and shown else []
         shots = [message for number in reversed(numbers) for message in self.shots[number]]
-        return [*system, *shots, *messages[own is not None :]]
+        return [*system, *shots, *messages[brought:]]
 
     def spelt(self, text: str) -> str:
         """The text with the special tokens in it broken, so that they are text and command nothing."""

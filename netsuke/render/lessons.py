@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from tokenizers import Tokenizer
 
 from ..documents import SPLITS, Lesson, read_examples, read_rows, write_rows
 from ..engines import tokenizer
 from ..engines.template import Template
 from ..errors import RecipeError
-from ..examples import SILENCE, Row, as_messages, right_answer, shortened, with_question
+from ..examples import SILENCE, Row, as_messages, input_of, right_answer, shortened, with_question
 from ..store import canonical
 from . import Rendering, infill, manners, neighbours
-from .task import Task, task_of
+from .task import Task, agreeing, distinct, lacking, task_of
 
 LEAST_INPUT = 16  # tokens of a question that are left, where it is cut to fit
+TOO_LONG = "longer than a window of training (tune.window_tokens)"
+CUT_OFF = "its answer stood in the end of the question, which was cut to fit (tune.window_tokens)"
+CUT_ALIKE = "another answer for the same question, once cut to fit (tune.window_tokens)"
 
 
 def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, Any]:
@@ -34,9 +39,7 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
     for split in SPLITS:
         mine = [(row, lesson) for row, lesson in lessons if row["split"] == split]
         if task.kind and not (mine or params.part):
-            raise RecipeError(
-                f"no example is left for the {split} part", hint="add examples, or raise curate.test and valid"
-            )
+            raise _none_left(split, left_out)
         write_rows(out / "examples" / f"{split}.jsonl", (row for row, _ in mine))
         taught = [lesson for _, lesson in mine]
         if split == "train":
@@ -51,6 +54,7 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
         "labels": list(task.labels),
         "end": template.end if template else "",
         "quiet": quiet,
+        "system": shared_system([row for row, _ in lessons if row["split"] == "train"]),
         "answer_bytes": longest([row for row, _ in lessons if row["split"] == "train"]),
         "commands": tokenizer.commands(model),
         "roles": roles(task),
@@ -62,9 +66,26 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
     return content
 
 
+def _none_left(split: str, left_out: Mapping[str, Sequence[int]]) -> RecipeError:
+    """That a part has no example, with what most examples were left out for, and what helps against that."""
+    what, hint = f"no example is left for the {split} part", "add examples, or raise curate.test and valid"
+    if left_out:
+        why, lines = max(left_out.items(), key=lambda pair: len(pair[1]))
+        what += f"; {len(lines)} were left out for this: {why}"
+        hint = "raise tune.window_tokens, or make the examples shorter" if "tune.window_tokens" in why else hint
+    return RecipeError(what, hint=hint)
+
+
 def longest(rows: Sequence[Row]) -> int:
     """Bytes of the longest answer; 0 without any."""
     return max((len(right_answer(row).encode()) for row in rows), default=0)
+
+
+def shared_system(rows: Sequence[Row]) -> str | None:
+    """The system message that half of the examples or more have: a question that brings none is asked behind it."""
+    firsts = Counter(as_messages(row)[0]["content"] for row in rows if as_messages(row)[0]["role"] == "system")
+    told, count = firsts.most_common(1)[0] if firsts else (None, 0)
+    return told if 2 * count >= len(rows) else None
 
 
 def roles(task: Task) -> list[str]:
@@ -84,12 +105,7 @@ def _task(examples: list[Row], params: Rendering, alone: bool) -> Task:
 
 
 def _lessons(
-    task: Task,
-    template: Template,
-    model: Path,
-    params: Rendering,
-    quiet: bool,
-    left_out: defaultdict[str, list[int]],
+    task: Task, template: Template, model: Path, params: Rendering, quiet: bool, left_out: defaultdict[str, list[int]]
 ) -> tuple[list[tuple[Row, Lesson]], int]:
     """Each example that can be taught with its lesson, and how many questions were cut to fit into the window.
 
@@ -104,7 +120,8 @@ def _lessons(
     def fits(text: str) -> bool:
         return size(text) <= params.window_tokens + 1
 
-    found, cut, refused = [], 0, None
+    found: list[tuple[Row, Lesson]] = []
+    cut, refused = set(), None
     for row in task.examples:
         messages = as_messages(row)
         messages = messages if messages[0]["role"] == "system" else [*before, *messages]
@@ -119,15 +136,35 @@ def _lessons(
             continue
         over = size(lesson) - params.window_tokens - 1
         if over > 0:
-            question = messages[-2]["content"]
-            spans = words.encode(question, add_special_tokens=False).offsets
-            if len(spans) - over < LEAST_INPUT:
-                left_out["longer than a window of training (tune.window_tokens)"].append(row["line"])
+            question = _cut(messages[-2]["content"], over, words)
+            whole, row = row, shortened(row, question)
+            lost = task.kind == "extract" and lacking(row) > lacking(whole)
+            if lost or not question:
+                left_out[CUT_OFF if question else TOO_LONG].append(row["line"])
                 continue
-            row = shortened(row, question[: spans[-over - 2][1]])
-            lesson = template.lesson(with_question(messages, question[: spans[-over - 2][1]]))
-            cut += 1
+            lesson = template.lesson(with_question(messages, question))
+            cut.add(input_of(row).strip())
         found.append((row, lesson))
     if refused and not found:
         raise refused
-    return neighbours.beside(found, template, before, fits, params.shots), cut
+    found = _apart(found, cut, left_out)
+    shorter = sum(input_of(row).strip() in cut for row, _ in found)
+    return neighbours.beside(found, template, before, fits, params.shots), shorter
+
+
+def _cut(question: str, over: int, words: Tokenizer) -> str:
+    """The question without so many of its last tokens; nothing where too little of it would be left."""
+    spans = words.encode(question, add_special_tokens=False).offsets
+    return question[: spans[-over - 2][1]] if len(spans) - over >= LEAST_INPUT else ""
+
+
+def _apart(
+    pairs: Sequence[tuple[Row, Lesson]], cut: set[str], left_out: defaultdict[str, list[int]]
+) -> list[tuple[Row, Lesson]]:
+    """The pairs, each cut input once: those that only their ends told apart would contradict, or be in train and test.
+
+    Of alike ones the first stays, and train comes first.
+    """
+    alike = [row for row, _ in pairs if input_of(row).strip() in cut]
+    kept = {id(row) for row in distinct(agreeing(alike, left_out, CUT_ALIKE), left_out)}
+    return [(row, lesson) for row, lesson in pairs if input_of(row).strip() not in cut or id(row) in kept]

@@ -34,7 +34,7 @@ def beside(
         told = messages[:1] if messages[0]["role"] == "system" else system
         rest = messages[1:] if messages[0]["role"] == "system" else messages
         near = [train[place] for place in nearest.find(messages[-2]["content"], shots + 1)]
-        shown = [place for place in near if place != number][:shots]
+        shown = [place for place in near if turns[place] != messages[-2:]][:shots]  # its own answer never
         for most in range(len(shown), 0, -1):
             turned = [message for place in reversed(shown[:most]) for message in turns[place]]
             lesson = template.lesson([*told, *turned, *rest])

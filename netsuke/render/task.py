@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import RecipeError
 from ..examples import Row, input_of, right_answer
@@ -35,19 +37,42 @@ def kind_of(rows: Sequence[Row]) -> str:
         return "labels"
     if len(rows) >= REPEATS * len(answers) and max(map(len, answers)) <= LABEL_CHARS:
         return "labels"
-    return "extract" if sum(map(_taken, rows)) >= TAKEN * len(rows) else "free"
+    telling = [row for row in rows if _words(right_answer(row))]  # null and true alone could stand beside any input
+    taken = sum(not lacking(row) for row in telling)
+    return "extract" if telling and taken >= TAKEN * len(telling) else "free"
 
 
-def _taken(row: Row) -> bool:
-    """Whether every word of the answer, the keys and marks of JSON aside, stands in the input."""
+def lacking(row: Row) -> int:
+    """How many words of the answer do not stand in the input."""
     given = input_of(row).casefold()
-    said = right_answer(row)
-    words = [word.strip('{}[]",:') for word in said.replace('":', '": ').split() if not word.endswith('":')]
-    return all(word.casefold() in given for word in words)
+    return sum(word.casefold() not in given for word in _words(right_answer(row)))
+
+
+def _words(said: str) -> list[str]:
+    """The words of an answer: of JSON those of its texts and numbers, else all but what looks like JSON's keys."""
+    try:
+        held = json.loads(said, parse_float=str, parse_int=str, parse_constant=str)  # numbers as they are spelt
+        leaves = " ".join(_leaves(held)) if isinstance(held, dict | list) else None
+    except (ValueError, RecursionError):  # no JSON, or nested too deep
+        leaves = None
+    if leaves is not None:
+        words = leaves.split()
+    else:
+        words = [word for word in said.replace('":', '": ').split() if not word.endswith('":')]
+    return [word.strip('{}[]",:') for word in words]
+
+
+def _leaves(held: Any) -> Iterator[str]:
+    """The texts of a JSON value and its numbers; what is null, true or false is in no input."""
+    if isinstance(held, str):
+        yield held
+    elif isinstance(held, dict | list):
+        for one in held.values() if isinstance(held, dict) else held:
+            yield from _leaves(one)
 
 
 def task_of(rows: Sequence[Row], kind: str, wanted: Sequence[str], part: bool = False) -> Task:
-    """The task of these examples; those that contradict most of their like, or have a label too many, are left out.
+    """The task of these examples, without those that contradict their like, have a label too many or are copies.
 
     Raises RecipeError where there is nothing to tell apart, or too little to learn from; of a `part` of what teaches
     a task any number of examples will do.
@@ -58,7 +83,8 @@ def task_of(rows: Sequence[Row], kind: str, wanted: Sequence[str], part: bool = 
     left_out: defaultdict[str, list[int]] = defaultdict(list)
     kept = list(rows)
     if kind == "labels":
-        kept = _agreeing(_listed(kept, wanted, left_out), left_out)
+        kept = agreeing(_listed(kept, wanted, left_out), left_out)
+    kept = distinct(kept, left_out)
     labels = tuple(sorted({right_answer(row) for row in kept})) if kind == "labels" else ()
     if part:
         return Task(kind if kept else "", labels, tuple(kept), dict(left_out))
@@ -68,7 +94,7 @@ def task_of(rows: Sequence[Row], kind: str, wanted: Sequence[str], part: bool = 
     if len(kept) < FEWEST:
         raise RecipeError(
             f"{len(kept)} examples are too few to learn a task from and to check it: at least {FEWEST} are needed",
-            hint="add examples; fifty are a start",
+            hint="add examples, each another one; fifty are a start",
         )
     return Task(kind, labels, tuple(kept), dict(left_out))
 
@@ -86,8 +112,10 @@ def _listed(rows: Sequence[Row], wanted: Sequence[str], left_out: dict[str, list
     return kept
 
 
-def _agreeing(rows: Sequence[Row], left_out: dict[str, list[int]]) -> list[Row]:
-    """The rows but those whose input has another label more often; where none has more, none is right."""
+def agreeing(
+    rows: Sequence[Row], left_out: dict[str, list[int]], why: str = "another label for the same input"
+) -> list[Row]:
+    """The rows but those whose input has another answer more often; where none has more, none is right."""
     votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         votes[input_of(row).strip()][right_answer(row)] += 1
@@ -98,5 +126,18 @@ def _agreeing(rows: Sequence[Row], left_out: dict[str, list[int]]) -> list[Row]:
         if most == [right_answer(row)]:
             kept.append(row)
         else:
-            left_out.setdefault("another label for the same input", []).append(row["line"])
+            left_out.setdefault(why, []).append(row["line"])
+    return kept
+
+
+def distinct(rows: Sequence[Row], left_out: dict[str, list[int]]) -> list[Row]:
+    """The first row of each input and answer: a copy teaches nothing more, and would be counted twice in test."""
+    seen, kept = set(), []
+    for row in rows:
+        key = input_of(row).strip(), right_answer(row)
+        if key in seen:
+            left_out.setdefault("a copy of another example", []).append(row["line"])
+        else:
+            seen.add(key)
+            kept.append(row)
     return kept

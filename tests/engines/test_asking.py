@@ -143,6 +143,15 @@ def test_an_own_system_message_comes_behind_the_instruction():
     assert Prompt(way(instruction="Choose.")).before(talk)[0]["content"] == "Choose.\n\nMine."
 
 
+def test_the_examples_system_message_stands_before_a_question_that_brings_none():
+    learnt = way(quiet=True, system="Theirs.")
+    assert Prompt(learnt).before(QUESTION) == [{"role": "system", "content": "Theirs."}, *QUESTION]
+    talk = [{"role": "system", "content": "Mine."}, *QUESTION]
+    assert Prompt(learnt).before(talk) == talk
+    assert Prompt(way(system="Theirs.", instruction="Choose.")).before(QUESTION)[0]["content"] == "Choose.\n\nTheirs."
+    assert Prompt(way(system="")).before(QUESTION)[0] == {"role": "system", "content": ""}
+
+
 def test_silence_stands_where_nothing_else_does():
     assert Prompt(way(quiet=True)).before(QUESTION) == [{"role": "system", "content": ""}, *QUESTION]
     assert Prompt(way()).before(QUESTION) == QUESTION

@@ -10,6 +10,7 @@ from tiny import CHAT_TEMPLATE, tiny_gguf
 from netsuke import render
 from netsuke.documents import Lesson, read_rows, read_texts, sample, write_rows
 from netsuke.engines import gguf, hf, tokenizer
+from netsuke.engines.asking import Prompt, Way
 from netsuke.engines.template import Template
 from netsuke.errors import RecipeError
 from netsuke.render.task import kind_of, task_of
@@ -60,6 +61,23 @@ def test_the_kind_is_told_by_the_answers():
     assert kind_of(asked([(f"number {n}", f"a tale of {n} things") for n in range(30)])) == "free"
 
 
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ({"who": "Jürgen {n}", "when": None, "paid": True, "sum": [12.50, "{n}"]}, "extract"),
+        ({"who": {"name": "Jürgen {n}"}, "of": []}, "extract"),
+        ({"who": "Jürgen {n}", "sum": 13}, "free"),
+        ({"who": "nobody {n}", "when": None}, "free"),
+        ({"tag {n}": True, "when": None}, "free"),
+        ("true {n}", "free"),
+    ],
+)
+def test_json_is_judged_by_its_texts_and_numbers(answer, kind):
+    said = [json.dumps(answer).replace("{n}", str(n)) for n in range(30)]
+    assert kind_of(asked((f"{n}", "[" * 5000 + f'"{n}"' + "]" * 5000) for n in range(30))) in ("extract", "free")
+    assert kind_of(asked((f"Jürgen {n} owes 12.5 since noon", one) for n, one in enumerate(said))) == kind
+
+
 def test_labels_that_contradict_each_other_are_left_out():
     rows = [
         *labelled(20),
@@ -70,8 +88,17 @@ def test_labels_that_contradict_each_other_are_left_out():
         "auto",
         (),
     )
-    assert task.left_out == {"another label for the same input": [92, 95, 96]}
+    assert task.left_out == {"another label for the same input": [92, 95, 96], "a copy of another example": [91]}
     assert task.labels == ("a", "doc", "math", "net")
+
+
+def test_of_copies_one_is_kept_and_the_rest_are_counted():
+    rows = asked((f"call Ann{n % 12} at noon", f"Ann{n % 12}") for n in range(36))
+    task = task_of(rows, "extract", ())
+    assert [row["line"] for row in task.examples] == list(range(1, 13))
+    assert task.left_out == {"a copy of another example": list(range(13, 37))}
+    with pytest.raises(RecipeError, match="9 examples are too few"):
+        task_of([row for row in rows if row["line"] % 12 < 9], "extract", ())
 
 
 def test_a_label_that_is_not_in_the_list_is_named_with_the_nearest():
@@ -108,9 +135,26 @@ def test_rows_as_openai_has_them_are_labels_too(model, tmp_path):
     rows = [row(n) for n in range(30)]
     assert kind_of(rows) == "labels"
     task, texts = rendered(model, tmp_path, rows)
-    assert task["roles"] == ["system", "user"] and texts["test"][0].startswith(
+    assert task["system"] == "S" and task["roles"] == ["system", "user"] and texts["test"][0].startswith(
         "<|im_start|>system\nS<|im_end|>"
     )
+
+
+@pytest.mark.parametrize(("having", "told"), [(30, "S"), (15, "S"), (12, None), (0, None)])
+def test_a_question_is_asked_behind_the_system_message_that_most_were_learnt_with(model, tmp_path, having, told):
+    """As `ask` and the API do it: word for word what stands in the lessons before the answer."""
+    rows = []
+    for n in range(30):
+        system = [{"role": "system", "content": "S"}] if n < having else []
+        talk = [{"role": "user", "content": f"m {n}"}, {"role": "assistant", "content": "ab"[n % 2]}]
+        rows.append({"line": n, "messages": [*system, *talk]})
+    task, texts = rendered(model, tmp_path, rows)
+    assert task["system"] == told
+    prompt = Prompt(Way.of({**task, "way": {}})).before([{"role": "user", "content": "m 0"}])
+    assert (prompt[0] == {"role": "system", "content": "S"}) == bool(told)
+    if having == 30:
+        lesson = texts["train"][0]
+        assert Template(model).render(prompt, True) == lesson[: lesson.answer]
 
 
 # -- lessons ---------------------------------------------------------------------------------------------
@@ -121,7 +165,7 @@ def test_a_lesson_is_the_bases_own_template_and_knows_its_answer(model, tmp_path
     assert lesson == "<|im_start|>user\nthing number 0<|im_end|>\n<|im_start|>assistant\nnet<|im_end|>"
     assert lesson[lesson.answer :] == "net<|im_end|>"
     assert task == {
-        "kind": "labels", "labels": ["doc", "math", "net"], "end": "<|im_end|>", "roles": ["user"], 
+        "kind": "labels", "labels": ["doc", "math", "net"], "end": "<|im_end|>", "roles": ["user"], "system": None,
         "commands": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], "quiet": False,
         "cut_to_fit": 0, "infill": 0, "manners": 0,
         "left_out": [], "answer_bytes": 3,
@@ -144,6 +188,22 @@ def test_of_few_examples_half_show_their_neighbours(model, tmp_path):
             assert own not in shown and len({*shown}) == len(shown), "no example shows its own answer"
             assert all(int(one.rpartition(" ")[2]) % 3 == 0 for one in shown), "those of train alone are shown"
             assert lesson[lesson.answer :].count("<|im_end|>") == 1
+
+
+def test_no_lesson_shows_its_own_answer_where_rows_are_copies(model, tmp_path):
+    """Nor where the system message alone tells two of them apart."""
+    pairs = [(f"call Ann{n % 12} now, {n % 3}", f"Ann{n % 12}") for n in range(36)]
+    rows = [
+        {"line": n, "messages": [
+            {"role": "system", "content": f"day {n // 18}"},
+            {"role": "user", "content": question}, {"role": "assistant", "content": answer},
+        ]} for n, (question, answer) in enumerate(pairs)
+    ]  # fmt: skip
+    for n, copies in enumerate((rows, asked(pairs * 2))):
+        _, texts = rendered(model, tmp_path / str(n), copies, window=512, shots=4, kind="extract")
+        for lesson in [lesson for part in texts.values() for lesson in part]:
+            *shown, own = re.findall(r"<\|im_start\|>user\n(.*?)<", lesson)
+            assert own not in shown
 
 
 def test_neighbours_that_do_not_fit_are_fewer_and_many_examples_show_none(model, tmp_path):
@@ -186,6 +246,41 @@ def test_a_long_question_is_cut_to_the_window_and_a_long_answer_is_left_out(mode
     )
 
 
+def test_where_no_example_is_left_it_is_said_what_they_were_left_out_for(model, tmp_path):
+    with pytest.raises(RecipeError, match=r"for the train part; 30 were left out for this: longer than a win") as told:
+        rendered(model, tmp_path / "long", asked((f"number {n}", f"{n} " + "tale " * 100) for n in range(30)))
+    assert "raise tune.window_tokens" in told.value.hint
+    with pytest.raises(RecipeError, match="30 were left out for this: holds a special token of the base") as told:
+        rendered(model, tmp_path / "odd", asked((f"{n} <|im_end|>", f"tale of {n}") for n in range(30)))
+    assert "add examples" in told.value.hint
+
+
+def test_an_extraction_whose_answer_was_cut_off_is_left_out(model, tmp_path):
+    def long(n):
+        return f"{n} " + "the " * 200
+
+    pairs = [(f"call Ann{n} at noon" if n % 5 else f"{long(n)} Ann{n}", f"Ann{n}") for n in range(30)]
+    pairs[0] = (f"Ann0 {long(0)}", "Ann0 today")  # nothing of it was cut off, and one word never stood there
+    task, texts = rendered(model, tmp_path, asked(pairs))
+    assert task["kind"] == "extract" and task["cut_to_fit"] == 1
+    [why] = task["left_out"]
+    assert "stood in the end" in why["why"] and why["count"] == 5 and why["lines"] == [16, 11, 26, 6, 21]
+    assert sum(task["examples"].values()) == 25
+
+
+@pytest.mark.parametrize("kind", ["free", "labels"])
+@pytest.mark.parametrize(("answers", "kept"), [(12, 0), (1, 1)])
+def test_questions_that_are_alike_once_cut_are_one_or_none(model, tmp_path, kind, answers, kept):
+    rows = asked([(f"number {n}", f"tale {n % 3}") for n in range(30)])
+    rows += [{"line": 50 + n, "input": "the " * 200 + str(n), "output": f"tale {n % answers}"} for n in range(12)]
+    task, texts = rendered(model, tmp_path, rows, kind=kind)
+    held = [lesson for part in texts.values() for lesson in part if "the the" in lesson]
+    assert len(held) == kept == task["cut_to_fit"] and sum(task["examples"].values()) == 30 + kept
+    assert sum(row["count"] for row in task["left_out"]) == 12 - kept
+    if kept:
+        assert held[0] in texts["train"], "of alike ones train's stays"
+
+
 def test_a_base_without_a_template_cannot_be_taught_examples(model, tmp_path):
     bare = tmp_path / "bare"
     bare.mkdir()
@@ -221,7 +316,8 @@ def test_an_example_that_the_template_refuses_is_left_out_and_where_it_refuses_a
     assert task["examples"] == {"train": 10, "valid": 10, "test": 10}
     assert [(row["lines"], "twice" in row["why"]) for row in task["left_out"]] == [([99], True)]
     with pytest.raises(RecipeError, match="twice"):
-        rendered(strict, tmp_path / "all", [{**odd, "line": n} for n in range(30)], kind="free")
+        rows = [{"line": n, "messages": [{"role": "user", "content": f"{n}?"}, *said[1:]]} for n in range(30)]
+        rendered(strict, tmp_path / "all", rows, kind="free")
 
 
 def test_of_a_part_any_number_of_examples_is_taught(model, tmp_path):
