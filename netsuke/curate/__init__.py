@@ -87,7 +87,7 @@ def read(params: ReadParams, out: Path, file: Path) -> Work:
     return [Measure("text read", len(told.get("text", "").encode()), "bytes"), Measure("says no", no, "")]
 
 
-@step(version=4, libraries=("rensa", *private.LIBRARIES))
+@step(version=5, libraries=("rensa", *private.LIBRARIES))
 def curate(params: Params, out: Path, files: Path) -> Work:
     """train, valid, test (.jsonl, and in examples/), documents, drops (.jsonl), summary.json, of files/index.json."""
     yield Progress(0.0, "read the texts")
