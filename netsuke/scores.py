@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .letters import SIGNS
+from .letters import SIGNS, WORD
 from .nearest import words
 
 Texts = Sequence[str]
+
+# What an exact match tells apart beside words: operators, signs and decimal marks. A mark that touches no word and
+# stands before no number is none (a dash, a bullet, a heading), but for those that no sentence has: < > =.
+_MARKS = "-+<>=~^#%≤≥≠±"  # between the brackets of a pattern
+_MARK = f"(?:!(?==)|[{_MARKS}])"
+_TOLD = re.compile(
+    rf"{WORD.pattern}"
+    r"|(?<=\d)[.,](?=\d)|(?<![\w.])\.(?=\d)"
+    r"|(?<=\d)\s+%"
+    rf"|(?<=[\w{SIGNS}]){_MARK}++|(?<![{_MARKS}]){_MARK}++(?=\w|\.\d|\s+\.?\d)"
+    r"|(?:!(?==)|[<>=≤≥≠])++"
+)
+_HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2212", "-"))  # as word processors write - and minus
 
 
 @dataclass(frozen=True)
@@ -45,8 +59,8 @@ def macro_f1(said: Texts, right: Texts) -> float:
 
 
 def exact_match(said: Texts, right: Texts) -> float:
-    """The share of answers that are right but for case, marks and spaces (after SQuAD, arXiv 1606.05250)."""
-    return accuracy(*([" ".join(_words(text, keys=True)) for text in texts] for texts in (said, right)))
+    """The share of answers that are right but for case, punctuation and spaces (after SQuAD, arXiv 1606.05250)."""
+    return accuracy(*([" ".join(_told(text)) for text in texts] for texts in (said, right)))
 
 
 def token_f1(said: Texts, right: Texts) -> float:
@@ -76,18 +90,44 @@ def _common(a: list[str], b: list[str]) -> int:
     return row[-1]
 
 
-def _words(text: str, keys: bool = False) -> list[str]:
-    """The words; of a JSON object those of its values, and of its keys only where these count.
+def _words(text: str) -> list[str]:
+    """The words; of a JSON object those of its values.
 
     A text without letters and digits is taken by its characters: else "+" would be "-".
     """
+    text = _folded(" ".join(_parts(text, keys=False)))
+    return [word for word in words(text) if _is_word(word)] or _characters(text)
+
+
+def _told(text: str) -> list[str]:
+    """The words and the marks that tell something; of a JSON object those of each key and of each value."""
+    told: list[str] = []
+    for part in map(_folded, _parts(text, keys=True)):
+        pieces = [found.strip() for found in _TOLD.findall(part.translate(_HYPHENS))]
+        own = [word for piece in pieces for word in words(piece) or [piece] if word.strip("_")]
+        told += own if any(map(_is_word, own)) else _characters(part)
+    return told
+
+
+def _parts(text: str, keys: bool) -> list[str]:
+    """The text alone; of a JSON object its values in the order of their keys, and these where they count."""
     with contextlib.suppress(ValueError, RecursionError):
         if isinstance(record := json.loads(text), dict):
-            text = " ".join(f"{key} {record[key]}" if keys else str(record[key]) for key in sorted(record))
-    text = unicodedata.normalize("NFC", text).casefold()
-    return [word for word in words(text) if any(map(str.isalnum, word))] or [
-        character for character in text if not (character.isspace() or character in SIGNS)
-    ]
+            named = sorted(record.items())
+            return [str(part) for key, value in named for part in ((key, value) if keys else (value,))]
+    return [text]
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def _is_word(word: str) -> bool:
+    return any(map(str.isalnum, word))
+
+
+def _characters(text: str) -> list[str]:
+    return [character for character in text if not (character.isspace() or character in SIGNS)]
 
 
 SCORES: dict[str, tuple[Score, ...]] = {  # by kind of task; the first decides

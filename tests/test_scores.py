@@ -30,6 +30,36 @@ def test_of_json_the_keys_alone_earn_nothing():
     assert token_f1(["[" * 100_000], right) == 0
 
 
+@pytest.mark.parametrize(
+    ("said", "right"),
+    [
+        ("-5", "5"), ("- 5", "5"), ("3.14", "3,14"), ("3.14", "3 14"), (".5", "5"), ("-.5", ".5"), ("C++", "C#"),
+        ("C++", "C"), ("c#.", "c"), ("5%", "5"), ("~5", "5"), ("a = b", "a < b"), ("x != 2", "x = 2"),
+        ("\u2264 2", "\u2265 2"),
+        ('{"libc": ">= 2.3"}', '{"libc": "<= 2.3"}'), ('{"sign": "+"}', '{"sign": "-"}'), ('{"n": -5}', '{"n": 5}'),
+        ("\u6e29\u5ea6-5", "\u6e29\u5ea65"), ("libc-dev", "libc dev"),
+    ],
+)  # fmt: skip
+def test_signs_operators_and_decimal_marks_tell_exact_answers_apart(said, right):
+    assert exact_match([said], [right]) == 0 and exact_match([right], [right]) == 1 == exact_match([said], [said])
+
+
+@pytest.mark.parametrize(
+    ("said", "right"),
+    [
+        (">=2.3", ">=  2.3"), ("\u22125", "- 5."), ("5 %", "5%"), ("Yes, 3.", "yes 3"), ("- Apples", "apples"),
+        ("# Title!", "title"), ("the river - old", "The river: old"), ("(C++)", '"c++".'), ("1.2, 3", "1.2 3"),
+        ("a<b", "A < b"), ('{"v": ">= 2"}', '{"v":">=2"}'), ("...5", "5"), ("what? no!", "What no"),
+    ],
+)  # fmt: skip
+def test_other_marks_and_spaces_do_not(said, right):
+    assert exact_match([said], [right]) == 1
+
+
+def test_many_marks_take_no_time():
+    assert exact_match(["-" * 100_000 + "= " * 100_000], ["a"]) == 0
+
+
 def test_an_answer_without_letters_is_told_by_its_characters():
     assert exact_match(["+"], ["-"]) == 0 and exact_match(["<="], [" <= "]) == 1
     assert rouge_l(["\U0001f600"], ["\U0001f621"]) == 0 == rouge_l(["\u2764\ufe0f"], ["\u2600\ufe0f"])

@@ -76,7 +76,7 @@ class Uniting:
     sources: tuple[int, ...]
 
 
-@step(version=4, libraries=("kreuzberg", "pypdf", "py3langid", "rensa", *private.LIBRARIES))
+@step(version=5, libraries=("kreuzberg", "pypdf", "py3langid", "rensa", *private.LIBRARIES))
 def read(params: ReadParams, out: Path, file: Path) -> Work:
     """text.json: all that can be known from one file alone (see examine), or {"drop": {"rule", "detail", "bytes"}}."""
     yield Progress(0.0, f"read a {params.suffix or 'plain'} file")
@@ -87,7 +87,7 @@ def read(params: ReadParams, out: Path, file: Path) -> Work:
     return [Measure("text read", len(told.get("text", "").encode()), "bytes"), Measure("says no", no, "")]
 
 
-@step(version=4, libraries=("rensa", *private.LIBRARIES))
+@step(version=5, libraries=("rensa", *private.LIBRARIES))
 def curate(params: Params, out: Path, files: Path) -> Work:
     """train, valid, test (.jsonl, and in examples/), documents, drops (.jsonl), summary.json, of files/index.json."""
     yield Progress(0.0, "read the texts")

@@ -83,6 +83,9 @@ class _BadRow(Exception):
     """Why a row is none."""
 
 
+_BAD_ANSWER = "marked as a bad answer"
+
+
 @dataclass(frozen=True)
 class _Layout:
     shape: str
@@ -114,6 +117,8 @@ def _form(record: Mapping[str, Any], layout: _Layout) -> Row:
     if layout.twice:
         raise _BadRow(f"two columns are named {layout.twice}")
     values = [record[name] for name in layout.columns]
+    if layout.shape == "prompt + completion" and _is_rejected(record):
+        raise _BadRow(_BAD_ANSWER)
     if layout.shape == "messages":
         return {"messages": _messages(values[0])}
     source, target = map(_text, layout.columns, values)
@@ -122,6 +127,12 @@ def _form(record: Mapping[str, Any], layout: _Layout) -> Row:
         source += "\n" + _text(layout.appended, more)
     first, second = ("text", "label") if layout.shape == "text + label" else ("input", "output")
     return {first: source, second: target}
+
+
+def _is_rejected(record: Mapping[str, Any]) -> bool:
+    """Whether `label` is false, as TRL marks an answer that is not wanted; a table has it as text."""
+    labels = [value for name, value in record.items() if name.strip().casefold() == "label"]
+    return any(str(label).strip().casefold() == "false" for label in labels if isinstance(label, bool | str))
 
 
 def _text(name: str, value: Any) -> str:
@@ -164,6 +175,8 @@ def _messages(value: Any) -> list[dict[str, str]]:
         raise _BadRow("no message is the user's")
     if (last := messages[-1]["role"]) != "assistant":
         raise _BadRow(f"the last message is the {last}'s, not the assistant's")
+    if str(value[-1].get("weight")) in ("0", "0.0", "False"):  # so OpenAI marks what is not to be learnt
+        raise _BadRow(_BAD_ANSWER)
     return messages
 
 

@@ -113,16 +113,21 @@ def split_examples(rows: Sequence[dict[str, Any]], params: Params) -> list[dict[
 
 
 def held_out(examples: int, params: Params) -> tuple[float, float]:
-    """(test, valid) shares: of few examples more are held out, for a choice needs more than a handful."""
-    few = examples < FEW_EXAMPLES
-    return (max(params.test, 0.2), max(params.valid, 0.15)) if few else (params.test, params.valid)
+    """(test, valid) shares: of few examples more are held out, for a choice needs more than a handful.
+
+    From FEW_EXAMPLES on what is held out stays as many until the recipe's shares are more: if the shares fell at once,
+    one example taken away there would move a twentieth of all from train to test.
+    """
+    few = min(1.0, FEW_EXAMPLES / max(1, examples))
+    return max(params.test, 0.2 * few), max(params.valid, 0.15 * few)
 
 
 def spread(buckets: Mapping[str, float], answers: Mapping[str, str], test: float, valid: float) -> dict[str, str]:
     """The split of each: the lowest buckets are test and the highest valid, also of each answer with FREQUENT of them.
 
-    So what is added or taken away moves nothing from train to test, and a later training that goes on from an earlier
-    one is not checked on what that one has learnt.
+    So an example that is added moves none from train to test, unless it is an answer's FREQUENT-th (or the third of
+    all) and none of these would be test: then the lowest of them is, which an earlier training may have learnt. What is
+    taken away may move some, too: the next of an answer that loses its only one in test, and as the shares grow.
     """
     splits = {k: "test" if b < test else "valid" if b >= 1 - valid else "train" for k, b in buckets.items()}
     groups: defaultdict[str, list[str]] = defaultdict(list)

@@ -261,6 +261,8 @@ USER, BOT = turn("user", "Hi"), turn("assistant", "Hello")
         ("[" * 100_000, "nested too deep"),
         ([USER], "the last message is the user's, not the assistant's"),
         ([USER, BOT, turn("tool", "42")], "the last message is the tool's, not the assistant's"),
+        ([USER, BOT | {"weight": 0}], "marked as a bad answer"),
+        ([USER, BOT | {"weight": 1}, USER, BOT | {"weight": 0.0}], "marked as a bad answer"),
         ([turn("system", "Be kind."), BOT], "no message is the user's"),
         ([turn("system", "")], "no message is the user's"),
         ([USER, "Hello"], "message 2: not an object"),
@@ -292,6 +294,20 @@ def test_no_depth_of_nesting_raises(row):
     limit = sys.getrecursionlimit()
     for depth in range(limit // 2, limit + 10):
         assert 1 in bad(row % ("[" * depth + "]" * depth) + '\n{"text": "a", "label": "b"}')
+
+
+def test_an_answer_of_weight_0_before_the_last_is_only_read():
+    messages = [USER, BOT | {"weight": 0}, USER, BOT | {"weight": 1}]
+    assert len(made(jsonl({"messages": messages}), ".jsonl").rows) == 1
+
+
+def test_a_completion_that_is_labelled_false_is_not_learnt():
+    row = {"prompt": "Sky?", "completion": "blue"}
+    found = made(jsonl(row | {"label": True}, row | {"completion": "green", "Label": False}, row), ".jsonl")
+    assert [r["line"] for r in found.rows] == [1, 3] and found.bad_rows == ((2, "marked as a bad answer"),)
+    found = made("prompt,completion,label\nSky?,blue,True\nSky?,green,False\n", ".csv")
+    assert [r["line"] for r in found.rows] == [2] and found.bad_rows == ((3, "marked as a bad answer"),)
+    assert bad(jsonl({"text": "The sky is green", "label": False})) == {}
 
 
 def test_messages_that_are_taken():

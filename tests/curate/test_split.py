@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from netsuke.curate import split
+
+if TYPE_CHECKING:
+    from netsuke.curate import Params
 
 
 @given(st.text(alphabet="ab \n", max_size=400), st.integers(4, 50))
@@ -51,12 +57,33 @@ def test_each_frequent_answer_is_in_every_part(answers: list[str], test: float, 
     assert len(answers) < 3 or {"test", "valid"} <= set(splits.values())
 
 
-@given(st.lists(st.sampled_from("aab"), min_size=1, max_size=60), st.integers(1, 30))
-def test_more_examples_move_none_from_train_to_test(answers: list[str], more: int) -> None:
-    keys = {str(n): answer for n, answer in enumerate([*answers, *"ab" * more])}
+def parted(keys: dict[str, str], test: float, valid: float) -> dict[str, str]:
     buckets = {key: split.bucket([hashlib.sha256(key.encode()).hexdigest()]) for key in keys}
-    few = list(keys)[: len(answers)]
-    before = split.spread({k: buckets[k] for k in few}, {k: keys[k] for k in few}, 0.2, 0.15)
-    after = split.spread(buckets, keys, 0.15, 0.08)
+    return split.spread(buckets, keys, test, valid)
+
+
+@given(st.lists(st.sampled_from("aab"), min_size=1, max_size=60), st.integers(1, 30))
+def test_more_examples_move_none_to_test_but_what_a_fifth_one_owes(answers: list[str], more: int) -> None:
+    keys = {str(n): answer for n, answer in enumerate([*answers, *"ab" * more])}
+    few = dict(list(keys.items())[: len(answers)])
+    before, after = parted(few, 0.2, 0.15), parted(keys, 0.15, 0.08)
     moved = [k for k in few if before[k] == "train" and after[k] != "train"]
     assert all(split.FREQUENT > answers.count(keys[k]) or len(few) < 3 for k in moved), "only what a rare label owes"
+
+
+def test_a_fifth_example_moves_one_from_train_to_test() -> None:
+    keys = {f"b{n}": "b" for n in range(40)} | {f"a{n}": "a" for n in range(5)}
+    four = {key: answer for key, answer in keys.items() if key != "a4"}
+    before, after = parted(four, 0.01, 0.01), parted(keys, 0.01, 0.01)
+    assert [before[k] for k in four if four[k] == "a"] == ["train"] * 4
+    assert sum(after[k] == "test" for k in keys if keys[k] == "a") == 1
+    assert sum(before[k] == "train" and after[k] == "test" for k in four) == 1
+
+
+def test_the_shares_fall_by_no_jump() -> None:
+    params = cast("Params", SimpleNamespace(test=0.15, valid=0.08))
+    shares = [split.held_out(examples, params) for examples in range(500)]
+    assert shares[0] == shares[200] == (0.2, 0.15) and shares[375] == shares[499] == (0.15, 0.08)
+    falls = [(a[0] - b[0], a[1] - b[1]) for a, b in pairwise(shares)]
+    assert all(0 <= fall <= 0.2 / 200 for both in falls for fall in both), "one example is less than one moved"
+    assert shares[250] == pytest.approx((40 / 250, 30 / 250)), "as many as of 200"
