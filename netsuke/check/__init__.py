@@ -142,7 +142,7 @@ def check(
     return report.measures(content)
 
 
-@step(version=5, libraries=("xllamacpp", "scikit-learn"))
+@step(version=6, libraries=("xllamacpp", "scikit-learn"))
 def examine(params: Examining, out: Path, model: Path, base_file: Path, answer: Path, rendered: Path) -> Work:
     """Write scores.json: the task's scores of ours and of the baselines with intervals, and the gates' verdicts."""
     from . import task

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer
-
 from ..documents import SPLITS, Lesson, read_examples, read_rows, write_rows
 from ..engines import tokenizer
 from ..engines.template import Template
@@ -152,7 +150,7 @@ def _lessons(
     return neighbours.beside(found, template, before, fits, params.shots), shorter
 
 
-def _cut(question: str, over: int, words: Tokenizer) -> str:
+def _cut(question: str, over: int, words: Any) -> str:
     """The question without so many of its last tokens; nothing where too little of it would be left."""
     spans = words.encode(question, add_special_tokens=False).offsets
     return question[: spans[-over - 2][1]] if len(spans) - over >= LEAST_INPUT else ""

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 import torch
-from test_train import PARAMS, job
-from test_train import place as place
+from trained import PARAMS, job
+from trained import place as place
 
 from netsuke import tune
 from netsuke.engines import device

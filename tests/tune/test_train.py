@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from tiny import tiny_gguf
+from trained import PARAMS, job
+from trained import place as place
 
 from netsuke import tune
 from netsuke.combine import merge
@@ -16,29 +17,9 @@ from netsuke.documents import write_rows
 from netsuke.engines import adapter, gguf, hf
 from netsuke.engines.llama import Engine
 from netsuke.errors import RecipeError
-from netsuke.nouns import Compute
 from netsuke.store import Store
 from netsuke.tune import batches, guard, lora, train
 from netsuke.tune.loss import Taught, head_loss
-
-PARAMS = tune.Training("lora", 4, 1e-2, 32, 2, 1, 0.0, 0.0, 50.0, 3, "", budget_tokens=32 * 2 * 24, valid_bytes=2000,
-                       evaluations=6, general_gate=0.1, seed=7, compute=Compute(1, "float32"))  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tune")
-    (folder / "model").mkdir()
-    gguf.unpack(tiny_gguf(folder / "tiny.gguf"), folder / "model")
-    (folder / "model" / "about.json").write_text('{"name": "tiny", "licence": "MIT"}')
-    rows = [{"text": f"number {i} is followed by number {i + 1}, as it always was. " * 6} for i in range(20)]
-    write_rows(folder / "train.jsonl", rows[:16])
-    write_rows(folder / "valid.jsonl", rows[16:])
-    return folder
-
-
-def job(place, scratch, params=PARAMS, start=None):
-    return train.Job(params, place / "model", place / "train.jsonl", place / "valid.jsonl", scratch, start=start)
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
