@@ -62,10 +62,8 @@ def estimate(
                "trial": 12, "index": 6, "pack": 3}  # fmt: skip
     weights = {"unpack": 3.7, "carve": 2.7, "tune": 1.3, "combine": 2.7, "join": 2.7, "quantise": 0.8, "pack": 0.0}
     last = {run.step: run.seconds for run in store.runs()}
-    examples = may_have_examples(recipe, folder)
-    absent = set() if examples else {"answer", "examine"}
-    passes = tune.passes(recipe.params["tune"], examples)
-    tuning = min(recipe.minutes * 60, learning(lines, passes, store, lock, max(base, 0.1)))
+    absent = set() if may_have_examples(recipe, folder) else {"answer", "examine"}
+    tuning = min(recipe.minutes * 60, learning(lines, recipe.params["tune"], store, lock, max(base, 0.1)))
     seconds, size, tunings = 0.0, 0.0, sum(line.step == "tune" for line in lines)  # each owner's has its part
     for line in lines:
         if not line.cached and line.step not in absent:
@@ -75,16 +73,18 @@ def estimate(
     return seconds, int(size)
 
 
-def learning(lines: list[Planned], passes: float, store: Store, lock: Lock | None, base: float) -> float:
-    """Seconds that so many passes over the documents take, after which a training ends of itself. Infinite where that
-    cannot be known yet."""
+def learning(lines: list[Planned], params: tune.Params, store: Store, lock: Lock | None, base: float) -> float:
+    """Seconds that the passes over documents and examples take, after which a training ends of itself. Infinite where
+    that cannot be known yet; `base` is the base's size in units of 100 MB."""
     read = next((line.output for line in lines if line.step == "curate"), None)
     usual = REFERENCE_TOKENS / base * (lock.gflops / REFERENCE_GFLOPS if lock and lock.gflops else 1.0)
     speed = lock.train_tokens_per_second if lock else 0.0
     if not read or (lock and lock.device != "cpu" and not speed):
         return math.inf
-    text = store.size(store.tree(read)["train.jsonl"]) / tune.BYTES_A_TOKEN
-    return 10 + passes * text / (speed or usual) / 0.9  # a tenth is looks at valid
+    files = store.tree(read)
+    documents, examples = (store.size(files[name]) for name in ("train.jsonl", "examples/train.jsonl"))
+    tokens = (documents + examples) / tune.BYTES_A_TOKEN * tune.passes(params, examples > 0)
+    return 10 + tokens / (speed or usual) / 0.9  # a tenth is looks at valid
 
 
 ONCE = {"read", "unpack"}  # what is there of the others' files and of the base is not made again

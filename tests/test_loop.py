@@ -123,6 +123,13 @@ def test_an_estimate_knows_that_a_small_folder_ends_before_the_minutes_do(again)
         seconds[minutes, passes], _ = foretold.estimate(lines, wanted, place.parent, store, lock)
     assert seconds[600, 4.0] == seconds[6000, 4.0] < 600 * 60  # four passes over so little text
     assert seconds[600, 8.0] - 10 == pytest.approx(2 * (seconds[600, 4.0] - 10))
+    read = next(line for line in lines if line.step == "curate")
+    files = store.tree(read.output)
+    both = store.add_tree(files | {"examples/train.jsonl": files["train.jsonl"]})  # as much of examples again
+    taught = [dataclasses.replace(line, output=both) if line is read else line for line in lines]
+    params = dataclasses.replace(wanted.params["tune"], max_epochs=0.0)  # two passes, four with examples
+    alone, beside = (foretold.learning(known, params, store, lock, 1.0) - 10 for known in (lines, taught))
+    assert beside == pytest.approx(4 * alone)
     nothing_read = [line for line in lines if line.step != "curate"]
     assert foretold.estimate(nothing_read, wanted, place.parent, store, lock)[0] == 600 * 60
 

@@ -45,7 +45,7 @@ class Params:
 WINDOWS = {"cpu": 1, "cuda": 8}  # in a step: small steps learn most a token, and eight keep a GPU busy
 
 
-DOCUMENTS, EXAMPLES = 2.0, 4.0  # passes: a third one over documents learns them by heart, and loses other texts
+DOCUMENT_PASSES, EXAMPLE_PASSES = 2.0, 4.0  # a third one over documents learns them by heart
 
 
 def settled(params: Params, compute: Compute, examples: bool = False) -> Params:
@@ -56,7 +56,7 @@ def settled(params: Params, compute: Compute, examples: bool = False) -> Params:
 
 def passes(params: Params, examples: bool) -> float:
     """How often the training text is read at most."""
-    return params.max_epochs or (EXAMPLES if examples else DOCUMENTS)
+    return params.max_epochs or (EXAMPLE_PASSES if examples else DOCUMENT_PASSES)
 
 
 @dataclass(frozen=True)
