@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -24,8 +25,8 @@ class Wanted:
 
     target: str
     name: str = ""
-    mb: float = 0.0
-    minutes: float = 0.0
+    mb: float = math.nan  # none said: the recipe's
+    minutes: float = math.nan
     base: str = ""
     set: dict[str, Any] = field(default_factory=dict)  # "tune.rank" = 8
 
@@ -83,7 +84,8 @@ def make_one(wanted: Wanted, store: Store, tell: Tell) -> dict[str, Any]:
     """Make one of them; its measures, or the error and its exit code."""
     row = _row(wanted)
     try:
-        given = {key: getattr(wanted, key) or None for key in ("mb", "minutes", "base", "name")}
+        given: dict[str, Any] = {"base": wanted.base or None, "name": wanted.name or None}
+        given |= {dial: value for dial in ("mb", "minutes") if not math.isnan(value := getattr(wanted, dial))}
         settings = {key: _as_toml(value) for key, value in wanted.set.items()}
         found, path, _ = targets.find_recipe(wanted.target, store, wanted.name)
         chosen = targets.applied(found, path, store, given, settings)

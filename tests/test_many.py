@@ -151,6 +151,13 @@ def test_what_nobody_foresaw_ends_one_and_not_the_others(tmp_path, store, monkey
     assert row["exit"] == 1 and row["error"] == "PermissionError: not yours" and "--debug" in row["hint"]
 
 
+def test_a_dial_of_nothing_is_said_and_not_passed_over(tmp_path, store):
+    """No minutes are too few; no megabytes are what a recipe may say too: carved to what each size costs."""
+    (tmp_path / "notes").mkdir()
+    row = many.make_one(*rows_of(tmp_path, store, 'target = "notes"\nminutes = 0'), store, lambda *_: None)
+    assert row["exit"] == 2 and "'minutes' must be between 0.05 and" in row["error"]
+
+
 def test_each_gets_its_part_of_the_cores_and_no_more_than_a_node_has():
     """Two nodes of four cores and one that is gone: one model cannot ask for eight."""
     rows = [{"Alive": alive, "Resources": {"CPU": 4.0}} for alive in (True, True, False)]

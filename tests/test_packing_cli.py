@@ -50,6 +50,7 @@ def test_a_pack_that_is_not_whole_goes_nowhere(home, folder, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_shared_pack_is_verified_by_the_key_that_is_given_with_it(home, folder, tmp_path):
     out, other = tmp_path / "out", tmp_path / "other"
     done = netsuke(home, "pack", str(folder), str(out), "--share")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -37,6 +38,7 @@ def carve(
     What the options say holds this once: the recipe stays as it is.
     """
     from .. import loop, recipe, show, targets
+    from ..export.place import laid
     from ..step import Local
     from ..tune.pace import Pace
 
@@ -46,7 +48,8 @@ def carve(
         wanted = dataclasses.replace(wanted, mb=mb)
     recipe.check_top(wanted, "the command line")
     wanted = recipe.with_settings(wanted, targets.settings(settings), loop.SECTIONS)
-    with store.lock("gc", exclusive=False), show.Watcher() as watcher:
+    written = laid(place, home=store.root, needed_bytes=0, force=True) if place else nullcontext()
+    with written as out, store.lock("gc", exclusive=False), show.Watcher() as watcher:
         local = Local(store, watcher)
         pace = Pace(path.with_suffix(".lock"), store, say)
         if frontier:
@@ -55,9 +58,8 @@ def carve(
         else:
             carved, made = loop.untuned(wanted, path, store, local, pace)
             file = made["model.gguf"]
-        if place:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(store.path(file or ""), place)
+        if out:
+            shutil.copyfile(store.path(file or ""), out)
     if frontier:
         rows = json.loads(store.path(made["frontier.json"] or "").read_text())
         result(rows, as_json, lambda: show.frontier(rows))

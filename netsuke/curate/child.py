@@ -31,6 +31,10 @@ class ChildDied(Exception):
     """The child ended, or was ended, before it answered."""
 
 
+class ChildKilled(ChildDied):
+    """Somebody else ended it; the kernel does where memory is short. It says nothing of the file."""
+
+
 class Child:
     """One child process. Used by one thread at a time."""
 
@@ -99,7 +103,7 @@ class Child:
                     raise TimeoutError
                 block = os.read(process.stdout.fileno(), 1 << 16)
                 if not block:
-                    raise ChildDied(_ending(process))
+                    raise _ended(process)
                 line += block
         result: dict[str, Any] = json.loads(line)
         return result
@@ -123,15 +127,17 @@ class Child:
         return process
 
 
-def _ending(process: subprocess.Popen[bytes]) -> str:
+def _ended(process: subprocess.Popen[bytes]) -> ChildDied:
     code = process.wait()
+    if code == -signal.SIGKILL:
+        return ChildKilled("the reader was killed (SIGKILL)")
     if code == -signal.SIGABRT:
-        return "the reader gave up (SIGABRT): out of memory?"
+        return ChildDied("the reader gave up (SIGABRT): out of memory?")
     if code == -signal.SIGXCPU:
-        return "it takes longer to read than a file of its size may"
+        return ChildDied("it takes longer to read than a file of its size may")
     if code < 0:
-        return f"the reader crashed ({signal.Signals(-code).name})"
-    return f"the reader ended with exit code {code}"
+        return ChildDied(f"the reader crashed ({signal.Signals(-code).name})")
+    return ChildDied(f"the reader ended with exit code {code}")
 
 
 class Children:

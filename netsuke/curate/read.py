@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..errors import EngineError
 from ..machine import cores
 from ..readers.pages import Refused
 from ..store import canonical
-from .child import ChildDied, Children
+from .child import ChildDied, ChildKilled, Children
 from .find import find_files as find_files
 
 SECONDS_PER_MB, LEAST_SECONDS = 10.0, 20.0  # of the processor
@@ -25,7 +26,7 @@ def read_file(path: Path, suffix: str, max_mb: float, out: Path, options: Mappin
     """Write to `out` what is known of a file (curate.examine), or {"drop": {"rule", "detail", "bytes"}}.
 
     `options` go to `examine`; "seconds" and "memory_mb" among them replace the limits. Never raises for what
-    is wrong with the file, but OSError if `out` cannot be written, EngineError if no child starts.
+    is wrong with the file, but OSError if `out` cannot be written, EngineError if no child starts or two are killed.
     """
     size = 0
     try:
@@ -45,6 +46,14 @@ def read_file(path: Path, suffix: str, max_mb: float, out: Path, options: Mappin
         out.write_bytes(canonical({"drop": drop | {"bytes": size}}) + b"\n")
 
 
+def _answer(request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """A child's answer; of a second one where the first was killed, for it may have been another's memory."""
+    try:
+        return children.ask(request, seconds)
+    except ChildKilled:
+        return children.ask(request, seconds)
+
+
 def _ask(path: Path, suffix: str, size: int, out: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     """Why the file is dropped, or nothing: then a child has written `out`."""
     seconds = options.get("seconds", max(LEAST_SECONDS, SECONDS_PER_MB * size / 1e6))
@@ -58,7 +67,10 @@ def _ask(path: Path, suffix: str, size: int, out: Path, options: Mapping[str, An
         "memory_mb": options.get("memory_mb", MEMORY_MB),
     }
     try:
-        answer = children.ask(request, PATIENCE * seconds)
+        answer = _answer(request, PATIENCE * seconds)
+    except ChildKilled:
+        hint = "close other programs and try again: what was read is kept"
+        raise EngineError("the reader was killed; is memory short?", where=str(path), hint=hint) from None
     except ChildDied as died:
         return {"rule": "unreadable", "detail": str(died)}
     if code := answer.get("unwritten"):

@@ -28,6 +28,7 @@ import httpx
 
 from ..errors import EngineError
 from ..machine import SPIN_COUNT, free_threads
+from .wire import Wire
 
 START_SECONDS = 60.0
 STOP_SECONDS = 3.0
@@ -178,9 +179,8 @@ class Engine:
 
     def async_client(self, timeout_seconds: float | None = 120) -> httpx.AsyncClient:
         """As `client`, for asyncio."""
-        transport = httpx.AsyncHTTPTransport(uds=str(self.socket), verify=False, limits=_ONE_USE)
         return httpx.AsyncClient(
-            transport=transport, base_url="http://engine", timeout=timeout_seconds, trust_env=False
+            transport=Wire(self.socket), base_url="http://engine", timeout=timeout_seconds, trust_env=False
         )
 
     def complete(self, prompt: str | list[int], **fields: Any) -> dict[str, Any]:

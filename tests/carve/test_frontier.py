@@ -60,6 +60,13 @@ def test_carve_alone_writes_a_file_that_was_not_trained(traced, tmp_path):
     assert (tmp_path / "model.gguf").read_bytes()[:4] == b"GGUF"
 
 
+def test_a_place_that_cannot_be_written_is_said_before_the_work(tmp_path):
+    (tmp_path / "notes").mkdir()
+    done = netsuke(tmp_path / "home", "carve", str(tmp_path / "notes"), "--to", str(tmp_path / "no" / "model.gguf"))
+    assert done.returncode == 6 and "there is no such folder to write into" in done.stderr
+    assert not (tmp_path / "notes" / "netsuke.lock").exists()
+
+
 def test_the_table_of_a_real_base_fits_a_terminal_too():
     row = {"name": "ours", "knee": True, "bytes": 105_300_000, "tokens": 49_152, "embedding": "IQ4_NL",
            "channels": 1536, "dropped": [1, 2], "cost": {"domain": 0.9111, "general": 1.2245}, "measured": False,

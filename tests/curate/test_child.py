@@ -19,6 +19,7 @@ import pytest
 from made_documents import SAMPLES
 
 from netsuke.curate.child import Child, ChildDied, Children
+from netsuke.curate.read import read_file
 from netsuke.errors import EngineError
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +95,7 @@ def test_a_child_writes_what_it_read_and_answers_with_its_length(tmp_path: Path,
 @pytest.mark.parametrize(
     ("does", "told"),
     [
-        ("import os; os.kill(os.getpid(), 9)", "crashed \\(SIGKILL\\)"),
+        ("import os; os.kill(os.getpid(), 9)", "was killed \\(SIGKILL\\)"),
         ("import os; os.kill(os.getpid(), 11)", "crashed \\(SIGSEGV\\)"),
         ("import os; os.abort()", "out of memory\\?"),
         ("import os; os._exit(3)", "exit code 3"),
@@ -104,6 +105,22 @@ def test_a_crash_costs_one_file(tmp_path: Path, child: Child, does: str, told: s
     with pytest.raises(ChildDied, match=told):
         child.ask(request(tmp_path, f"do: {does}"), 20)
     assert "ok" in child.ask(request(tmp_path, "Still read."), 20)
+
+
+@pytest.mark.parametrize("times", [1, 9])
+def test_a_child_that_others_kill_is_not_the_files_fault(tmp_path, pool, monkeypatch, times) -> None:
+    """The kernel ends one where memory is short: the file is tried again, and never left out for it."""
+    monkeypatch.setattr(sys.modules[read_file.__module__], "children", pool)  # the package has a step of that name
+    file, out = tmp_path / "note.txt", tmp_path / "note.json"
+    kills = f"import os; p = {str(tmp_path / 'kills')!r}; n = os.path.exists(p) and os.path.getsize(p)"
+    file.write_text(f"do: {kills}; open(p, 'a').write('x'); n < {times} and os.kill(os.getpid(), 9)")
+    if times == 1:
+        read_file(file, ".txt", 20, out, {})
+        assert "drop" not in json.loads(out.read_text())
+        return
+    with pytest.raises(EngineError, match="the reader was killed; is memory short") as told:
+        read_file(file, ".txt", 20, out, {})
+    assert told.value.where == str(file) and not out.exists()
 
 
 @pytest.mark.parametrize("does", ["while True: pass", "import time; time.sleep(99)"])

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import pytest
 from material import netsuke, write_material
 
 READ = """
@@ -18,6 +19,7 @@ print(json.dumps({"errors": list(issues.errors), "warnings": list(issues.warning
 """
 
 
+@pytest.mark.slow
 def test_mlcroissant_reads_the_dataset_by_its_card(tmp_path):
     recipe = write_material(tmp_path / "notes")
     done = netsuke(tmp_path / "home", "curate", str(recipe.parent), "--to", str(tmp_path / "data"), "--json")

@@ -246,6 +246,7 @@ def test_with_nothing_there_it_is_said_and_what_to_do() -> None:
     assert "nothing was asked by this key" in _netsuke("usage", "--key", "shop").stdout
 
 
+@pytest.mark.slow
 def test_the_tables_of_others_use_have_80_columns(tmp_path: Path) -> None:
     home, name = Path(os.environ["NETSUKE_HOME"]), "notes-of-the-workshop-and-of-all-its-apprentices-1901-to-1950"
     one = Record("POST", "/v1/chat/completions", who="owner", model="notes", status=200, reached=True, time=0.0,

@@ -227,6 +227,7 @@ def with_answer(route, body='{"content": " late"}'):
         pass
 
 
+@pytest.mark.slow
 def test_a_draft_in_two_tabs_is_one_draft(made):
     writing(made)
     with made.context.expect_page() as opening:
