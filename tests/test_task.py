@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import openai
 import pytest
@@ -65,8 +66,8 @@ def test_where_the_untuned_body_answers_better_it_ships(made, tmp_path, monkeypa
     settle = ways.settle
 
     def untuned(params, task, files, rendered):
-        way, shots, tried, _ = yield from settle(params, task, {"tuned": files["untuned"]}, rendered)
-        return way, shots, tried, "untuned"
+        settled = yield from settle(params, task, {"tuned": files["untuned"]}, rendered)
+        return replace(settled, tuned=False)
 
     monkeypatch.setattr(ways, "settle", untuned)
     made_ = loop.make(recipe.load(place, loop.SECTIONS), place, store, lambda *_: None, executor=Local)
@@ -86,24 +87,28 @@ def test_which_of_two_files_is_better_is_settled_on_valid(made, monkeypatch):
     task, params = json.loads((rendered / "task.json").read_text()), answer.Params(0.0, 2, 12, Compute(threads=1))
     ours, random = pack_of(store) / "model.gguf", room / "tiny.gguf"
 
-    def chosen(**files):
-        """Each way's score on valid; the best of them must be what was chosen, its examples with it."""
-        work = ways.settle(params, task, files, rendered)
+    def chosen(kind="labels", **files):
+        """What each way came to on valid; the best of them must be what was chosen, its examples with it."""
+        work = ways.settle(params, {**task, "kind": kind}, files, rendered)
         with pytest.raises(StopIteration) as done:
             while True:
                 next(work)
-        way, shots, tried, which = done.value.value
-        assert tried[which + (SHOWN if shots else "")] == max(tried.values()) and bool(shots) == bool(way.shots)
-        return tried
+        settled = done.value.value
+        name = ("tuned" if settled.tuned else "untuned") + (SHOWN if settled.shown else "")
+        found = settled.bits or {way: -score for way, score in settled.scores.items()}
+        assert found[name] == min(found.values()) and bool(settled.shown) == bool(settled.way.shots)
+        return found
 
     monkeypatch.setattr(Way, "in_words", property(lambda way: ""))  # a tiny model knows no instruction
     mine, swapped = chosen(tuned=ours, untuned=random), chosen(tuned=random, untuned=ours)
     assert mine["tuned" + SHOWN] == swapped["untuned" + SHOWN]
     assert mine["untuned" + SHOWN] == swapped["tuned" + SHOWN]
-    assert mine["tuned"] > swapped["tuned"]
-    order = iter((0.0, 0.0, 1.0))  # tuned, tuned with examples, untuned with examples
-    monkeypatch.setattr(ways, "SCORES", {"labels": [Score("accuracy", lambda said, truths: next(order))]})
+    assert mine["tuned"] < swapped["tuned"]
+    orders = [iter((9.0, 9.0, 1.0)), iter((0.0, 0.0, 1.0))]  # tuned, tuned with examples, untuned with examples
+    monkeypatch.setattr(ways, "fitted", lambda shares, truths: (1.0, next(orders[0])))
     assert chosen(tuned=ours, untuned=random)["untuned" + SHOWN] == 1.0
+    monkeypatch.setattr(ways, "SCORES", {"extract": [Score("exact match", lambda said, truths: next(orders[1]))]})
+    assert chosen("extract", tuned=ours, untuned=random)["untuned" + SHOWN] == -1.0
 
 
 def test_the_answers_get_better(made):

@@ -30,7 +30,7 @@ class Params:
     compute: Compute
 
 
-@step(version=7, libraries=("xllamacpp", "jinja2"))
+@step(version=8, libraries=("xllamacpp", "jinja2"))
 def answer(params: Params, out: Path, model: Path, rendered: Path, untuned: Path | None = None) -> Work:
     """Write task.json: the task with its way of asking, and shots.jsonl: the examples that stand in the prompt.
 
@@ -40,11 +40,14 @@ def answer(params: Params, out: Path, model: Path, rendered: Path, untuned: Path
 
     task = json.loads((rendered / "task.json").read_text())
     files = {"tuned": model} | ({"untuned": untuned} if untuned else {})
-    way, shots, tried, best = yield from ways.settle(params, task, files, rendered)
-    settled = {name: getattr(way, name) for name in ("shots", "temperature", "abstain", "instruction")}
-    record = {**task, "way": settled, "tried": tried, "tuned": best == "tuned"}
+    settled = yield from ways.settle(params, task, files, rendered)
+    way = {name: getattr(settled.way, name) for name in ("shots", "temperature", "abstain", "instruction")}
+    tried = {name: {"score": score, "bits": settled.bits.get(name)} for name, score in settled.scores.items()}
+    record = {**task, "way": way, "tried": tried, "tuned": settled.tuned}
     (out / "task.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
-    write_rows(out / "shots.jsonl", map(normal, shots))
+    write_rows(out / "shots.jsonl", map(normal, settled.shown))
     yield Progress(1.0, "settled")
-    scores = [Measure(f"valid score, {name}", value, "fraction", better="higher") for name, value in tried.items()]
-    return [*scores, Measure(UNTUNED, float(best == "untuned"), "")]
+    scores = [
+        Measure(f"valid score, {name}", value, "fraction", better="higher") for name, value in settled.scores.items()
+    ]
+    return [*scores, Measure(UNTUNED, float(not settled.tuned), "")]

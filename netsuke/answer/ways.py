@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,29 @@ from . import Params
 SHOWN = ", with examples in the prompt"
 TEMPERATURES = [1.15**step for step in range(-8, 17)]  # 0.3 to 9.4
 
-Settled = tuple[Way, list[Row], dict[str, float], str]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The way, the examples that it shows, and whose it is; what each way came to on valid.
+
+    `bits`, of labels alone: what a right one cost, calibrated.
+    """
+
+    way: Way
+    shown: list[Row]
+    tuned: bool
+    scores: dict[str, float]
+    bits: dict[str, float]
 
 
 def settle(
     params: Params, task: Mapping[str, Any], files: Mapping[str, Path], rendered: Path
 ) -> Generator[Progress, None, Settled]:
-    """Yields progress; returns (the way, the examples that it shows, each way's score on valid, whose it is).
+    """Yields progress; returns the way that answers valid best.
 
-    `files`: "tuned", and "untuned" where the body before tuning may be better.
+    `files`: "tuned", and "untuned" where the body before tuning may be better. Of few answers a score tells little:
+    labels go by how likely the right ones were, which tells more (docs/log.md).
     """
     plain = Way.of({**task, "way": {"abstain": params.abstain}})
     examples = read_examples(rendered)
@@ -37,8 +51,8 @@ def settle(
         ways["tuned" + SHOWN] = replace(plain, shots=params.shots)
         if "untuned" in files:
             ways["untuned" + SHOWN] = replace(plain, shots=params.shots, instruction=plain.in_words)
-    tried: dict[str, float] = {}
-    shares: dict[str, list[dict[str, float]]] = {}
+    scores, bits, heat = dict[str, float](), dict[str, float](), dict[str, float]()
+    truths = [right_answer(row) for row in valid]
     for number, (name, way) in enumerate(ways.items()):
         said = []
         file = files[name.removesuffix(SHOWN)]
@@ -47,20 +61,20 @@ def settle(
             for done, row in enumerate(valid):
                 yield Progress((number + done / len(valid)) / len(ways), f"{name}, valid example {done + 1}")
                 said.append(asker.ask(as_messages(row)[:-1]))
-        score = SCORES[way.kind][0].function
-        tried[name] = score([one.text for one in said], [right_answer(row) for row in valid])
-        shares[name] = [dict(one.probabilities) for one in said]
-    best = max(tried, key=lambda name: tried[name])  # the first of equals, which is the plain one
-    way = ways[best]
-    if way.kind == "labels":
-        way = replace(way, temperature=fitted(shares[best], [right_answer(row) for row in valid]))
-    return way, train if way.shots else [], tried, best.removesuffix(SHOWN)
+        scores[name] = SCORES[way.kind][0].function([one.text for one in said], truths)
+        if way.kind == "labels":
+            heat[name], bits[name] = fitted([dict(one.probabilities) for one in said], truths)
+    # the first of equals is the plain one
+    best = min(bits, key=lambda name: round(bits[name], 9)) if bits else max(scores, key=lambda name: scores[name])
+    way = replace(ways[best], temperature=heat.get(best, 1.0))
+    return Settled(way, train if way.shots else [], best.startswith("tuned"), scores, bits)
 
 
-def fitted(shares: Sequence[Mapping[str, float]], truths: Sequence[str]) -> float:
-    """The temperature at which the right labels are likeliest (arXiv 1706.04599); 1 where nothing tells.
+def fitted(shares: Sequence[Mapping[str, float]], truths: Sequence[str]) -> tuple[float, float]:
+    """(the temperature at which the right labels are likeliest, what one costs then: bits); 1 where nothing tells.
 
-    One example more is thought of that any label fits as well: else few examples, all right, would make it sure of all.
+    arXiv 1706.04599. One example more is thought of that any label fits as well: else few examples, all right, would
+    make it sure of all.
     """
     doubt = 1 / (len(truths) + 1)
 
@@ -72,5 +86,6 @@ def fitted(shares: Sequence[Mapping[str, float]], truths: Sequence[str]) -> floa
             total -= (1 - doubt) * math.log(heated[truth]) + doubt * spread
         return total
 
-    return min(TEMPERATURES, key=lambda t: (round(loss(t), 9), abs(math.log(t))))
+    best = min(TEMPERATURES, key=lambda t: (round(loss(t), 9), abs(math.log(t))))
+    return best, loss(best) / math.log(2) / max(1, len(truths))
 

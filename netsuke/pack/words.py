@@ -70,7 +70,7 @@ def task(facts: dict[str, Any]) -> list[str]:
           for row in scores["scores"]), "",
     ]  # fmt: skip
     if len(task["tried"]) > 1:
-        tried = "; ".join(f"{name}: {value:.1%}" for name, value in task["tried"].items())
+        tried = "; ".join(_tried(name, **found) for name, found in task["tried"].items())
         shots = task["way"]["shots"]
         how = f"with {shots} examples in the prompt" if shots else "without examples in the prompt"
         which = "" if task.get("tuned", True) else " is the body as it was before tuning, and"
@@ -88,6 +88,12 @@ def task(facts: dict[str, Any]) -> list[str]:
     notes += [f"- the labels {' and '.join(map(repr, some))} differ in capitals or spaces alone: they are learnt as "
               f"{len(some)}; write them alike if they are one" for some in _alike(task["labels"])]  # fmt: skip
     return [*lines, *notes, ""] if notes else lines
+
+
+def _tried(name: str, score: float, bits: float | None) -> str:
+    """What a way of asking came to on valid; of labels it is the bits that decide."""
+    cost = "" if bits is None else f" at {bits:.2f} bits for a right label (fewer are better)"
+    return f"{name}: {score:.1%}{cost}"
 
 
 def _alike(labels: Sequence[str]) -> list[list[str]]:
