@@ -20,7 +20,6 @@ SHOWN = ", with examples in the prompt"
 TEMPERATURES = [1.15**step for step in range(-8, 17)]  # 0.3 to 9.4
 
 
-
 @dataclass(frozen=True)
 class Settled:
     """The way, the examples that it shows, and whose it is; what each way came to on valid.

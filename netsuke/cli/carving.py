@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -38,7 +37,7 @@ def carve(
     What the options say holds this once: the recipe stays as it is.
     """
     from .. import loop, recipe, show, targets
-    from ..export.place import laid
+    from ..export.place import laid, require_free
     from ..step import Local
     from ..tune.pace import Pace
 
@@ -48,8 +47,9 @@ def carve(
         wanted = dataclasses.replace(wanted, mb=mb)
     recipe.check_top(wanted, "the command line")
     wanted = recipe.with_settings(wanted, targets.settings(settings), loop.SECTIONS)
-    written = laid(place, home=store.root, needed_bytes=0, force=True) if place else nullcontext()
-    with written as out, store.lock("gc", exclusive=False), show.Watcher() as watcher:
+    if place:
+        require_free(place.absolute(), store.root, 0, force=True)
+    with store.lock("gc", exclusive=False), show.Watcher() as watcher:
         local = Local(store, watcher)
         pace = Pace(path.with_suffix(".lock"), store, say)
         if frontier:
@@ -58,8 +58,9 @@ def carve(
         else:
             carved, made = loop.untuned(wanted, path, store, local, pace)
             file = made["model.gguf"]
-        if out:
-            shutil.copyfile(store.path(file or ""), out)
+        if place:
+            with laid(place, home=store.root, needed_bytes=0, force=True) as out:
+                shutil.copyfile(store.path(file or ""), out)
     if frontier:
         rows = json.loads(store.path(made["frontier.json"] or "").read_text())
         result(rows, as_json, lambda: show.frontier(rows))

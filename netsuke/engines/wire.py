@@ -52,8 +52,9 @@ class _Connection(httpx.AsyncByteStream):
         head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
         parts = (head, h11.Data(data=await request.aread()), h11.EndOfMessage())
         with self._errors():
-            await loop.sock_connect(self.socket, path)
-            await loop.sock_sendall(self.socket, b"".join(self.http.send(part) or b"" for part in parts))
+            async with asyncio.timeout(self.silent_seconds):
+                await loop.sock_connect(self.socket, path)
+                await loop.sock_sendall(self.socket, b"".join(self.http.send(part) or b"" for part in parts))
             while not isinstance(event := await self._event(), h11.Response):
                 pass  # a head before the head (100 to 199)
             return event
@@ -67,11 +68,10 @@ class _Connection(httpx.AsyncByteStream):
         self.socket.close()
 
     async def _event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        loop = asyncio.get_running_loop()
         while (event := self.http.next_event()) is h11.NEED_DATA:
             async with asyncio.timeout(self.silent_seconds):
-                self.http.receive_data(
-                    await asyncio.get_running_loop().sock_recv(self.socket, RECEIVE_BYTES)
-                )
+                self.http.receive_data(await loop.sock_recv(self.socket, RECEIVE_BYTES))
         return event
 
     @contextlib.contextmanager
