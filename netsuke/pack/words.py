@@ -74,7 +74,8 @@ def task(facts: dict[str, Any]) -> list[str]:
         shots = task["way"]["shots"]
         how = f"with {shots} examples in the prompt" if shots else "without examples in the prompt"
         which = "" if task.get("tuned", True) else " is the body as it was before tuning, and"
-        lines += [f"On valid, {tried}. So it{which} is asked {how}.", ""]
+        why = ", as a right label costs the fewest bits then" if task["kind"] == "labels" else ""
+        lines += [f"On valid, {tried}. So it{which} is asked {how}{why}.", ""]
     if "calibration_error" in scores:
         lines += [
             f"Confidence is off by {scores['calibration_error']:.1%} on average. Below {scores['abstain']:.0%} no "
@@ -91,9 +92,8 @@ def task(facts: dict[str, Any]) -> list[str]:
 
 
 def _tried(name: str, score: float, bits: float | None) -> str:
-    """What a way of asking came to on valid; of labels it is the bits that decide."""
-    cost = "" if bits is None else f" at {bits:.2f} bits for a right label (fewer are better)"
-    return f"{name}: {score:.1%}{cost}"
+    """What a way of asking came to on valid."""
+    return f"{name}: {score:.1%}" + ("" if bits is None else f" and {bits:.2f} bits a label")
 
 
 def _alike(labels: Sequence[str]) -> list[list[str]]:
