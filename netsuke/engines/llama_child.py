@@ -11,8 +11,11 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
+
+LAST_WORDS_SECONDS = 0.3  # for llama.cpp's log, which a thread writes: it says why a file cannot be loaded
 
 
 def _leave_with_parent(stdin: int, place: Path) -> None:
@@ -91,6 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         server = xllamacpp.Server(_parameters(given))
     except RuntimeError as error:
+        time.sleep(LAST_WORDS_SECONDS)
         print(error, file=sys.stderr, flush=True)
         return 1
     watch.join()
