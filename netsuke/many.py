@@ -19,14 +19,21 @@ from .store import Store
 Tell = Callable[[str, str, Progress], None]  # a model's name, its step, how far that is
 
 
+def _dial(key: str) -> float:
+    """A field for one of the two dials, in its range; NaN, the recipe's own, where a row says nothing of it."""
+    least, most = recipe.RANGES[key]
+    made: float = field(default=math.nan, metadata={"least": least, "most": most})
+    return made
+
+
 @dataclass(frozen=True)
 class Wanted:
     """One [[make]]: a target, and what its recipe gets besides."""
 
     target: str
     name: str = ""
-    mb: float = math.nan  # none said: the recipe's
-    minutes: float = math.nan
+    mb: float = _dial("mb")
+    minutes: float = _dial("minutes")
     base: str = ""
     set: dict[str, Any] = field(default_factory=dict)  # "tune.rank" = 8
 

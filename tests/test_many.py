@@ -151,11 +151,18 @@ def test_what_nobody_foresaw_ends_one_and_not_the_others(tmp_path, store, monkey
     assert row["exit"] == 1 and row["error"] == "PermissionError: not yours" and "--debug" in row["hint"]
 
 
-def test_a_dial_of_nothing_is_said_and_not_passed_over(tmp_path, store):
-    """No minutes are too few; no megabytes are what a recipe may say too: carved to what each size costs."""
+def test_a_dial_of_nothing_is_read_and_not_passed_over(tmp_path, store, monkeypatch):
+    """No minutes are too few, and told at their line; no megabytes are a recipe's word for "at the knee"."""
     (tmp_path / "notes").mkdir()
-    row = many.make_one(*rows_of(tmp_path, store, 'target = "notes"\nminutes = 0'), store, lambda *_: None)
-    assert row["exit"] == 2 and "'minutes' must be between 0.05 and" in row["error"]
+    with pytest.raises(RecipeError, match="'minutes' must be between 0.05 and") as told:
+        rows_of(tmp_path, store, 'target = "notes"\nminutes = 0')
+    assert told.value.where.endswith("many.toml, line 3")
+    (tmp_path / "notes" / "netsuke.toml").write_text('name = "n"\nbase = "x"\nmb = 60\n[[sources]]\npath = "."\n')
+    made = []
+    monkeypatch.setattr(many.loop, "make", lambda chosen, *_: made.append(chosen.mb))
+    for row in ('target = "notes"', 'target = "notes"\nmb = 0'):
+        many.make_one(*rows_of(tmp_path, store, row), store, lambda *_: None)
+    assert made == [60, 0]
 
 
 def test_each_gets_its_part_of_the_cores_and_no_more_than_a_node_has():

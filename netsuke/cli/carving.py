@@ -19,7 +19,9 @@ from . import AS_JSON, open_store, result
     "--mb", type=click.FloatRange(0), help="Size of the file in megabytes [default: the recipe's, else at the knee]."
 )
 @click.option("--frontier", is_flag=True, help="Measure and draw what each size costs, beside stock presets.")
-@click.option("--to", "place", type=click.Path(path_type=Path), help="Write the GGUF, or the picture, here.")
+@click.option(
+    "--to", "place", type=click.Path(path_type=Path, dir_okay=False), help="Write the GGUF, or the picture, here."
+)
 @click.option(
     "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Any setting of the recipe."
 )
@@ -37,6 +39,7 @@ def carve(
     What the options say holds this once: the recipe stays as it is.
     """
     from .. import loop, recipe, show, targets
+    from ..disk import expanded
     from ..export.place import laid, require_free
     from ..step import Local
     from ..tune.pace import Pace
@@ -48,7 +51,7 @@ def carve(
     recipe.check_top(wanted, "the command line")
     wanted = recipe.with_settings(wanted, targets.settings(settings), loop.SECTIONS)
     if place:
-        require_free(place.absolute(), store.root, 0, force=True)
+        require_free(Path(expanded(place)).absolute(), store.root, 0, force=True)
     with store.lock("gc", exclusive=False), show.Watcher() as watcher:
         local = Local(store, watcher)
         pace = Pace(path.with_suffix(".lock"), store, say)

@@ -82,6 +82,6 @@ class _Connection(httpx.AsyncByteStream):
         except TimeoutError:
             raise httpx.ReadTimeout("the engine is silent", request=self.request) from None
         except OSError as error:
-            raise httpx.ReadError(str(error), request=self.request) from error
+            raise httpx.NetworkError(str(error), request=self.request) from error
         except h11.RemoteProtocolError as error:
             raise httpx.RemoteProtocolError(str(error), request=self.request) from error

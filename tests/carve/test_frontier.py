@@ -64,6 +64,8 @@ def test_a_place_that_cannot_be_written_is_said_before_the_work(tmp_path):
     (tmp_path / "notes").mkdir()
     done = netsuke(tmp_path / "home", "carve", str(tmp_path / "notes"), "--to", str(tmp_path / "no" / "model.gguf"))
     assert done.returncode == 6 and "there is no such folder to write into" in done.stderr
+    folder = netsuke(tmp_path / "home", "carve", str(tmp_path / "notes"), "--to", str(tmp_path))
+    assert folder.returncode == 2 and "is a directory" in folder.stderr
     assert not (tmp_path / "notes" / "netsuke.lock").exists()
 
 
