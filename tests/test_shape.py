@@ -1,6 +1,7 @@
 """The shape of the house: who imports whom, how long things are, what start-up loads, what is written down."""
 
 import ast
+import functools
 import json
 import re
 import subprocess
@@ -37,15 +38,21 @@ LATE = HEAVY | {"ray", "c2pa", "license_expression", "phonenumbers", "py3langid"
                 "netsuke.engines"}  # fmt: skip
 
 
+@functools.cache
+def tree_of(path):
+    """What Python reads in a file."""
+    return ast.parse(path.read_bytes())
+
+
 def room_of(path):
     """The folder of a file, or the file itself at the root: the unit that the layers are made of."""
     place = path.relative_to(HOUSE)
     return place.parts[0] if len(place.parts) > 1 else place.stem
 
 
-def imports(source, package):
+def imports(tree, package):
     """Full dotted names that a module of `package` imports, anywhere in it; `from a import b` is a.b."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -58,9 +65,9 @@ def imports(source, package):
                 yield str(node.args[0].value)
 
 
-def rooms_used(source, package):
+def rooms_used(tree, package):
     """The rooms of the house that a module imports; a name out of netsuke/__init__.py is none."""
-    for name in imports(source, package):
+    for name in imports(tree, package):
         parts = name.split(".")
         if parts[0] == "netsuke" and len(parts) > 1 and parts[1] in ROOT | FRONT | LOOP | {*ROOMS}:
             yield parts[1]
@@ -95,7 +102,7 @@ def test_the_rooms_are_those_of_the_plan():
 
 
 def test_imports_are_found_wherever_they_stand():
-    source = """
+    tree = ast.parse("""
 import torch.nn as nn, json
 from ..engines import hf, gguf
 from . import words
@@ -106,30 +113,29 @@ def late():
     importlib.import_module("peft.tuners")
 if TYPE_CHECKING:
     from ..carve import carve
-"""
-    found = set(imports(source, "netsuke.check"))
+""")
+    found = set(imports(tree, "netsuke.check"))
     assert found == {
         "torch.nn", "json", "netsuke.engines.hf", "netsuke.engines.gguf", "netsuke.check.words", "netsuke.ledger",
         "netsuke.__version__", "netsuke.loop.make", "netsuke.tune.lora.adapt", "peft.tuners", "netsuke.carve.carve",
     }  # fmt: skip
-    used = set(rooms_used(source, "netsuke.check"))
+    used = set(rooms_used(tree, "netsuke.check"))
     assert used == {"engines", "check", "ledger", "loop", "tune", "carve"}
     assert used - allowed("check") == {"loop", "tune", "carve"}
-    assert set(imports("from . import loop", "netsuke")) == {"netsuke.loop"}
+    assert set(imports(ast.parse("from . import loop"), "netsuke")) == {"netsuke.loop"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(HOUSE)))
-def test_a_room_imports_only_what_is_below_it(path):
-    room = room_of(path)
-    wrong = set(rooms_used(path.read_bytes(), package_of(path))) - allowed(room)
-    assert not wrong, f"{room} may not import {', '.join(sorted(wrong))}"
+def test_a_room_imports_only_what_is_below_it():
+    wrong = {path.relative_to(HOUSE): set(rooms_used(tree_of(path), package_of(path))) - allowed(room_of(path))
+             for path in FILES}  # fmt: skip
+    assert {path: rooms for path, rooms in wrong.items() if rooms} == {}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(HOUSE)))
-def test_heavy_libraries_are_named_only_where_they_may_be(path):
-    named = {name.split(".")[0] for name in imports(path.read_bytes(), package_of(path))} & HEAVY
-    wrong = named - HEAVY_IN.get(room_of(path), set())
-    assert not wrong, f"{', '.join(sorted(wrong))} belongs in engines/"
+def test_heavy_libraries_are_named_only_where_they_may_be():
+    named = {path: {name.split(".")[0] for name in imports(tree_of(path), package_of(path))} & HEAVY
+             for path in FILES}  # fmt: skip
+    wrong = {path.relative_to(HOUSE): found - HEAVY_IN.get(room_of(path), set()) for path, found in named.items()}
+    assert {path: libraries for path, libraries in wrong.items() if libraries} == {}, "they belong in engines/"
 
 
 def test_the_command_line_starts_light():
@@ -152,11 +158,11 @@ def test_serving_and_the_studio_load_nothing_that_makes():
 
 
 # -- size and words --------------------------------------------------------------------------------------
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(HOUSE)))
-def test_nothing_is_too_long(path):
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 400
-    long = {f.name: f.end_lineno - f.lineno + 1 for f in functions(ast.parse(text))}
+def test_nothing_is_too_long():
+    files = {path.relative_to(HOUSE): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert {path: lines for path, lines in files.items() if lines > 400} == {}
+    long = {(path.relative_to(HOUSE), f.name): f.end_lineno - f.lineno + 1
+            for path in FILES for f in functions(tree_of(path))}  # fmt: skip
     assert {name: lines for name, lines in long.items() if lines > 50} == {}
 
 

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from mcp import Client, StdioServerParameters
 from searched import BEES, LOCKS, row, searchable_pack
 
 from netsuke import tools
@@ -17,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def talked(home, pack, calls):
     """(names of the tools, what each call came to) of one process that serves the pack."""
+    from mcp import Client, StdioServerParameters  # not above: every worker reads every file
+
     env = {"PATH": os.environ["PATH"], "NETSUKE_HOME": str(home), "PYTHONPATH": str(ROOT)}
     command = StdioServerParameters(command=sys.executable, args=["-m", "netsuke", "mcp", str(pack)], env=env)
 

@@ -6,9 +6,8 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anthropic
 import ollama
 import openai
 import pytest
@@ -18,6 +17,9 @@ from tiny import CHAT_TEMPLATE, tiny_gguf
 from netsuke.serve import Folders
 from netsuke.serve.routes import Routes
 from netsuke.serve.writer import Writer
+
+if TYPE_CHECKING:
+    import anthropic  # its thousand types take longer than these tests, and every worker reads every file
 
 SPEAK: list[Any] = [{"role": "user", "content": "Speak."}]
 YES = {"type": "boolean"}
@@ -38,6 +40,8 @@ def openai_client(server: Running) -> Iterator[openai.OpenAI]:
 
 @pytest.fixture
 def claude(server: Running) -> Iterator[anthropic.Anthropic]:
+    import anthropic
+
     with anthropic.Anthropic(base_url=server.url, max_retries=0, api_key=KEY) as client:
         yield client
 
@@ -113,6 +117,8 @@ def test_ollama_embeds(theirs: ollama.Client) -> None:
 
 # -- Anthropic -------------------------------------------------------------------------------------------
 def test_anthropic_messages(claude: anthropic.Anthropic) -> None:
+    import anthropic
+
     fields: dict[str, Any] = {"model": "tiny", "messages": SPEAK, "max_tokens": 8, "extra_body": {"top_k": 1}}
     fields |= {"system": [{"type": "text", "text": "Be brief."}]}
     whole = claude.messages.create(**fields)
