@@ -1,33 +1,17 @@
-"""A folder of two owners, made once on a tiny base, and copies of all that to forget in."""
+"""A folder of two owners that is made and forgotten of in this process."""
 
 from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
 
-from material import document, write_material
-
 from netsuke import loop, recipe
 from netsuke.forget import journal, run
 from netsuke.forget.scope import wanted
 from netsuke.store import Store
 
-SAID = '\n[[sources]]\npath = "hers"\nowner = "Ann Smith"\nconsent = "in"\n'
-HERS = (40, 41)  # her documents' numbers; 40 has a copy among our own
-
-
 def silent(title, progress):
     """A watch that says nothing."""
-
-
-def write(room: Path) -> Path:
-    """Fourteen documents of our own, two of hers, and a copy of one of hers; the recipe's place."""
-    place = write_material(room / "notes")
-    (room / "notes" / "hers").mkdir()
-    for number in HERS:
-        (room / "notes" / "hers" / f"letter-{number}.md").write_text(document(number))
-    place.write_text(place.read_text() + SAID)
-    return place
 
 
 def make(place: Path, store: Store) -> str:

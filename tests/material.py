@@ -43,6 +43,8 @@ max_epochs = 1.5
 
 
 OFFSET = 56  # of these documents, two each fall into valid and test
+HERS = (40, 41)  # the numbers of the documents of another owner
+SAID = '\n[[sources]]\npath = "hers"\nowner = "Ann Smith"\nconsent = "in"\n'
 
 
 def document(number: int) -> str:
@@ -78,6 +80,16 @@ def write_material(folder: Path, documents: int = 14, **top: object) -> Path:
     return recipe
 
 
+def write_two_owners(room: Path) -> Path:
+    """Fourteen documents of our own and two of hers, in `notes`; the recipe's path."""
+    place = write_material(room / "notes")
+    (room / "notes" / "hers").mkdir()
+    for number in HERS:
+        (room / "notes" / "hers" / f"letter-{number}.md").write_text(document(number))
+    place.write_text(place.read_text() + SAID)
+    return place
+
+
 def netsuke(
     home: Path, *words: str, timeout: float = 300, prelude: str = "", **environment: str
 ) -> subprocess.CompletedProcess:
@@ -89,7 +101,7 @@ def netsuke(
 
 
 def whole_make(factory) -> Path:
-    """A room of one's own with `notes`, its `home` and what `netsuke make` said of it (said.json).
+    """A room of one's own with `notes` of two owners, its `home` and what `netsuke make` said of it (said.json).
 
     It is made once for all files of tests, whichever process runs them; each has a copy.
     """
@@ -99,7 +111,7 @@ def whole_make(factory) -> Path:
     with (first / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (first / "said.json").exists():
-            done = netsuke(first / "home", "make", str(write_material(first / "notes").parent))
+            done = netsuke(first / "home", "make", str(write_two_owners(first).parent))
             assert done.returncode == 0, done.stderr
             (first / "said.json").write_text(json.dumps({"out": done.stdout, "err": done.stderr}))
     room = factory.mktemp("made")

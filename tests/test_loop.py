@@ -19,7 +19,7 @@ from netsuke.reachability import downstream, gc, verify
 from netsuke.step import Local, Planned
 from netsuke.store import Store, hash_file
 
-DOCUMENTS = 14
+DOCUMENTS = 16
 
 
 def make(place, store, **changes):

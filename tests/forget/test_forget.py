@@ -8,8 +8,8 @@ import shutil
 import signal
 
 import pytest
-from forgetting import HERS, files_with, forget, make, pieces_of, silent, write
-from material import copied, document, netsuke
+from forgetting import files_with, forget, make, pieces_of, silent
+from material import HERS, copied, document, netsuke, whole_make, write_two_owners
 
 from netsuke import foretold, loop, recipe, targets
 from netsuke.curate.gather import gather
@@ -27,9 +27,7 @@ from netsuke.store import Store
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A folder and a home, made once; nothing is forgotten there."""
-    room = tmp_path_factory.mktemp("forget")
-    make(write(room), Store(room / "home"))
-    return room
+    return whole_make(tmp_path_factory)
 
 
 @pytest.fixture
@@ -155,7 +153,7 @@ def test_forgotten_twice_and_lifted(again, capsys):
 
 
 def test_what_a_make_read_before_it_was_refused_is_known_and_can_be_forgotten(tmp_path, store):
-    place = write(tmp_path)
+    place = write_two_owners(tmp_path)
     for file in place.parent.glob("note-*.md"):
         file.unlink()
     text = pieces_of(place.parent / "hers" / f"letter-{HERS[0]}.md")[0]
