@@ -86,7 +86,7 @@ def write_two_owners(room: Path) -> Path:
     (room / "notes" / "hers").mkdir()
     for number in HERS:
         (room / "notes" / "hers" / f"letter-{number}.md").write_text(document(number))
-    place.write_text(place.read_text() + SAID)
+    place.write_text(place.read_text().replace('path = "."\n', f'path = "."\n{SAID}'))
     return place
 
 
