@@ -48,6 +48,20 @@ _VALUE = {
 # From a name on: the end of the cell that it heads, if it heads one. What else its line may hold.
 _HEAD_END = re.compile(r"[\w .-]{0,24}[*`\"]{0,3}[ \r]*(?:[\t|;,\n]|\Z)")
 _HEAD = re.compile(r"[\w :./?*`-]{1,40}(?:\([\w .]{1,20}\))?")
+# Heads of a table of logins, as password managers and people write it: there every cell is a password.
+_PASSWORDS = re.compile(
+    r"(?:login[ _])?(?:pass(?:word|wd|wort|phrase|code)?s?|pwd|passwörter|mot de passe|kennwort|wachtwoord"
+    r"|contrase[ñn]a|senha|hasło|пароль|密码|密碼|パスワード)"
+)
+_LOGINS = re.compile(
+    r"(?:login[ _])?(?:user(?:[ _-]?name)?|login(?:[ _-]?name)?|ur[li]|web[ _-]?site|site|e-?mail"
+    r"|(?:be)?nutzer(?:name)?|anmeldename|webseite|utilisateur|identifiant|usuario|usuário|utente"
+    r"|gebruiker(?:snaam)?|логин|用户名|ユーザー名)"
+)
+# What such a cell may hold instead: a line of dashes or dots, a template, an answer.
+_NO_PASSWORD = re.compile(
+    r"[$%]?[{(<\[].*[})>\]]|\$[A-Za-z_]+|%\w+%|n/?a|yes|no|ja|nein|oui|non|same|optional|required|unknown|forgotten"
+)
 # Words that stand in for a secret: a value of nothing else is nobody's.
 _STAND_INS = frozenset(
     """a an the my your our user username userpass login pass password passwd passphrase passw pwd pw
@@ -59,6 +73,7 @@ _STAND_INS = frozenset(
     id random long super top very not for use is to of in and or this that shared service account name
     field type file hash basic digest session csrf xsrf oauth jwt postgres mysql redis mongo""".split()
 )
+_WORD_OR_SIGN = re.compile(r"[^\W\d_]+|[^\s_-]")
 _LETTER, _DIGIT, _SPACE = re.compile(r"[^\W\d_]"), re.compile("[0-9]"), re.compile(r"\s")
 _STRONG_SIGN = re.compile(r"[!@#$%^&*+=?~|\\]")
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_A-Za-z]+")
@@ -145,7 +160,9 @@ def _judges(line: str) -> list[Callable[[str], bool]]:
     inner = [head for head in heads if head] if sign == "|" else heads
     if not all(map(_HEAD.fullmatch, inner)):
         return []
-    judges = [_judge(head.strip("*`")) for head in heads]
+    names = [head.strip("*`") for head in heads]
+    of_logins = ", " not in line and any(map(_LOGINS.fullmatch, names))  # with spaces it may be prose
+    judges = [_is_given if of_logins and _PASSWORDS.fullmatch(name) else _judge(name) for name in names]
     return judges if set(judges) != {_never} else []
 
 
@@ -156,6 +173,14 @@ def _judge(head: str) -> Callable[[str], bool]:
         return is_password
     is_keys = head.endswith(("secret", "token")) or head.endswith("key") and _SECRET_KEY.search(head[:-3])
     return is_key if is_keys else _never
+
+
+def _is_given(value: str) -> bool:
+    """Whether a cell of a table of logins is a password, be it a word or a sentence: all but what stands in for one."""
+    plain = value.strip("*`").lower()
+    if len(set(plain) - {" "}) <= 2 or _NO_PASSWORD.fullmatch(plain):
+        return False
+    return not _STAND_INS.issuperset(_WORD_OR_SIGN.findall(plain))
 
 
 def _never(value: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import re
 from collections.abc import Iterable
@@ -18,12 +19,18 @@ _BOMS = (
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\b\x1b")) + b"\x7f"
 _CODING = re.compile(rb"coding[:=][ \t]*([-\w.]+)")
 _ENCODINGS = re.compile(
-    r"us-ascii|utf-?8|(iso-?)?8859-\d+|latin-?\d|cp\d+|windows-\d+|koi8-[rut]"
+    r"(us-)?ascii|utf-?8|(iso[-_]?)?8859[-_]\d+|latin[-_]?\d|cp\d+|windows-\d+|koi8-[rut]"
     r"|gb2312|gbk|gb18030|big5|shift[_-]?jis|euc[-_](jp|kr)|mac[-_]?roman",
     re.IGNORECASE,
 )
 
 _DAMAGED = "utf-8, damaged"
+# What these declare is Windows-1252, as in every browser (WHATWG Encoding Standard, 4.2): few who say Latin-1
+# mean its control characters, many wrote quotes, dashes and the euro.
+_WESTERN = ("ascii", "iso8859-1", "cp1252")
+_QUOTES = {
+    byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in b"\x81\x8d\x8f\x90\x9d"
+}
 
 
 def decode(data: bytes, declared: str | None = None) -> tuple[str, str]:
@@ -45,8 +52,18 @@ def decode(data: bytes, declared: str | None = None) -> tuple[str, str]:
         declared = match[1].decode()
     if declared and _ENCODINGS.fullmatch(declared):
         with contextlib.suppress(LookupError, UnicodeDecodeError):
-            return data.decode(declared), declared.lower()
+            return decode_as(data, declared), declared.lower()
     return _guessed(data)
+
+
+def decode_as(data: bytes, encoding: str) -> str:
+    """The text in a declared encoding. Raises LookupError if there is none such, and ValueError if it is not in it."""
+    return western(data) if codecs.lookup(encoding).name in _WESTERN else data.decode(encoding)
+
+
+def western(data: bytes) -> str:
+    """The text in Windows-1252, its five open bytes as in Latin-1."""
+    return data.decode("latin-1").translate(_QUOTES)
 
 
 def _marked(data: bytes, encoding: str) -> tuple[str, str]:
@@ -78,9 +95,7 @@ def _line(data: bytes) -> tuple[str, str]:
     bad = text.count("\ufffd")
     if bad * 10 <= sum(not c.isascii() for c in text) - bad:
         return text, _DAMAGED
-    with contextlib.suppress(UnicodeDecodeError):
-        return data.decode("cp1252"), "cp1252"
-    return data.decode("latin-1"), "cp1252"  # for the five bytes that Windows-1252 leaves open
+    return western(data), "cp1252"
 
 
 def _require_language(lines: Iterable[str]) -> None:

@@ -17,6 +17,9 @@ _SKIPPED = frozenset(
     """script style noscript template svg math canvas iframe object audio video select button textarea dialog
 rt rp""".split()
 )
+_RAW = frozenset("script style textarea iframe".split())  # what they hold is no HTML
+_SWALLOWS = _SKIPPED - _RAW  # those that must not hide the rest of the page where no end tag comes
+_READINGS = ("rt", "rp")  # over the characters of a ruby; their end tags may be left out
 _MENUS = frozenset("nav aside footer".split())
 _MENU_ROLES = frozenset("navigation search contentinfo complementary menu menubar toolbar".split())
 _LISTS = ("ul", "ol", "menu", "dir")
@@ -26,16 +29,23 @@ _CLOSED = (
     | _MENUS
     | frozenset("body main article section div header table blockquote pre form figure dl".split())
     | frozenset(_LISTS)
+    | {"ruby"}
 )
 _BREAKS = (
     _CLOSED
     | _HEADINGS.keys()
     | frozenset("p li dt dd tr td th caption hr figcaption fieldset address details summary option".split())
-) - _SKIPPED
+) - (_SKIPPED | {"ruby"})
 _LAYOUT = _HEADINGS.keys() | frozenset((*_LISTS, "dl", "pre", "blockquote", "table"))  # not for a cell's text
 _LANGUAGE = re.compile(r"\b(?:language|lang|highlight(?:-source)?)-([\w+#.-]+)")
 _NO_LANGUAGE = frozenset("default none text plain plaintext nohighlight".split())
 _CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([-\w]+)""", re.IGNORECASE)
+_XML = re.compile(rb"""\s*<\?xml[^>]*?\sencoding\s*=\s*["']([-\w]+)""")
+_RAW_END = re.compile(r"</(script|style)(?![\w-])", re.IGNORECASE | re.ASCII)
+_MARK = re.compile(
+    r"<!--|-->|</(?:script|style)(?![\w-])|<(script|style)(?![\w-])[^<>]*+(?<!/)>", re.IGNORECASE | re.ASCII
+)
+_IN_RAW = re.compile("<!+")
 _DECLARATION = re.compile(r"<!\[(?!CDATA\[)[^>]*>?", re.IGNORECASE)
 _LONG_CELL = 300  # characters: several paragraphs of this length are a page in a table, not a table
 
@@ -49,15 +59,22 @@ class _Row:
 
 
 class _Page(HTMLParser):
-    """Collects blocks. `menus` says whether what is beside the page's own text counts too."""
+    """Collects blocks. `menus` says whether what is beside the page's own text counts too.
 
-    def __init__(self, menus: bool) -> None:
+    `shown` are elements that are not skipped, whatever they are, by their number in the page.
+    """
+
+    def __init__(self, menus: bool, shown: frozenset[int] = frozenset()) -> None:
         super().__init__(convert_charrefs=True)
         self.blocks = Blocks()
         self.title = ""
         self.skipped_menu = False
+        self.unclosed: set[int] = set()  # elements that would be skipped, but do not end where they should
         self._menus = menus
+        self._shown = shown
         self._open: list[str] = []
+        self._numbers: list[int] = []  # of what is open
+        self._last = 0
         self._count: Counter[str] = Counter()
         self._skip_from: int | None = None  # how many were open when what is skipped began
         self._inline: list[str] = []
@@ -71,6 +88,8 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in ("body", "main", "article"):
             self._stop_skipping()  # an unclosed <nav> must not swallow the page
+        if tag in _READINGS and self._open and self._open[-1] in _READINGS:
+            self._pop(self._open[-1])
         if self._skip_from is None and tag in _BREAKS:
             self._flush()
         if tag in _CLOSED:
@@ -105,6 +124,7 @@ class _Page(HTMLParser):
     def finish(self) -> None:
         """Close the parser and everything that is open."""
         self.close()
+        self.unclosed.update(self._numbers[at] for at, tag in enumerate(self._open) if tag in _SWALLOWS)
         self._stop_skipping()
         while self._open:
             self._pop(self._open[-1])
@@ -113,10 +133,13 @@ class _Page(HTMLParser):
     # -- what is open
     def _push(self, tag: str, attrs: dict[str, str | None]) -> None:
         menu = tag in _MENUS or attrs.get("role") in _MENU_ROLES
-        if self._skip_from is None and (tag in _SKIPPED or "hidden" in attrs or (menu and not self._menus)):
+        self._last += 1
+        skipped = tag in _SKIPPED or "hidden" in attrs or (menu and not self._menus)
+        if self._skip_from is None and skipped and self._last not in self._shown:
             self._skip_from = len(self._open)
             self.skipped_menu |= menu
         self._open.append(tag)
+        self._numbers.append(self._last)
         self._count[tag] += 1
 
     def _pop(self, tag: str) -> None:
@@ -126,6 +149,9 @@ class _Page(HTMLParser):
             if self._skip_from is None:
                 self._end(closed)
             self._open.pop()
+            number = self._numbers.pop()
+            if closed in _SWALLOWS and tag not in (closed, "ruby"):
+                self.unclosed.add(number)
             self._count[closed] -= 1
             if self._skip_from is not None and len(self._open) <= self._skip_from:
                 self._skip_from = None
@@ -160,7 +186,7 @@ class _Page(HTMLParser):
     def _end(self, tag: str) -> None:
         if tag == "pre":
             self._flush_code()
-        elif tag not in _SKIPPED:
+        elif tag in _BREAKS:
             self._flush()
         if tag == "table" and self._rows:
             self._end_row()
@@ -212,12 +238,18 @@ class _Page(HTMLParser):
 def _parseable(source: str) -> str:
     """The source without what html.parser raises at, or takes the square of its length for.
 
-    Comments and `<![if …]>` go; a `<` after the last `>` opens no tag.
+    Comments and `<![if …]>` go; a `<` after the last `>` opens no tag. What looks like them in a script is none.
     """
-    kept, at = [], 0
-    while (start := source.find("<!--", at)) >= 0 and (end := source.find("-->", start + 4)) >= 0:
-        kept.append(source[at:start])
-        at = end + 3
+    ends = {found[1].lower(): found.start() for found in _RAW_END.finditer(source)}  # the last of each
+    kept, at, end = [], 0, ""  # what ends the comment, script or style that is open
+    for found in _MARK.finditer(source):
+        if end and found[0].lower() == end:
+            if end != "-->":
+                kept.append(_IN_RAW.sub("<", source[at : found.start()]))
+            at, end = found.end() if end == "-->" else found.start(), ""
+        elif not end and (found[0] == "<!--" or found.start() < ends.get((found[1] or "").lower(), 0)):
+            kept.append(source[at : found.start()])
+            at, end = found.start(), f"</{found[1].lower()}" if found[1] else "-->"
     kept.append(source[at:].replace("<!--", ""))
     tags, closing, rest = _DECLARATION.sub("", "".join(kept)).rpartition(">")
     return tags + closing + rest.replace("<", "&lt;")
@@ -226,23 +258,34 @@ def _parseable(source: str) -> str:
 def html_text(source: str) -> tuple[str, str]:
     """(text, title) of a page: menus are left out, unless there is nothing else."""
     source = _parseable(source)
-    page = _Page(menus=False)
-    page.feed(source)
-    page.finish()
+    page, shown = _page(source), frozenset[int]()
+    if page.unclosed:  # an unclosed <button> must not swallow the page either
+        shown = frozenset(page.unclosed)
+        page = _page(source, shown)
     text = page.blocks.text()
     if not text and page.skipped_menu:
-        page = _Page(menus=True)
-        page.feed(source)
-        page.finish()
+        page = _page(source, shown, menus=True)
         text = page.blocks.text()
     return text, one_line(page.title)
 
 
+def _page(source: str, shown: frozenset[int] = frozenset(), menus: bool = False) -> _Page:
+    page = _Page(menus, shown)
+    page.feed(source)
+    page.finish()
+    return page
+
+
+def source_of(data: bytes) -> str:
+    """The source of a page, in the encoding that it declares, as HTML or else as XML."""
+    head = data[:4096]
+    declared = _CHARSET.search(head) or _XML.match(head)
+    return decode(data, declared[1].decode() if declared else None)[0]
+
+
 def read(file: BinaryIO, suffix: str) -> Found:
     """An HTML file; one without a single tag is plain text, as it is."""
-    data = file.read()
-    declared = _CHARSET.search(data[:4096])
-    source = decode(data, declared[1].decode() if declared else None)[0]
+    source = source_of(file.read())
     if not re.search(r"<[a-zA-Z!/]", source):
         return Found(source)
     text, title = html_text(source)

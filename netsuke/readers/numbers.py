@@ -24,7 +24,7 @@ _BUILT_IN = {
 _LITERALS = re.compile(r'"[^"]*"|\\.|_.|\*.')
 _ELAPSED = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
 _BRACKETS = re.compile(r"\[[^\]]*\]")
-_DIGITS = re.compile(r"^([^0#?]*)([#0,]*)(?:\.(0*)#*)?(%?)([^0#?%]*)$")
+_DIGITS = re.compile(r"^([^0#?]*)([#0,]*)(?:\.(0*)(#*))?(%?)([^0#?%]*)$")
 _CURRENCY = re.compile(r"\[\$([^-\]]*)[^\]]*\]")
 _LAST_DAY = 2_958_465  # 9999-12-31
 
@@ -54,16 +54,19 @@ def shown_as(code: str) -> Shown:
         lambda m: m[0][1:-1] if m[0][0] == '"' else m[0][1:] if m[0][0] == "\\" else "", code
     )
     match = _DIGITS.match(_BRACKETS.sub("", _CURRENCY.sub(r"\1", text)))
-    if not match or match[2].endswith(","):
+    if not match or match[2].endswith(",") or not (match[2] or match[3] or match[4]):
         return lambda value, since_1904: _general(value)
-    before, whole, decimals, percent, after = (part or "" for part in match.groups())
-    places = Decimal(1).scaleb(-len(decimals))
-    form = ",f" if "," in whole else f"0{whole.count('0') + len(decimals) + bool(decimals)}f"
+    before, whole, decimals, optional, percent, after = (part or "" for part in match.groups())
+    most = len(decimals) + len(optional)
+    places = Decimal(1).scaleb(-most)
+    form = ",f" if "," in whole else f"0{max(1, whole.count('0') + most + bool(most))}f"
 
     def number(value: str, since_1904: bool) -> str:
         amount = Decimal(value) * (100 if percent else 1)
         digits = f"{abs(amount).quantize(places, ROUND_HALF_UP):{form}}"
-        return f"{'-' if amount < 0 else ''}{before}{digits}{percent}{after}".strip()
+        for _ in optional:
+            digits = digits.removesuffix("0")
+        return f"{'-' if amount < 0 else ''}{before}{digits.removesuffix('.')}{percent}{after}".strip()
 
     return number
 

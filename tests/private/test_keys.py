@@ -90,6 +90,20 @@ def test_a_column_of_passwords_is_masked(text: str) -> None:
     assert found(text.format("S0mmer!2024x")) == [("SECRET", "S0mmer!2024x"), ("SECRET", "hunter2")]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name,url,username,password\nBank,https://bank.com,ann,{}\nShop,https://shop.com,ann,{}\nClub,c.com,bo,{}\n",
+        '"url","login","passphrase"\r\n"x","ann","{}"\r\n"y","ann","{}"\r\n"z","bo","{}"\r\n',
+        "| Website | Passwort |\n|:--|:-:|\n| a | {} |\n| b | {} |\n| c | *** |\n| d | {} |\n| e | n/a |",
+        "login_uri;login_password\na;{}\nb;hidden\nc;{}\nd;<your password>\ne;{}\nf;\n",
+    ],
+)
+def test_every_cell_of_a_table_of_logins_is_masked(text: str) -> None:
+    secrets = ["sunshine", "BlueElephantRiver", "correct horse battery 9"]
+    assert found(text.format(*secrets)) == [("SECRET", secret) for secret in secrets]
+
+
 def test_a_column_of_keys_is_masked() -> None:
     assert found(f"app,api_key,token id\nweb,{BASE62},{BASE62[::-1]}\n") == [("SECRET", BASE62)]
 
@@ -101,6 +115,9 @@ def test_a_column_of_keys_is_masked() -> None:
         "name,password hint\nBank,Rex2019!\n",
         "connect(user, password, host)\nexecute(sql, param1_x, foo)\n",
         "Enter the user, the password, and the host,\nthen the file, a1b2c3d4, and the rest\n",
+        "name,password\nBank,sunshine\n", "user,password hint\nann,mother of pearl\n",
+        "The user is ann and the password is sunshine.\n",
+        "Ask for the user, password\nor else, the wise friend\nuser, password\nor else, the wise friend\n",
         "name,password\n\nversion,a1b2c3d4\n", "user,password,host\nversion,a1b2c3d4\n",
     ],
 )  # fmt: skip

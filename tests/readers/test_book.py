@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 
 import pytest
 from made_documents import FB2, epub, zipped
@@ -17,6 +18,14 @@ def test_an_epub_in_the_order_of_its_spine() -> None:
     assert found.title == "A book"
     assert found.text == "# Two\n\n# One\n\nx < y"
     assert found.pages == [(1, "chapter 1"), (3, "chapter 3")]
+
+
+def test_a_chapter_in_the_encoding_of_its_declaration() -> None:
+    head = "<?xml version='1.0' encoding='windows-1251'?>"
+    with zipfile.ZipFile(io.BytesIO(epub({"a.xhtml": ""}))) as package:
+        members: dict[str, str | bytes] = {name: package.read(name) for name in package.namelist()}
+    members["OEBPS/a.xhtml"] = f"{head}<html><body><p>привет, как дела</p></body></html>".encode("cp1251")
+    assert book.read_epub(io.BytesIO(zipped(members)), ".epub").text == "привет, как дела"
 
 
 def test_an_epub_without_a_list_is_refused() -> None:

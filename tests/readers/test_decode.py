@@ -36,11 +36,20 @@ from netsuke.readers.pages import Refused
             "日本語の文章です。" * 9 + "\ufffd\nA café.",
             "cp1252 and utf-8, damaged",
         ),
+        (b"# coding: latin-1\nIt\x92s 5 \x80\x81 caf\xe9", "# coding: latin-1\nIt’s 5 €\x81 café", "latin-1"),
         (b"", "", "utf-8"),
     ],
 )
 def test_encodings(data: bytes, text: str, encoding: str) -> None:
     assert decode(data) == (text, encoding)
+
+
+@pytest.mark.parametrize(
+    "declared", ["iso-8859-1", "ISO8859-1", "latin-1", "Latin1", "us-ascii", "ascii", "iso_8859-1"]
+)
+def test_latin_1_is_windows_1252_as_in_browsers(declared: str) -> None:
+    data = "“It’s” – 5 € a jar… ".encode("cp1252") + b"\x81"
+    assert decode(data, declared) == ("“It’s” – 5 € a jar… \x81", declared.lower())
 
 
 @pytest.mark.parametrize(

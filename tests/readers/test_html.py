@@ -30,6 +30,12 @@ def test_a_page(encoding: str) -> None:
 def test_it_says_its_encoding() -> None:
     page = '<meta charset="windows-1251"><p>привет, как дела</p>'.encode("cp1251")
     assert html.read(io.BytesIO(page), ".html").text == "привет, как дела"
+    page = '<?xml version="1.0" encoding="windows-1251"?>\n<html><p>привет, как дела</p></html>'.encode(
+        "cp1251"
+    )
+    assert html.read(io.BytesIO(page), ".html").text == "привет, как дела"
+    page = b"<meta charset=iso-8859-1><p>It\x92s the shop\x92s best \x93honey\x94 \x96 5 \x80 a jar."
+    assert html.read(io.BytesIO(page), ".html").text == "It’s the shop’s best “honey” – 5 € a jar."
     with pytest.raises(Refused, match="NUL"):
         html.read(io.BytesIO(b"\0 text"), ".html")
 
@@ -61,6 +67,13 @@ def test_a_text_without_a_tag_keeps_its_lines() -> None:
         ("<p>&#x1F98A; &eacute; &nosuch; שלום &lt;b&gt;", "🦊 é &nosuch; שלום <b>"),
         ("<title>t</title>a<title>b</title>c", "abc"),
         ("a<script>if (a<b) '</p>'</script>b<textarea>c</textarea>d", "abd"),
+        ("<script>var s='<!--';</script><p>a</p><!-- c --><p>b</p>", "a\n\nb"),
+        (
+            "<style>/*<![*/</style >a<!-- <script> -->b<SCRIPT>'--><!--'</SCRIPT>c<script src='x'/>d<!-- e -->f",
+            "abcdf",
+        ),
+        ("<p>a<ruby>漢<rt>kan</ruby>字 b</p><p>c</p>", "a漢字 b\n\nc"),
+        ("<ruby>漢<rp>(<rt>kan</rt><rp>)</rp>字<rt>ji<rp>)</ruby> b", "漢字 b"),
         ("<div hidden>a</div><div role=navigation>b</div><p>c", "c"),
     ],
 )
@@ -94,6 +107,11 @@ def test_tables_are_rows_unless_they_are_the_page(source: str, shown: str) -> No
         ("<p>a<nav></p>x</nav>b", "a\n\nb"),
         ("<aside>x<aside>y</aside>z</aside><footer>w</footer>text", "text"),
         ("<footer>Only this</footer>", "Only this"),
+        ("<p>a</p><button>b<p>c</p><p>d</p>", "a\n\nb\n\nc\n\nd"),
+        ("<body><div><button>x</button><object data=y><p>a</p></div><nav>z</nav><p>b</p></body>", "a\n\nb"),
+        ("<button>a<button>b</button>c", "ac"),
+        ("<p>a<ruby>漢<rt>kan</p><p>b", "a漢kan\n\nb"),
+        ("<p>a</p><script>b<p>c</p>", "a"),
         ("<p>One</select> two<svg/> three", "One two three"),
     ],
 )
@@ -111,7 +129,10 @@ def test_what_is_nested_deep_grows_no_faster_than_its_source(tag: str) -> None:
     assert len(found) < 25 * 10_000 and "x" in found
 
 
-@pytest.mark.parametrize("piece", ["<!--", "<![", "<a ", "<a b='", "</", "<?", "<!", "&", "<"])
+_OPENED = ["<script>", "<style><!--", "<script", "</script>", "<button>", "<ruby><rt>", "<object></p>"]
+
+
+@pytest.mark.parametrize("piece", ["<!--", "<![", "<a ", "<a b='", "</", "<?", "<!", "&", "<", *_OPENED])
 @pytest.mark.parametrize("end", ["", ">"])
 def test_what_never_ends_takes_no_square_of_its_length(piece: str, end: str) -> None:
     text(piece * 50_000 + end)  # the square would take minutes, and the test would time out

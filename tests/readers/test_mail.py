@@ -43,6 +43,7 @@ def test_a_mail() -> None:
         (b"=?utf-8?B?4pyT?= and =?iso-8859-1?Q?=E9?= =?utf-8?q?t=C3=A9?=", "✓ and été"),
         ("plain Zoë".encode(), "plain Zoë"),
         (b"caf\xe9", "café"),
+        (b"=?iso-8859-1?Q?It=92s_5_=80?=", "It’s 5 €"),
         (b"=?nope?q?a=E9?=", "aé"),
         (b"=?utf-8?b?a?=", "=?utf-8?b?a?="),
         (b"folded\n over\n\tlines", "folded over lines"),
@@ -64,6 +65,12 @@ def test_headers(raw: bytes, shown: str) -> None:
         ("text/plain; charset=koi8-r", "привет".encode("koi8-r"), "привет"),
         ("text/plain; charset=x-unknown", b"caf\xe9", "café"),
         ("text/plain; charset=us-ascii", "Zoë".encode(), "Zoë"),
+        ("text/plain; charset=us-ascii", b"It\x92s\x85", "It’s…"),
+        ("text/plain; charset=iso-8859-1", b"It\x92s 5 \x80\x85 so", "It’s 5 €… so"),
+        ("text/html; charset=latin1", b"<p>It\x92s", "It’s"),
+        ("text/markdown; charset=utf-8", "# Zoë\n\n*hi* <b>".encode(), "# Zoë\n\n*hi* <b>"),
+        ("text/enriched", b"<bold>Hi</bold> <<b>, <color><param>red</param>you</color>", "Hi <b>, you"),
+        ("text/calendar; name=x.ics", b"BEGIN:VCALENDAR", "[attached: x.ics]"),
         ("text/plain; charset=utf-8", "привет, как дела".encode("cp1251"), "ïðèâåò, êàê äåëà"),
         (
             "text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable",
@@ -92,6 +99,19 @@ def test_parts_of_parts() -> None:
         b"--m\nContent-Type: image/png\n\nlogo\n--m--\n"
     )
     assert body(mixed) == "only here\n\nSubject: inner\nFrom: cy@example.org\n\ninner text"
+
+
+def test_other_text_is_shown_where_there_is_no_body() -> None:
+    enriched = b"--m\nContent-Type: text/enriched\n\n<bold>rich</bold>\n"
+    plain, blank = b"--m\nContent-Type: text/plain\n\nplain\n", b"--m\nContent-Type: text/plain\n\n \n"
+    forwarded = b"--m\nContent-Type: message/rfc822\n\nSubject: inner\n\nplain\n"
+    mixed = b"Content-Type: multipart/mixed; boundary=m\n\n"
+    either = mixed.replace(b"mixed", b"alternative")
+    assert (
+        body(either + enriched + plain + b"--m--\n") == body(mixed + enriched + plain + b"--m--\n") == "plain"
+    )
+    assert body(either + blank + enriched + b"--m--\n") == "rich"
+    assert body(mixed + enriched + forwarded + b"--m--\n") == "rich\n\nSubject: inner\n\nplain"
 
 
 def test_nesting_without_end_is_an_error_and_no_crash() -> None:
