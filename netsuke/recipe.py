@@ -243,7 +243,7 @@ def save(recipe: Recipe, path: Path) -> None:
 
 
 def change(path: Path, section: str, key: str, value: Any, sections: Mapping[str, type]) -> Recipe:
-    """The recipe with one key set, in its file too, where nothing else moves.
+    """The recipe with one key set, in its file too, where nothing else moves but sources that stood apart.
 
     Raises RecipeError as `load` does, and leaves the file alone where the recipe would be none.
     """
