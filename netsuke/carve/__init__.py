@@ -52,9 +52,14 @@ class Carving:
     blind: bool = False  # general text stands for the domain's: it cannot tell what other texts need words for
 
     @property
+    def general_counts(self) -> bool:
+        """Whether general language has a limit; its weight may be 0 all the same."""
+        return self.general != "off"
+
+    @property
     def weight(self) -> float:
         """What general text counts beside the domain's; 0 where it does not."""
-        return 0.0 if self.general == "off" else self.general_weight
+        return self.general_weight if self.general_counts else 0.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class Quantising:
 FREE = 100.0  # a gate that nothing reaches
 
 
-@step(version=5, libraries=("torch", "transformers", "tokenizers", "libgguf"))
+@step(version=6, libraries=("torch", "transformers", "tokenizers", "libgguf"))
 def carve(params: Carving, out: Path, model: Path, train: Path, valid: Path, general: Path) -> Work:
     """Choose a shape by measurement; write the smaller model."""
     from ..engines import hf
@@ -103,7 +108,7 @@ def carve(params: Carving, out: Path, model: Path, train: Path, valid: Path, gen
     ]
 
 
-@step(version=3, libraries=("torch", "transformers", "tokenizers", "libgguf", "gguf"))
+@step(version=4, libraries=("torch", "transformers", "tokenizers", "libgguf", "gguf"))
 def quantise(
     params: Quantising, out: Path, model: Path, choice: Path, train: Path, valid: Path, general: Path
 ) -> Work:
@@ -121,7 +126,7 @@ def quantise(
     ]
 
 
-@step(version=2, libraries=("torch", "transformers", "tokenizers", "libgguf", "gguf", "matplotlib", "xllamacpp"))
+@step(version=3, libraries=("torch", "transformers", "tokenizers", "libgguf", "gguf", "matplotlib", "xllamacpp"))
 def frontier(params: Carving, out: Path, model: Path, train: Path, valid: Path, general: Path) -> Work:
     """Measure what each size costs and how fast it is, beside llama.cpp's presets: frontier.json, frontier.svg."""
     from ..engines import gguf, hf

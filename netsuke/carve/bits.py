@@ -114,11 +114,11 @@ def assign(groups: Sequence[Group], budget_bytes: int) -> dict[str, str]:
     heap: list[tuple[float, int, int]] = []
 
     def push(number: int) -> None:
-        options, now = groups[number].options, taken[number]
+        options, now = groups[number].options, groups[number].options[taken[number]]
         rates = [
-            ((options[now].divergence - option.divergence) / (option.bytes - options[now].bytes), place)
+            ((now.divergence - option.divergence) / (option.bytes - now.bytes), place)
             for place, option in enumerate(options)
-            if option.bytes > options[now].bytes
+            if 0 < option.bytes - now.bytes <= left
         ]
         if rates and (best := max(rates))[0] > 0:
             heapq.heappush(heap, (-best[0], number, best[1]))
@@ -132,7 +132,7 @@ def assign(groups: Sequence[Group], budget_bytes: int) -> dict[str, str]:
         if more <= left:
             left -= more
             taken[number] = place
-            push(number)
+        push(number)  # what fitted when it was looked at may not any more: then the next best that does
     return {
         name: group.options[at].kind for group, at in zip(groups, taken, strict=True) for name in group.names
     }

@@ -162,7 +162,7 @@ def too_narrow(cost: Cost, gate: Cost, base: Cost) -> BudgetError:
 
 def wish(params: Carving, words: Words, base: Cost) -> Wish:
     """What a recipe asks for of this base."""
-    general, domain = params.general_gate if params.weight else FREE, 1 + params.domain_cost
+    general, domain = params.general_gate if params.general_counts else FREE, 1 + params.domain_cost
     return Wish(
         params.budget_bytes,
         limit=base.times(Cost(1 + general * params.margin, domain)),

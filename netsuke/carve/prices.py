@@ -38,9 +38,10 @@ class Prices:
     """What each part of a shape costs, and shapes as wholes."""
 
     def __init__(
-        self, folder: Path, train: list[str], general: list[str], domain: list[str], general_weight: float
-    ) -> None:
-        self.texts, self.general_weight = (general, domain), general_weight
+        self, folder: Path, train: list[str], general: list[str], domain: list[str], general_weight: float,
+        general_counts: bool,
+    ) -> None:  # fmt: skip
+        self.texts, self.general_weight, self.general_counts = (general, domain), general_weight, general_counts
         self.calibration = hf.open_texts(folder, sample(train, CALIBRATION_BYTES))
         self.whole = hf.load_model(folder)
         self.energy, likely = hf.look(self.whole, self.calibration)
@@ -112,7 +113,7 @@ class Prices:
 
     def windows(self) -> torch.Tensor:
         """[1 or 2, WINDOW + 1] ids: some of the domain's text, and of the general text where that counts."""
-        return windows_of(self.words.folder, self.texts if self.general_weight else self.texts[1:])
+        return windows_of(self.words.folder, self.texts if self.general_counts else self.texts[1:])
 
     def bytes_a_token(self, place: int = 1) -> float:
         """Of the domain's valid text, or (0) of the general text, in the base's own words."""
@@ -166,8 +167,12 @@ class Prices:
 
     def measured(self, shape: Shape) -> Choice:
         """A priced shape, measured as a whole, before any healing."""
-        rounding = BODY.times(self.ratios["body", shape.body]) if shape.body < 1 else BODY
-        return Choice(shape, *self.words.size(shape), self.measure(shape).times(rounding), True)
+        cost = self.measure(shape).times(self.body_rounding(shape))
+        return Choice(shape, *self.words.size(shape), cost, True)
+
+    def body_rounding(self, shape: Shape) -> Cost:
+        """What rounding the layers' matrices costs a priced shape."""
+        return BODY.times(self.ratios["body", shape.body]) if shape.body < 1 else BODY
 
     def pruned(self, channels: int, dropped: tuple[int, ...]) -> hf.Network:
         """The base without these layers, with so many channels; the last one made is kept."""

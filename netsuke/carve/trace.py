@@ -36,14 +36,17 @@ Row = dict[str, Any]
 
 def trace(prices: Prices, wish: Wish, text: str, threads: int) -> Iterator[Progress | Row]:
     """Yields progress, then a row a point: ours from the whole base down, then the presets."""
-    far = replace(wish, budget_bytes=0, knee=math.inf, limit=prices.base.times(FURTHEST))
+    near = replace(wish, budget_bytes=0)
+    far = replace(near, knee=math.inf, limit=prices.base.times(FURTHEST))
+    made: list[Choice] = []  # what a make without a budget walks: words and rows alone, as far as the knee
     path: list[Choice] = []
-    for item in descend(prices, far, structural=True):
-        if isinstance(item, Progress):
-            yield replace(item, fraction=0.6 * item.fraction)
-        else:
-            path.append(item)
-    knee = knee_of(path, wish)
+    for way, wanted, structural in ((made, near, False), (path, far, True)):
+        for item in descend(prices, wanted, structural):
+            if isinstance(item, Progress):
+                yield replace(item, fraction=0.6 * item.fraction)
+            else:
+                way.append(item)
+    path, knee = with_knee(path, made[-1])
     for number, choice in enumerate(path):
         yield Progress(0.6 + 0.2 * number / len(path), f"{choice.bytes / 1e6:.0f} MB, measured")
         if not choice.shape.pruned(prices.words.channels):
@@ -61,12 +64,11 @@ def trace(prices: Prices, wish: Wish, text: str, threads: int) -> Iterator[Progr
         yield {"name": name, "knee": False, **row, "embedding": "", "tokens_per_second": speed}
 
 
-def knee_of(path: list[Choice], wish: Wish) -> int:
-    """The place on a way down after which bytes get too dear, or general language leaves its limit."""
-    for number, (before, after) in enumerate(zip(path, path[1:], strict=False)):
-        if wish.rate(before, after) > wish.knee or not after.cost.within(wish.limit):
-            return number
-    return len(path) - 1
+def with_knee(path: list[Choice], knee: Choice) -> tuple[list[Choice], int]:
+    """(the way down, with the knee put in by its size where the way passed it by; the place of the knee)."""
+    if knee not in path:
+        path = sorted([*path, knee], key=lambda choice: -choice.bytes)
+    return path, path.index(knee)
 
 
 def rounded_cost(prices: Prices, types: gguf.Choose) -> Cost:

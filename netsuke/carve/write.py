@@ -17,14 +17,14 @@ from ..engines.layers import GROUPS
 from ..errors import BudgetError
 from ..step import Progress
 from . import Carving, Quantising, bits, rounding
-from .prices import BODY, Prices, windows_of
+from .prices import Prices, windows_of
 from .shape import Choice
 
 VALID_BYTES = 10_000  # as much as the general text has
 CALIBRATION_BYTES = 48_000  # of training text that the layers are rounded for
 ENERGY_BYTES = 16_000  # of it that tell which columns of the embedding matter
 FOREIGN = 0.5  # of the bytes a token that general text has: below, the base hardly knows the script
-WORTH = 0.01  # of the body's bytes that are too many or too few: less is not worth a look at each matrix
+WORTH = 0.01  # of the body's bytes: less than that left over is not worth a look at each matrix
 
 
 def read(path: Path, limit_bytes: int = 0) -> list[str]:
@@ -35,7 +35,8 @@ def read(path: Path, limit_bytes: int = 0) -> list[str]:
 
 def prices(params: Carving, model: Path, train: Path, valid: Path, general: Path) -> Prices:
     """The prices of a base for these texts."""
-    return Prices(model, read(train), read(general), read(valid, limit_bytes=VALID_BYTES), params.weight)
+    texts = read(train), read(general), read(valid, limit_bytes=VALID_BYTES)
+    return Prices(model, *texts, params.weight, params.general_counts)
 
 
 def model(prices: Prices, found: list[Choice], out: Path) -> None:
@@ -59,8 +60,8 @@ def model(prices: Prices, found: list[Choice], out: Path) -> None:
     gguf.write_json(out / "vocabulary.json", {"floor": shape.floor, "kept": keep if shape.floor else "all"})
     gguf.write_json(out / "choice.json", {
         **choice.row, "pruned": shape.pruned(words.channels), "base": asdict(prices.base),
-        "general_weight": prices.general_weight,
-        "rounding": asdict(BODY.times(prices.ratios["embedding", shape.embedding])),
+        "general_weight": prices.general_weight, "general_counts": prices.general_counts,
+        "rounding": asdict(prices.body_rounding(shape).times(prices.ratios["embedding", shape.embedding])),
         "considered": [c.row for c in found], "foreign": prices.bytes_a_token(1) < FOREIGN * prices.bytes_a_token(0),
         "not_carved": words.family.only_layers,
     })  # fmt: skip
@@ -123,11 +124,13 @@ class File:
         allowed = plain_bytes * self.choice["body"]
         if self.params.budget_bytes:
             allowed += self.params.budget_bytes - self.choice["bytes"]
-        if abs(allowed / plain_bytes - 1) < WORTH:
+        if 0 <= allowed / plain_bytes - 1 < WORTH:
             yield plain
             return
         groups: list[bits.Group] = []
-        told = [texts["general"], texts["valid"]] if self.choice["general_weight"] else [texts["valid"]]
+        # a body that was carved before general_counts was written goes by its weight
+        counts = self.choice.get("general_counts", self.choice["general_weight"] > 0)
+        told = [texts["general"], texts["valid"]] if counts else [texts["valid"]]
         ids = windows_of(self.folder, told)
         total = len(GROUPS) * network.config.num_hidden_layers
         for group in bits.measure(network, ids, energy):

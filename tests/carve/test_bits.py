@@ -75,8 +75,20 @@ def test_the_budget_is_kept_and_more_never_costs_more(rows, budget):
         types = bits.assign(groups, allowed)
         assert spent(types) <= max(allowed, least)
         costs.append(bits.divergence(groups, types))
+        for group in groups if allowed >= least else ():
+            now = next(option for option in group.options if option.kind == types[group.names[0]])
+            fitting = [o for o in group.options if 0 < o.bytes - now.bytes <= allowed - spent(types)]
+            assert all(option.divergence >= now.divergence - 1e-9 for option in fitting)  # nothing is left unused
     assert costs[0] >= costs[1] - 1e-9 and costs[0] >= costs[3] - 1e-9
     assert costs[3] == pytest.approx(sum(min(o.divergence for o in g.options) for g in groups))
+
+
+def test_where_the_best_type_does_not_fit_a_smaller_one_is_taken():
+    """Also where it fitted at first, and another group took the room."""
+    wide = Group(("wide",), (Option("Q3_K", 100, 1.0), Option("IQ4_NL", 150, 0.8), Option("Q8_0", 300, 0.0)))
+    first = Group(("first",), (Option("Q3_K", 100, 1.0), Option("IQ4_NL", 200, 0.4)))
+    assert bits.assign([wide], 200) == {"wide": "IQ4_NL"}
+    assert bits.assign([wide, first], 450) == {"wide": "IQ4_NL", "first": "IQ4_NL"}
 
 
 def test_what_matters_more_gets_more_bits():

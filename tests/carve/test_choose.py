@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_gguf
 
-from netsuke.carve import choose, shape
+from netsuke import carve
+from netsuke.carve import choose, shape, trace
 from netsuke.carve.prices import BODY
 from netsuke.carve.shape import KINDS, Choice, Cost, Shape
 from netsuke.engines import families, gguf
 from netsuke.errors import BudgetError
+from netsuke.nouns import Compute
 from netsuke.step import Progress
 
 
@@ -119,6 +121,21 @@ def test_without_a_budget_it_stops_at_the_knee():
     assert taken(dear, wish())[-1].shape == Shape(0, "Q8_0", 1024)
 
 
+@pytest.mark.parametrize("body", [0.001, 0.02])  # bits that go before words where both may, and bits that do not
+@pytest.mark.parametrize("general", [0.02, 9.0])
+def test_the_knee_is_what_a_make_without_a_budget_takes(monkeypatch, body, general):
+    monkeypatch.setattr(trace, "tried", lambda *_: (1, 100.0))
+    monkeypatch.setattr(trace, "rounded_cost", lambda *_: Cost(1.2, 0.9))
+    wanted = wish(general=general)
+    items = trace.trace(Prices(words=0.005, body=body), wanted, "", 1)
+    ours = [item for item in items if isinstance(item, dict) and item["name"] == "ours"]
+    sizes = [row["bytes"] for row in ours]
+    assert sizes == sorted(set(sizes), reverse=True)
+    (knee,) = (row for row in ours if row["knee"])
+    made = taken(Prices(words=0.005, body=body), wanted)[-1]
+    assert knee == {**made.row, "name": "ours", "knee": True, "tokens_per_second": 100.0}
+
+
 def test_the_last_step_leaves_no_room_unused():
     found = taken(Prices(), wish(budget=70_000))[-1]
     more = replace(found.shape, floor=found.shape.floor + 300) if found.shape.floor else found.shape
@@ -168,6 +185,20 @@ def test_what_was_measured_beyond_the_gate_is_not_the_size_that_holds():
     with pytest.raises(BudgetError, match=r"0\.07 MB cannot be reached") as caught:
         taken(Worse(), wish(70_000, general=1.0))
     assert "+8150%" not in str(caught.value)
+
+
+class Floored(Words):
+    def floors(self, setting):
+        return list(FLOORS)
+
+
+@pytest.mark.parametrize(("general", "most"), [("gate", 1.1), ("off", 1 + carve.FREE)])
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_general_language_has_its_limit_whatever_it_weighs(general, most, weight):
+    params = carve.sections(carve.Params(general=general, general_weight=weight), 0, 0.1, Compute(1))
+    wanted = choose.wish(params, Floored(), Cost(1.0, 1.0))
+    assert wanted.gate.general == pytest.approx(most) and wanted.limit.general <= most
+    assert wanted.general_weight == (weight if general == "gate" else 0.0)
 
 
 @pytest.mark.parametrize("kind", KINDS)

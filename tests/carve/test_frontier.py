@@ -9,8 +9,6 @@ from material import netsuke, write_material
 
 from netsuke import show
 from netsuke.carve import trace
-from netsuke.carve.choose import Wish
-from netsuke.carve.shape import Choice, Cost, Shape
 
 
 @pytest.fixture(scope="module")
@@ -90,17 +88,3 @@ def picture_of(rows):
     picture = trace.picture(rows)
     assert picture == trace.picture(rows)  # the same numbers, the same bytes
     return picture
-
-
-def test_the_knee_is_where_bytes_get_dear_or_general_language_leaves_its_limit():
-    def choice(size, domain, general):
-        return Choice(Shape(0, "Q8_0", 1), 1, size, Cost(general, domain), True)
-
-    def wish(knee, general):
-        return Wish(0, Cost(general, 9.0), Cost(9.0, 9.0), 0.5, knee, (0,))
-
-    path = [choice(100, 1.0, 1.0), choice(80, 1.01, 1.01), choice(60, 1.02, 1.3), choice(50, 1.5, 1.5)]
-    assert trace.knee_of(path, wish(0.25, 9.0)) == 1
-    assert trace.knee_of(path, wish(0.9, 9.0)) == 2
-    assert trace.knee_of(path, wish(9.0, 1.2)) == 1
-    assert trace.knee_of(path, wish(9.0, 9.0)) == 3

@@ -53,6 +53,7 @@ def test_channels_or_layers_went_and_the_folder_is_a_llama_of_that_shape(carved)
     choice, folder = choice_of(carved), store.path(made.folder("model"))
     assert choice["pruned"] and carve.pruned(made)
     assert choice["general_weight"] == 0.0  # general = "off": nothing was chosen by general text
+    assert choice["general_counts"] is False
     model = hf.load_model(folder)
     assert model.config.intermediate_size == choice["channels"]
     assert model.config.num_hidden_layers == len(model.model.layers) == 4 - len(choice["dropped"])
@@ -94,8 +95,10 @@ def test_where_general_language_counts_nothing_it_decides_nothing(carved, monkey
     hf.use(COMPUTE)
     paths = [store.path(inputs[part]) for part in ("model", "train", "valid", "general")]
     alone = write.prices(PARAMS, *paths)
-    both = write.prices(replace(PARAMS, general="gate"), *paths)
-    assert (len(alone.windows()), len(both.windows())) == (1, 2)
+    both, weightless = (
+        write.prices(replace(PARAMS, general="gate", general_weight=weight), *paths) for weight in (0.5, 0.0)
+    )
+    assert [len(prices.windows()) for prices in (alone, both, weightless)] == [1, 2, 2]  # a limit must be looked at
     monkeypatch.setattr(alone, "texts", ([document(99)[:500]], alone.texts[1]))
     assert alone._short((1,)) == write.prices(PARAMS, *paths)._short((1,))
 
