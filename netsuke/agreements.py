@@ -66,9 +66,13 @@ def same_name(name: str) -> str:
 def matches(glob: str, path: str) -> bool:
     """Whether a path is what a glob names, or lies in a folder that it names; `**` stands for any folders.
 
-    The rule of gitignore, every pattern anchored. Composed and decomposed letters are the same.
+    The rule of gitignore, every pattern anchored. Composed and decomposed letters are the same. A name with [ ] * ?
+    in it names itself, too: who gives a path as it is listed means that path.
     """
-    parts, names = [*_parts(glob), "**"], _parts(path)
+    written, names = _parts(glob), _parts(path)
+    if written and names[: len(written)] == written:
+        return True
+    parts = [*written, "**"]
     part = name = 0
     retry: tuple[int, int] | None = None  # the part after the last **, and the name that it was tried at
     while name < len(names):

@@ -14,6 +14,7 @@ import hashlib
 import json
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -164,6 +165,7 @@ _TYPED = {name: f"{name} {_TYPES.get(name, 'TEXT NOT NULL')}" for name in _COLUM
 _TABLE = f"CREATE TABLE IF NOT EXISTS ledger ({', '.join(_TYPED.values())})"
 _SCHEMA = f"""
 CREATE INDEX IF NOT EXISTS place ON ledger (document, path, source);
+CREATE INDEX IF NOT EXISTS at ON ledger (path, source);
 CREATE INDEX IF NOT EXISTS standing ON ledger (scope) WHERE scope != '';
 CREATE TABLE IF NOT EXISTS head (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER, hash TEXT);
 INSERT OR IGNORE INTO head VALUES (1, 0, '{START}');
@@ -187,8 +189,11 @@ class Ledger:
     # -- writing -----------------------------------------------------------------------------------------
     def record(self, rows: Iterable[Entry]) -> int:
         """How many rows were added: those that say something new about their document at their place."""
+        entries = list(rows)
+        times = Counter((entry.path, entry.source) for entry in entries)
         with self._opened() as database, transaction(database):
-            return len(_append(database, (entry for entry in rows if not _is_known(database, entry))))
+            new = (entry for entry in entries if not _is_known(database, entry, times[entry.path, entry.source] == 1))
+            return len(_append(database, new))
 
     def decide_standing(
         self, scope: Scope, value: str, decision: Word, reason: str, by: str
@@ -305,15 +310,15 @@ def _digest(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(rest)).hexdigest()
 
 
-def _is_known(database: sqlite3.Connection, entry: Entry) -> bool:
-    """Whether the last row of this document at this place says the same."""
-    place = [_stored(value) for value in (entry.document, entry.path, entry.source)]
+def _is_known(database: sqlite3.Connection, entry: Entry, alone: bool) -> bool:
+    """Whether the last row of this place says the same of the same document; not `alone` there: the document's last."""
+    terms, said = ["path", "source", *(() if alone else ("document",))], ("document", *_SAID)
     last = database.execute(
-        f"SELECT {', '.join(_SAID)} FROM ledger"
-        " WHERE document = ? AND path = ? AND source = ? ORDER BY number DESC LIMIT 1",
-        place,
+        f"SELECT {', '.join(said)} FROM ledger"
+        f" WHERE scope = '' AND {' AND '.join(f'{name} = ?' for name in terms)} ORDER BY number DESC LIMIT 1",
+        [_stored(getattr(entry, name)) for name in terms],
     ).fetchone()
-    return bool(last == tuple(_stored(getattr(entry, name)) for name in _SAID))
+    return bool(last == tuple(_stored(getattr(entry, name)) for name in said))
 
 
 def _standing(database: sqlite3.Connection) -> Standing:

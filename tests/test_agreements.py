@@ -47,6 +47,11 @@ from netsuke.errors import ConsentError
         ("**/x/**/y", "a/x/b/z", False),
         ("B/a.md", "b/a.md", False),
         ("caf\u00e9/*", "cafe\u0301/a.md", True),
+        ("b/tabs [1].md", "b/tabs [1].md", True),
+        ("b/tabs [1].md", "b/tabs 1.md", True),
+        ("b/tabs [1].md", "b/tabs [1].md.txt", False),
+        ("b/[x]", "b/[x]/c/a.md", True),
+        ("b/what?", "b/what?/a.md", True),
     ],
 )
 def test_what_a_glob_names(glob: str, path: str, expected: bool) -> None:

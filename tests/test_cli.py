@@ -234,6 +234,8 @@ def test_a_folder_with_nothing_to_read_is_curated_and_no_model_is_promised(tmp_p
         assert "makes a model" not in done.stderr
     done = netsuke(tmp_path / "home", "curate", str(tmp_path / "my photos"), "--drops", "emty")
     assert "nothing was left out by emty; what was, by: " in done.stdout
+    done = netsuke(tmp_path / "home", "curate", str(tmp_path / "empty"), "--drops", "all")
+    assert done.stdout.strip() == "nothing was left out"
     (tmp_path / "my photos" / "note.md").write_text(document(1))
     done = netsuke(tmp_path / "home", "curate", str(tmp_path / "my photos"))
     assert f"netsuke make '{tmp_path / 'my photos'}' makes a model" in done.stderr

@@ -179,6 +179,13 @@ def test_a_decision_may_come_before_the_first_make(run: Callable, tmp_path: Path
     assert run().out.startswith("standing decisions")
 
 
+def test_a_path_with_the_signs_of_a_pattern_names_itself(run: Callable, ledger: Ledger) -> None:
+    ledger.record([entry("tabs [1].md")])
+    assert "1 document known" in run("out", "--path", "notes/tabs [1].md").out
+    assert ledger.standing().of("Ann Smith", "notes/tabs [1].md", "").decision == "out"
+    assert "[ ] * ? are patterns" in run("out", "--path", "notes/tabs [2].md").err
+
+
 def test_a_name_that_nobody_has_is_told(run: Callable, ledger: Ledger) -> None:
     assert "did you mean 'Ann Smith'?" in run("out", "--owner", "Ann Smyth").err
     assert "did you mean" not in run("out", "--owner", "Zebedee").err

@@ -211,6 +211,19 @@ def test_only_what_is_new_is_added(tmp_path: Path) -> None:
     assert ledger.verify() is None
 
 
+def test_a_place_that_is_as_it_was_before_the_last_is_new(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    other = entry(1, document="f" * 64, decision="out", reason="No.")
+    assert [ledger.record([row]) for row in (entry(1), other, entry(1), entry(1))] == [1, 1, 1, 0]
+    assert [row.decision for row in ledger.newest()] == ["in"]
+
+
+def test_two_documents_at_one_place_add_no_rows_for_ever(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    both = [entry(1), entry(1, document="f" * 64)]
+    assert [ledger.record(both), ledger.record(both), ledger.record(both[::-1])] == [2, 0, 0]
+
+
 def test_a_row_can_be_checked_by_hand(tmp_path: Path) -> None:
     import hashlib
 

@@ -231,6 +231,8 @@ def _decide(
         say("it is forgotten no more: where its file still lies in a source, the next make reads it again")
     elif not met:
         near = _near(target, {old.owner for old in known}) if scope == "owner" else ""
+        if scope == "path" and set("[]*?") & set(target):
+            near = " ([ ] * ? are patterns, and it is no path as it is listed)"
         say(f"no such document was read yet{near}; it counts when one comes")
     elif decision == "out" and met["in"]:
         say("the next make leaves them out; models that were made before still hold them")

@@ -45,8 +45,9 @@ def curate(
             )
     if drops:
         found = [row for row in left_out if drops in ("all", row["rule"], row["rule"].partition(":")[0])]
-        rules = ", ".join(sorted({row["rule"] for row in left_out})) or "nothing"
-        result(found, as_json, lambda: show.drops(found) or f"nothing was left out by {drops}; what was, by: {rules}")
+        rules = ", ".join(sorted({row["rule"] for row in left_out}))
+        none = f"nothing was left out by {drops}; what was, by: {rules}" if rules else "nothing was left out"
+        result(found, as_json, lambda: show.drops(found) or none)
     else:
         result(
             summary | {"name": wanted.name, "dataset": data.ref},

@@ -87,7 +87,7 @@ def read(params: ReadParams, out: Path, file: Path) -> Work:
     return [Measure("text read", len(told.get("text", "").encode()), "bytes"), Measure("says no", no, "")]
 
 
-@step(version=5, libraries=("rensa", *private.LIBRARIES))
+@step(version=6, libraries=("rensa", *private.LIBRARIES))
 def curate(params: Params, out: Path, files: Path) -> Work:
     """train, valid, test (.jsonl, and in examples/), documents, drops (.jsonl), summary.json, of files/index.json."""
     yield Progress(0.0, "read the texts")
@@ -99,7 +99,7 @@ def curate(params: Params, out: Path, files: Path) -> Work:
     items, copies = duplicates.without_copies(items, drops)
     items, near = duplicates.without_near_copies(items, params.near_duplicate, drops)
     yield Progress(0.5, "private things")
-    items, examples = masked(items, loaded.examples)
+    items, examples = masked(items, loaded.examples, params.countries)
     yield Progress(0.6, "repeated lines and paragraphs")
     items = repeats.without_frames(items, drops)
     items = repeats.without_repeated_paragraphs(items, params.min_paragraph_chars, drops)

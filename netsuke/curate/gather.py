@@ -55,7 +55,7 @@ def gather(recipe: Recipe, path: Path, store: Store, executor: Executor) -> Ref 
         for name, file, drop in place.found(ours, places):
             if _innermost(file, places) != place.number or file in forgotten:
                 continue
-            row = place.row(name, name if drop else place.real(name, file), _around(file, places))
+            row = place.row(name, name if drop else place.real(name, file), file, _around(file, places))
             row["standing"] = said(row)
             index.append(row)
             if drop or says_no(row) or not _is_allowed(row, file, params.licences):
@@ -108,8 +108,8 @@ class _Place:
         """The path in the source of the file that a link leads to; of any other file, its own."""
         return file.resolve().relative_to(self.root).as_posix() if file.is_symlink() else name
 
-    def row(self, name: str, real: str, others: Sequence[Source]) -> Row:
-        """What is known of a file before it is opened."""
+    def row(self, name: str, real: str, file: Path, holding: Sequence[_Place]) -> Row:
+        """What is known of a file before it is opened; `holding` are all the places that it lies in."""
         source, licence = self.source, self._licence(name, real)
         agreed = self.agreement
         if agreed and not all(agreed.covers(path, source.owner) for path in (name, real)):
@@ -120,21 +120,28 @@ class _Place:
             "source": self.number,
             "owner": source.owner,
             "licence": source.licence,
-            "consent": "out" if any(other.consent == "out" for other in others) else source.consent,
+            "consent": "out" if any(place.source.consent == "out" for place in holding) else source.consent,
             "profile": source.profile,
             "columns": source.columns,
             "private": source.private,
-            "signals": [asdict(signal) for signal in self._signals(name, real)],
+            "signals": [asdict(signal) for signal in self._signals(name, real, file, holding)],
             "found_licence": asdict(licence) if licence else None,
             "standing": None,
             "agreement": agreed.signed_by if agreed else None,
             "file": "",
         }
 
-    def _signals(self, name: str, real: str) -> list[Signal]:
+    def _signals(self, name: str, real: str, file: Path, holding: Sequence[_Place]) -> list[Signal]:
         told = self.signals(real)
         beside = self.signals(name) if name != real else []
-        return signals.few([*told, *(signal for signal in beside if signal.value != "yes")])
+        noes = [no for place in holding if place.number != self.number for no in place.noes(file)]
+        return signals.few([*told, *(signal for signal in beside if signal.value != "yes"), *noes])
+
+    def noes(self, file: Path) -> list[Signal]:
+        """Each no that lies around a file here, and around what it leads to, though a source inside has the file."""
+        names = [path.relative_to(self.root).as_posix() for path in dict.fromkeys((file, Path(os.path.realpath(file))))
+                 if path != self.root and path.is_relative_to(self.root)]  # fmt: skip
+        return [signal for name in names for signal in self.signals(name) if signal.value == "no"]
 
     def _licence(self, name: str, real: str) -> licences.Licence | None:
         found, beside = self.licence(real), self.licence(name)
@@ -147,9 +154,9 @@ def _innermost(file: Path, places: Sequence[_Place]) -> int:
     return max(holding, key=lambda place: (len(place.root.parts), -place.number)).number
 
 
-def _around(file: Path, places: Sequence[_Place]) -> list[Source]:
-    """The sources that hold a file: any of them may say no."""
-    return [place.source for place in places if file.is_relative_to(place.root)]
+def _around(file: Path, places: Sequence[_Place]) -> list[_Place]:
+    """The places that hold a file: any of them may say no."""
+    return [place for place in places if file.is_relative_to(place.root)]
 
 
 HEAD_BYTES = 16_384

@@ -12,10 +12,10 @@ from .items import Item
 
 
 def masked(
-    items: Sequence[Item], examples: Sequence[dict[str, Any]]
+    items: Sequence[Item], examples: Sequence[dict[str, Any]], countries: Sequence[str]
 ) -> tuple[list[Item], list[dict[str, Any]]]:
-    """(items, examples) without the private things that were found in them."""
-    names = Placeholders()
+    """(items, examples) without the private things that were found in them, by the habits of these countries."""
+    names = Placeholders(countries)
     clean = [
         replace(item, text=names.mask(item.text, item.private, item.owner), private=())
         if item.private

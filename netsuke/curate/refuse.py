@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..rights.licences import TEXT_NAME
+from ..rights.sites import notice
 from .items import Drops, Item
 
 if TYPE_CHECKING:
     from . import Params
 
 
-# What is heard of a file's rights, by its name: not license.py, nor somebody's notes in AI.txt or notice-board.md.
+# What is heard of a file's rights, by its name, beside what sites say: not license.py, nor notice-board.md.
 _NOTICE = re.compile(
-    r"(?i:robots\.txt|tdmrep\.json|reuse\.toml|dep5|.*\.(?:headers|license|sig))|ai\.txt"
+    r"REUSE\.toml|(?i:.*\.(?:license|sig))"
     r"|(?i:(?:un)?licen[cs]es?|copying)(?i:\.(?:txt|md|rst|html?|pdf|rtf))?|NOTICE(?:\.(?:txt|md))?"
 )
 
@@ -27,7 +28,7 @@ def wanted(items: Sequence[Item], params: Params, drops: Drops) -> list[Item]:
 
 def _is_refused(item: Item, params: Params, drops: Drops) -> bool:
     name = item.path.rpartition("/")[2]
-    if _NOTICE.fullmatch(name) or TEXT_NAME.fullmatch(name):
+    if notice(name) or _NOTICE.fullmatch(name) or TEXT_NAME.fullmatch(name):
         if drops.add(item, "notice", "it says what is allowed, and is no document"):
             return True
     longest = max(map(len, item.text.split("\n")))

@@ -10,7 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from ..places import line_in_file
+from ..places import line_in_file, page
 from .items import Drops, Item
 from .lines import Range, paragraphs
 
@@ -18,7 +18,13 @@ EDGE_LINES, EDGE_CHARS = 6, 120  # what counts as the edge of a document, and ho
 LEAST_COPIES, LEAST_SHARE = 5, 0.2  # documents of a source that begin or end with a line: then it is a frame
 PAGE_EDGE, PAGE_SHARE = 2, 0.5  # the same of the pages of one document
 
+_PAGE = "page "  # how readers label pages; sheets, slides, cells and messages have no running heads
 _DIGITS = re.compile(r"\d+")
+_WHOLE = re.compile(r"(?<![\d.,])\d+(?![.,]?\d)")  # not a part of 71.3 or 1,000
+_WORD = r"(?:page|pages|pg\.?|p\.|seite|página|pagina|pág\.|strona|str\.|sida|side)"
+_NUMBER_ALONE = re.compile(
+    rf"[\W_]*(?:{_WORD}\s*)?\d{{1,4}}(?:\s*(?:/|of|von|de|di|sur|z|av)\s*\d{{1,4}})?(?:[\W_]*{_WORD})?[\W_]*"
+)
 
 
 def key_of(text: str) -> str:
@@ -31,9 +37,12 @@ def _frame_key(line: str) -> str:
     return key_of(line) if len(line) <= EDGE_CHARS else ""
 
 
-def _page_key(line: str) -> str:
-    """The same within one document, where the pages are numbered ("Page 3 of 12")."""
-    return _DIGITS.sub("0", _frame_key(line))
+def _page_key(line: str, own: int) -> str:
+    """The same within one document, whatever the page: "Page 3 of 12" and the page's own number, no other figure."""
+    key = _frame_key(line)
+    if _NUMBER_ALONE.fullmatch(key):
+        return _DIGITS.sub("#", key)
+    return _WHOLE.sub(lambda found: "#" if int(found[0]) == own else found[0], key)
 
 
 # -- frames ----------------------------------------------------------------------------------------------
@@ -71,26 +80,24 @@ def _edges(item: Item) -> Iterator[tuple[int, str]]:
 
 def _page_frames(item: Item) -> list[int]:
     """The lines at the edges of pages that half of a document's pages share, page numbers too; not the first."""
-    if len(item.pages) < 3:
+    if item.profile in ("code", "catalogue") or len(item.pages) < 3:
         return []
     lines = item.text.split("\n")
     by_page: defaultdict[int, list[int]] = defaultdict(list)
-    starts = [line for line, _ in item.pages]
-    page = 0
     for number, line in enumerate(lines):
-        at = line_in_file(item.places, number + 1)
-        while page < len(starts) and starts[page] <= at:
-            page += 1
-        if line.strip():
-            by_page[page].append(number)
-    edges = [dict.fromkeys([*page[:PAGE_EDGE], *page[-PAGE_EDGE:]]) for page in by_page.values()]
-    count = Counter(key for edge in edges for key in {_page_key(lines[number]) for number in edge} - {""})
+        label = page(item.pages, line_in_file(item.places, number + 1))
+        if line.strip() and label.startswith(_PAGE):
+            by_page[int(label.removeprefix(_PAGE))].append(number)
     found: dict[str, list[int]] = defaultdict(list)
-    for number in (number for edge in edges for number in edge):
-        found[_page_key(lines[number])].append(number)
-    least = PAGE_SHARE * len(edges)
+    count: Counter[str] = Counter()
+    for own, filled in by_page.items():
+        edge = {number: _page_key(lines[number], own) for number in (*filled[:PAGE_EDGE], *filled[-PAGE_EDGE:])}
+        count.update(set(edge.values()))
+        for number, key in edge.items():
+            found[key].append(number)
+    least = PAGE_SHARE * len(by_page)
     repeated = [
-        numbers if not any(map(str.isalpha, key)) else numbers[1:]
+        numbers if "#" in key and not any(map(str.isalpha, key)) else numbers[1:]
         for key, numbers in found.items()
         if key and count[key] >= max(3, least)
     ]

@@ -160,6 +160,7 @@ class _Around:
     def __init__(self, root: Path, names: Sequence[str]) -> None:
         self._root = root.resolve()
         self._names = frozenset(names)
+        self._beside = {name[: -len(".license")]: name for name in sorted(names) if name.lower().endswith(".license")}
         self._texts: dict[str, list[str]] = {}  # by folder
         for name in sorted(self._names):
             folder, _, last = name.rpartition("/")
@@ -171,8 +172,8 @@ class _Around:
 
     def of(self, name: str) -> Licence | None:
         """The licence that is said of a file."""
-        if f"{name}.license" in self._names and (beside := in_text(self._read(f"{name}.license"))):
-            return Licence(beside.expression, "NAME.license", f"{name}.license")
+        if (file := self._beside.get(name)) and (beside := in_text(self._read(file))):
+            return Licence(beside.expression, "NAME.license", file)
         folders = _upwards(name)
         return (
             self._reuse(name, folders)

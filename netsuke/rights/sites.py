@@ -1,7 +1,7 @@
 """What lies around a file: what its site says, its saved headers, its credentials in a file of their own.
 
-A site is a folder with a robots.txt, ai.txt, .well-known/tdmrep.json or RSL in it; what its rules call a path
-is the way to a file from there. Sites within sites each have their say, as a site and its files do: TDMRep
+A site is a folder with a robots.txt, ai.txt, tdmrep.json (in .well-known or not) or RSL in it; what its rules
+call a path is the way to a file from there. Sites within sites each have their say, as a site and its files do: TDMRep
 lets the nearer word replace the other (section 6.7), here any no wins. Nothing outside the root is opened.
 """
 
@@ -12,7 +12,7 @@ import json
 import re
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -35,7 +35,22 @@ Says = Callable[[str], Iterable[Signal]]  # what applies to an encoded path from
 LINES_BYTES = 500 * 1024  # as far as a crawler must read (RFC 9309 section 2.5)
 MAX_BYTES = 16 << 20
 TDMREP = ".well-known/tdmrep.json"
+_OF_SITES = ("robots.txt", "ai.txt", "tdmrep.json")
+_BESIDE = (".headers", ".c2pa")
 _MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+
+
+def notice(file: str) -> str:
+    """The name of a file that is heard here as it is usually written, whatever its case; "" for all others.
+
+    ai.txt must be written so: AI.txt may be somebody's notes. What this names is no document (see curate/refuse.py).
+    """
+    folded = file.casefold()
+    if folded in _OF_SITES and (folded != "ai.txt" or file == folded):
+        return folded
+    stem, dot, ending = file.rpartition(".")
+    plain = dot + ending.casefold()
+    return stem + plain if stem and plain in _BESIDE else ""
 
 
 def around(root: Path, names: Sequence[str]) -> Callable[[str], list[Signal]]:
@@ -44,7 +59,12 @@ def around(root: Path, names: Sequence[str]) -> Callable[[str], list[Signal]]:
     `names` are all relative POSIX paths below `root`, hidden ones too; only regular files in it are opened.
     """
     known = frozenset(name for name in names if _is_inside(name))
-    sites = {folder: _site(root, folder, pages, known) for folder, pages in _folders(known).items()}
+    sites = {folder: _site(root, folder, files, known) for folder, files in _folders(known).items()}
+    sidecars: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(known):
+        folder, slash, file = name.rpartition("/")
+        if plain := notice(file):
+            sidecars[folder + slash + plain].append(name)
 
     def signals(name: str) -> list[Signal]:
         if not _is_inside(name):
@@ -55,51 +75,55 @@ def around(root: Path, names: Sequence[str]) -> Callable[[str], list[Signal]]:
             path = encoded("/" + name.removeprefix(folder)) if folder in sites else ""
             for says in sites.get(folder, ()):
                 found += says(path)
-        return few([*found, *_beside(root, name, known)])
+        return few([*found, *_beside(root, name, sidecars)])
 
     return signals
 
 
 def _folders(known: Iterable[str]) -> dict[str, list[str]]:
-    """{"folder/": its XML files} of the root, "", and of each folder that holds a file about its site."""
-    pages: dict[str, list[str]] = defaultdict(list)
+    """{"folder/": the files about its site, and its XML} of the root, "", and of each folder that has one about it."""
+    files: dict[str, list[str]] = defaultdict(list)
     sites = {""}
-    for name in known:
+    for name in sorted(known):
         folder, slash, file = name.rpartition("/")
-        if file in ("robots.txt", "ai.txt"):
-            sites.add(folder + slash)
-        elif name == TDMREP or name.endswith(f"/{TDMREP}"):
-            sites.add(name.removesuffix(TDMREP))
+        site = folder + slash
+        if notice(file) in _OF_SITES:
+            above, inner, last = folder.rpartition("/")
+            if notice(file) == "tdmrep.json" and last.casefold() == ".well-known":
+                site = above + inner
+            sites.add(site)
+            files[site].append(name)
         elif file.lower().endswith(".xml"):
-            pages[folder + slash].append(name)
-    return {folder: sorted(pages[folder]) for folder in sites}
+            files[site].append(name)
+    return {folder: files[folder] for folder in sites}
 
 
-def _site(root: Path, folder: str, pages: Sequence[str], known: frozenset[str]) -> list[Says]:
+def _site(root: Path, folder: str, files: Sequence[str], known: frozenset[str]) -> list[Says]:
     site: list[Says] = []
     links: list[tuple[str, Signal]] = []
-    if (name := f"{folder}robots.txt") in known:
+    robots, ai, tdmrep = ([name for name in files if notice(name.rpartition("/")[2]) == kind] for kind in _OF_SITES)
+    for name in robots:
         text = _text(root, name)
         site += [_crawling(text, name, "robots.txt"), _usage(text, name)]
-        links = [(folder + path, signal) for path, signal in _licences(text, name)]
-    if (name := f"{folder}ai.txt") in known:
-        site.append(_crawling(_text(root, name), name, "ai.txt"))
-    if (name := f"{folder}{TDMREP}") in known:
-        site.append(_tdmrep(_bytes(root, name, MAX_BYTES), name))
+        links += [(folder + path, signal) for path, signal in _licences(text, name)]
+    site += [_crawling(_text(root, name), name, "ai.txt") for name in ai]
+    site += [_tdmrep(_bytes(root, name, MAX_BYTES), name) for name in tdmrep]
+    pages = set(files).difference(robots, ai, tdmrep)
     candidates = {path for path, _ in links if path in known}.union(pages)
     licences = {name for name in candidates if rsl.is_rsl(_bytes(root, name, rsl.HEAD_BYTES))}
     site += [_rsl(_bytes(root, name, MAX_BYTES), name) for name in sorted(licences)]
     return [*site, _always(signal for path, signal in links if path not in licences)]
 
 
-def _beside(root: Path, name: str, known: frozenset[str]) -> list[Signal]:
-    """NAME.headers, and NAME.c2pa or the name with .c2pa for its suffix."""
+def _beside(root: Path, name: str, known: Mapping[str, Sequence[str]]) -> list[Signal]:
+    """NAME.headers, and NAME.c2pa or the name with .c2pa for its suffix; `known`: by their usual names."""
     found: list[Signal] = []
-    if (headers := f"{name}.headers") in known:
+    for headers in known.get(f"{name}.headers", ()):
         found += in_headers(_text(root, headers), headers)
-    for sidecar in dict.fromkeys((f"{name}.c2pa", str(PurePosixPath(name).with_suffix(".c2pa")))):
-        if sidecar in known and sidecar != name and (path := _regular(root, name)):
-            found += credentials.in_sidecar(path, _bytes(root, sidecar, MAX_BYTES), sidecar)
+    for usual in dict.fromkeys((f"{name}.c2pa", str(PurePosixPath(name).with_suffix(".c2pa")))):
+        for sidecar in known.get(usual, ()):
+            if sidecar != name and (path := _regular(root, name)):
+                found += credentials.in_sidecar(path, _bytes(root, sidecar, MAX_BYTES), sidecar)
     return found
 
 

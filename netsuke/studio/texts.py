@@ -37,7 +37,7 @@ def read(store: Store, file: str, owner: str) -> str | None:
             if "text" not in told:
                 return None
             finds = [(int(start), int(end), str(kind)) for start, end, kind in told.get("private", ())]
-            return Placeholders().mask(told["text"], finds, owner)[:MOST_SHOWN]
+            return Placeholders(run.params.get("countries", ())).mask(told["text"], finds, owner)[:MOST_SHOWN]
     return None
 
 

@@ -252,8 +252,10 @@ def test_only_prose_goes_by_the_quality_rules_and_keep_takes_it_back(
 
 def test_what_says_what_is_allowed_is_told_by_its_name(tmp_path: Path, many: dict[str, Any]) -> None:
     notices = ["robots.txt", "ai.txt", "LICENSE", "licence.md", "COPYING.LESSER", "LICENSE-MIT", "NOTICE",
-               "a.md.license", "License.html"]  # fmt: skip
-    others = ["license.py", "AI.txt", "licence_text.md", "notice-board.md", "copying.py", "notice.md"]
+               "a.md.license", "License.html", "ROBOTS.TXT", "tdmrep.json", "TDMRep.json",
+               "a.md.HEADERS", "a.md.LICENSE", "REUSE.toml"]  # fmt: skip
+    others = ["license.py", "AI.txt", "licence_text.md", "notice-board.md", "copying.py", "notice.md",
+              "dep5", "reuse.Toml"]  # fmt: skip
     texts = {name: read_of(prose(number)) for number, name in enumerate([*notices, *others], 700)}
     left = Made(tmp_path, many | texts).dropped_by
     assert {name for name in texts if left.get(name) == "notice"} == set(notices)
@@ -277,6 +279,14 @@ def test_private_things_are_masked_dropped_or_kept_by_source(tmp_path: Path, man
     assert found["keep"].texts["a.md"] == text
     assert found["mask"].documents["a.md"]["private"] == {"EMAIL": 3} == found["mask"].summary["private"]
     assert not any(b"company.org" in data for data in found["mask"].bytes.values())
+
+
+def test_a_phone_is_the_same_with_and_without_its_countrys_code(tmp_path: Path, many: dict[str, Any]) -> None:
+    text = "Tel 030 12345678 or +49 30 12345678.\n" + prose(100)
+    told = read_of(text, private=[[4, 16, "PHONE"], [20, 35, "PHONE"]])
+    for countries, other in ((("DE",), "[PHONE_1]"), (("US",), "[PHONE_2]")):
+        made = Made(tmp_path / countries[0], {**many, "a.md": told}, Params(countries=countries))
+        assert made.texts["a.md"].startswith(f"Tel [PHONE_1] or {other}.\n")
 
 
 def test_where_a_document_is_held_out_depends_on_no_mask(tmp_path: Path, many: dict[str, Any]) -> None:

@@ -206,6 +206,43 @@ def test_signals_around_and_in_a_file(folder, store):
     }
 
 
+@pytest.mark.parametrize(
+    "said",
+    [{"robots.txt": "User-agent: *\nDisallow: /articles/\n"}, {"ai.txt": "User-agent: *\nDisallow: /\n"},
+     {"ROBOTS.TXT": "User-agent: *\nDisallow: /\n"},
+     {"tdmrep.json": '[{"location": "/articles/", "tdm-reservation": 1}]'},
+     {".well-known/tdmrep.json": '[{"location": "/*", "tdm-reservation": 1}]'}],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["web/articles", "web/articles/a.md"])
+def test_a_no_around_a_source_is_heard_for_the_sources_in_it(folder, store, said, path):
+    for name, text in {"articles/a.md": document(70), **said}.items():
+        (folder / "web" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "web" / name).write_text(text)
+    rows, _ = made(folder, store, Source("."), Source("web"), Source(path))
+    assert rows["a.md"]["source"] == 2 and rows["a.md"]["reason"].startswith("A signal says no: ")
+    assert not is_in_the_home(document(70).encode(), store)
+
+
+def test_a_yes_around_a_source_is_none_for_the_sources_in_it(folder, store):
+    (folder / "web" / "articles").mkdir(parents=True)
+    (folder / "web" / "robots.txt").write_text("User-agent: *\nContent-Usage: train-ai=y\n")
+    (folder / "web" / "articles" / "a.md").write_text(document(70))
+    rows, _ = made(folder, store, Source("."), Source("web", owner="them"), Source("web/articles", owner="Ann"))
+    assert rows["a.md"]["source"] == 2 and rows["a.md"]["decision"] == "out"
+
+
+def test_the_ledger_says_what_is_so_now_though_it_was_so_before(folder, store):
+    page = "<html><head>{}</head><body><p>A page of some words that are long enough to be kept.</p></body></html>"
+    ledger = Ledger(store.root / "ledger.db")
+    for head, decision in (("", "in"), ('<meta name="robots" content="noai">', "out"), ("", "in"), ("", "in")):
+        (folder / "p.html").write_text(page.format(head))
+        local = Local(store)
+        data = loop.documents(recipe_of(), folder / FILE, store, local)
+        loop.record(recipe_of(), store, data)
+        assert [row.decision for row in ledger.newest() if row.path == "notes/p.html"] == [decision]
+    assert len(ledger.rows(path="notes/p.html")) == 3
+
+
 def test_a_person_can_take_an_owner_a_path_or_a_content_out(folder, store):
     (folder / "hers").mkdir()
     (folder / "hers" / "a.md").write_text(document(50))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,3 +124,37 @@ def test_running_headers_and_page_numbers_of_one_document_go() -> None:
     )
     assert "\n\n8" not in made.text and all(f"part {c}," in made.text for c in "abcdefgh")
     assert len(drops.rows) == 7 + 8
+
+
+def one_of_pages(pages: list[str], label: str, profile: str = "notes") -> Item:
+    starts = tuple((1 + sum(p.count("\n") + 2 for p in pages[:n]), f"{label} {n + 1}") for n in range(len(pages)))
+    return Item("a", 0, "me", "unknown", "\n\n".join(pages), pages=starts, profile=profile)  # type: ignore[arg-type]
+
+
+def test_sheets_cells_and_messages_have_no_running_heads() -> None:
+    sheet = "# {0}\n\nItem | Amount\nRent | 70{1}\nWater bill | {1}4\nTotal | 1{1}17"
+    sheets = [sheet.format(2019 + n, n) for n in range(5)]
+    cells = [f"```python\nx{n} = compute({n})\n```" for n in range(6)]
+    mails = [f"Subject: Level {n}\nFrom: Eve\n\nText {n}.\n\nHeight of the river: 12{n} cm" for n in range(8)]
+    for given_item in (one_of_pages(sheets, "sheet", "catalogue"), one_of_pages(sheets, "page", "catalogue"),
+                       one_of_pages(cells, "cell"), one_of_pages(mails, "message")):  # fmt: skip
+        drops = Drops()
+        assert repeats.without_frames([given_item], drops) == [given_item] and not drops.rows
+
+
+def test_figures_at_the_edges_of_pages_stay() -> None:
+    pages = [f"Reading {700 + n}\n\nText {'abcdefgh'[n]}.\n\nThe level was {n + 1}.5 m" for n in range(8)]
+    drops = Drops()
+    given_item = one_of_pages(pages, "page")
+    assert repeats.without_frames([given_item], drops) == [given_item] and not drops.rows
+
+
+@pytest.mark.parametrize(
+    ("foot", "left"),
+    [("Page {} of 12", 1), ("- {} -", 0), ("{}", 0), ("{} | Page", 1), ("{}/12", 0), ("The River   {}", 1)],
+)
+def test_numbers_of_pages_go(foot: str, left: int) -> None:
+    pages = [f"Text {'abcdefgh'[n]}, as long as it is.\n\n{foot.format(n + 1)}" for n in range(8)]
+    drops = Drops()
+    [made] = repeats.without_frames([one_of_pages(pages, "page")], drops)
+    assert len(drops.rows) == 8 - left and made.text.count("as long as it is.") == 8

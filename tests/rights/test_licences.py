@@ -308,8 +308,10 @@ def test_a_file_beside_it_speaks_for_a_file(tmp_path):
     said = folder(tmp_path, {
         "cat.jpg": b"\xff\xd8", "cat.jpg.license": "SPDX-License-Identifier: CC0-1.0\n", "LICENSE": MIT,
         "dog.jpg": b"\xff\xd8", "dog.jpg.license": "SPDX-FileCopyrightText: 2019 Example\n",
+        "fox.jpg": b"\xff\xd8", "fox.jpg.LICENSE": "SPDX-License-Identifier: CC-BY-NC-4.0\n",
     })  # fmt: skip
     assert said("cat.jpg") == ("CC0-1.0", "NAME.license", "cat.jpg.license")
+    assert said("fox.jpg") == ("CC-BY-NC-4.0", "NAME.license", "fox.jpg.LICENSE")
     assert said("dog.jpg") == ("MIT", "licence text", "LICENSE")
 
 

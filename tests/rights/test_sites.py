@@ -82,6 +82,23 @@ def test_headers_beside_a_file_are_about_that_file_only(tmp_path):
     assert say("a.html") == say("p/b.html") == []
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("w/ROBOTS.TXT", "User-agent: *\nDisallow: /p/"), ("w/p/a.html.HEADERS", "X-Robots-Tag: noai\n"),
+     *((f"w/{name}", '[{"location": "/p/", "tdm-reservation": 1}]')
+       for name in ("tdmrep.json", "TDMRep.json", ".well-known/tdmrep.json", ".Well-Known/tdmrep.json"))],
+)  # fmt: skip
+def test_what_is_no_document_for_its_name_is_heard_by_it(tmp_path, name, text):
+    assert sites.notice(name.rpartition("/")[2])
+    say = sites.around(tmp_path, written(tmp_path, {name: text, "w/p/a.html": "", "w/b.html": "", "p/a.html": ""}))
+    assert values(say("w/p/a.html")) == ["no"] and say("w/b.html") == [] == say("p/a.html")
+
+
+def test_what_is_not_heard_is_no_notice(tmp_path):
+    assert said(tmp_path, {"AI.txt": "User-agent: *\nDisallow: /"}, "a") == []
+    assert not any(map(sites.notice, ("AI.txt", "my robots.txt", "tdmrep.json.md", ".headers", "headers", "a.md")))
+
+
 def test_a_licence_is_found_by_its_namespace_or_by_robots(tmp_path):
     files = {"robots.txt": "License: https://example.com/terms/all%20of%20it", "terms/all of it": PROHIBITED}
     assert values(said(tmp_path, files, "x")) == ["no"]
