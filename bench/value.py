@@ -35,7 +35,7 @@ from .topics import Material, material, topics
 ROOT = Path(__file__).resolve().parent.parent
 LEAST_RANKS, LEAST_AUC = 0.9, 0.85
 TENTH = 0.1
-LABELS, WRONG = {"strings": "text", "debugger": "debug", "classes": "class"}, 0.15
+LABELS, WRONG, DRAWS = {"strings": "text", "debugger": "debug", "classes": "class"}, 0.15, 5
 Row = dict[str, Any]
 
 
@@ -53,7 +53,7 @@ def main() -> None:
         bench = prepare(options.room or Path(place), options.quick, 1.5 if options.quick else options.kb)
         seeds = 2 if options.quick else options.seeds
         found = {
-            "sources": sources(bench, seeds), "noise": noise(bench), "labels": labels(bench),
+            "sources": sources(bench, seeds), "noise": noise(bench), "labels": labels(bench, 1 if options.quick else DRAWS),
             "removal": removal(bench, seeds),
         }  # fmt: skip
     verdicts = floors(found)
@@ -273,9 +273,16 @@ def noise(bench: Bench) -> Row:
     return aucs(rows, [name == "noise" for name, _ in bench.documents], sizes)
 
 
-def labels(bench: Bench) -> Row:
-    """How well wrong labels are found among examples of a task."""
-    draw, rows = random.Random(1), list[tuple[str, str]]()
+def labels(bench: Bench, draws: int) -> Row:
+    """How well wrong labels are found among examples of a task: the mean of several drawings of what is wrong."""
+    found = [mislabelled(bench, draw) for draw in range(1, draws + 1)]
+    means = {name: statistics.mean(row[name] for row in found) for name in ("influence", "loss", "bm25")}
+    return {**means, "n": sum(row["n"] for row in found), "bad": sum(row["bad"] for row in found), "each": found}
+
+
+def mislabelled(bench: Bench, seed: int) -> Row:
+    """Some lines with their topics, a few of them wrong; how well those are found."""
+    draw, rows = random.Random(seed), list[tuple[str, str]]()
     for name, label in LABELS.items():
         lines = (" ".join(part.split()) for part in re.split(r"\n\n+", topics()[name]))
         rows += [(line[:170], label) for line in lines if len(line) > 100][:24]
@@ -289,7 +296,7 @@ def labels(bench: Bench) -> Row:
         return {"text": f"{text}\nTopic: {label}", "answer": len(f"{text}\nTopic:")}
 
     every = [lesson(number, *row) for number, row in enumerate(rows)]
-    found = influence(bench, every[:48], every[48:], "labels")
+    found = influence(bench, every[:48], every[48:], f"labels, draw {seed}")
     return aucs(found, [number in wrong for number in range(48)], [1] * 48)
 
 
