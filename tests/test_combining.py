@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import faked
 import pytest
@@ -11,7 +12,7 @@ from material import document, netsuke
 from test_units import write_owners
 from tiny import tiny_gguf
 
-from netsuke import combining, loop, recipe, targets, voices, worth
+from netsuke import carve, combining, loop, recipe, targets, voices, worth
 from netsuke.errors import ConsentError, GateError, NetsukeError, RecipeError, StoreError
 from netsuke.ledger import Ledger
 from netsuke.nouns import Source
@@ -225,6 +226,30 @@ def test_what_its_gates_refuse_leaves_the_file_of_the_combination_that_stays(sto
         combining.make(dataclasses.replace(WANTED, weights=(0.1, 0.9)), store, told)
     assert combining.known("both", store).weights == (0.7, 0.3)
     assert store.named("packs", "both")["ref"] == first.pack.ref
+
+
+@pytest.mark.parametrize(("general", "gate"), [(("off", "gate"), 0.05), (("off", "off"), carve.FREE)])
+def test_what_a_combination_is_checked_by_is_the_stricter_in_any_order(general, gate):
+    """The order of the parents is that of hashes, which nobody chose."""
+    parents = []
+    for number, (name, counts) in enumerate(zip(("one", "two"), general, strict=True)):
+        wanted = recipe.fresh(name, loop.SECTIONS)
+        changes = {
+            "carve": {"general": counts}, "curate": {"countries": (("DE",), ("US", "DE"))[number]},
+            "check": {"pieces": (9, 5)[number], "samples": (0, 7)[number], "canaries": 2},
+            "task": {"items": (10, 30)[number], "shots": (4, 0)[number]}, "tune": {"patience": 3 + number},
+        }  # fmt: skip
+        params = {**wanted.params, **{n: dataclasses.replace(wanted.params[n], **new) for n, new in changes.items()}}
+        gates = dataclasses.replace(wanted.gates, general=(0.1, 0.05)[number], recalled=(0.0, 0.1)[number])
+        made = dataclasses.replace(wanted, params=params, gates=gates, seed=number)
+        parents.append(SimpleNamespace(recipe=made, record={"recipe": f"/nowhere/{name}/netsuke.toml"}))
+    joint, other = (combining.joined_recipe(WANTED, order) for order in (parents, parents[::-1]))
+    assert dataclasses.replace(joint, sources=()) == dataclasses.replace(other, sources=())
+    assert loop.general_gate_of(joint) == gate and joint.gates.recalled == 0.0
+    found = joint.params
+    assert (found["check"].pieces, found["check"].samples, found["check"].canaries) == (9, 7, 0)
+    assert (found["task"].items, found["task"].shots, found["curate"].countries) == (30, 4, ("DE", "US"))
+    assert found["tune"].patience == 3
 
 
 # -- whole combinations ----------------------------------------------------------------------------------
