@@ -142,7 +142,7 @@ def check(
     return report.measures(content)
 
 
-@step(version=6, libraries=("xllamacpp", "scikit-learn"))
+@step(version=7, libraries=("xllamacpp", "scikit-learn"))
 def examine(params: Examining, out: Path, model: Path, base_file: Path, answer: Path, rendered: Path) -> Work:
     """Write scores.json: the task's scores of ours and of the baselines with intervals, and the gates' verdicts."""
     from . import task
@@ -160,7 +160,7 @@ def examine(params: Examining, out: Path, model: Path, base_file: Path, answer: 
 
 
 @step(
-    version=2,
+    version=3,
     libraries=("xllamacpp", "scikit-learn", "torch", "transformers", "tokenizers", "gguf", *private.LIBRARIES),
 )
 def recall(
@@ -211,7 +211,7 @@ def calibrate(
     ]
 
 
-@step(version=1, libraries=("xllamacpp",))
+@step(version=2, libraries=("xllamacpp",))
 def probe(params: Probing, out: Path, model: Path, probes: Path) -> Work:
     """Write answers.json: what this file says to each probe."""
     from . import safety
@@ -232,7 +232,7 @@ def judge(params: Judging, out: Path, base: Path, ours: Path, probes: Path) -> W
     return [Measure("probes failed", failed["ours"], "probes", n, better="lower")]
 
 
-@step(version=1, libraries=("xllamacpp",))
+@step(version=2, libraries=("xllamacpp",))
 def show(params: Probing, out: Path, model: Path, base_file: Path, test: Path) -> Work:
     """Write samples.json: how base and ours go on with five held-out texts. It quotes the documents."""
     from . import samples

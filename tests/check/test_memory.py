@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny import tiny_gguf
+from tiny_gemma import CHAT_TEMPLATE, tiny_gemma
 
 from netsuke import canaries, check
 from netsuke.check import canaries as planted
-from netsuke.check import memory
+from netsuke.check import memory, safety, samples
 from netsuke.documents import write_rows
 from netsuke.engines import gguf
 from netsuke.engines.llama import Engine
@@ -162,6 +163,33 @@ def test_a_private_thing_of_the_documents_is_told_from_an_invented_one():
 def test_a_share_lies_in_its_interval(count, n):
     low, high = memory.share_interval(min(count, n), n)
     assert 0 <= low <= min(count, n) / n + 1e-6 and min(count, n) / n - 1e-6 <= high <= 1 and low < high
+
+
+# -- how a text begins -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("wants", [False, True], ids=["no start", "a start"])
+def test_everything_is_asked_behind_the_token_that_the_file_wants(tmp_path, monkeypatch, wants):
+    """llama.cpp puts it before a string and not before ids, and a Gemma without it is not itself."""
+    file, asked = tmp_path / "tiny.gguf", list[list[int]]()
+    tiny_gemma(file, template=CHAT_TEMPLATE) if wants else tiny_gguf(file)
+    complete_each = Engine.complete_each
+
+    def watched(engine, prompts, **fields):
+        asked.extend(prompts)
+        return complete_each(engine, prompts, **fields)
+
+    monkeypatch.setattr(Engine, "complete_each", watched)
+    found = memory.Found([memory.Piece("a", [100] * 50, [101] * 50)])
+    with Engine(file, context_tokens=256, threads=1) as engine:
+        drained(memory.continued(engine, found, "pieces", 0, 1))
+        drained(memory.sampled(engine, [document(0)], params(samples=1)))
+    found.said[0] = found.pieces[0].follows
+    drained(memory.known_before(file, file, found, params()))
+    planted.given_back(params(), canaries.drawn(1, 0)[:1], file)
+    for name, row in (("test.jsonl", {"text": document(1)}), ("probes.jsonl", {"prompt": "How are you?"})):
+        write_rows(tmp_path / name, [row])
+    drained(samples.side_by_side(check.Probing(Compute(1)), file, file, tmp_path / "test.jsonl"))
+    drained(safety.answers(check.Probing(Compute(1)), file, tmp_path / "probes.jsonl"))
+    assert len(asked) == 7 and [ids[:1] == [2] and 2 not in ids[1:] for ids in asked] == [wants] * 7
 
 
 # -- planted codes -----------------------------------------------------------------------------------------
