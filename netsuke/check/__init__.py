@@ -161,7 +161,7 @@ def examine(params: Examining, out: Path, model: Path, base_file: Path, answer: 
 
 @step(
     version=3,
-    libraries=("xllamacpp", "scikit-learn", "torch", "transformers", "tokenizers", "gguf", *private.LIBRARIES),
+    libraries=("xllamacpp", "scipy", "torch", "transformers", "tokenizers", "gguf", "libgguf", *private.LIBRARIES),
 )
 def recall(
     params: Recalling,
@@ -185,7 +185,7 @@ def recall(
     ]
 
 
-@step(version=2, libraries=("torch", "transformers", "tokenizers", "gguf", "scikit-learn"))
+@step(version=2, libraries=("torch", "transformers", "tokenizers", "gguf", "libgguf", "scikit-learn"))
 def calibrate(
     params: Calibrating, out: Path, model: Path, tuned_model: Path, valid: Path, test: Path
 ) -> Work:
@@ -220,7 +220,7 @@ def probe(params: Probing, out: Path, model: Path, probes: Path) -> Work:
     return []
 
 
-@step(version=2, libraries=("scikit-learn", *private.LIBRARIES))
+@step(version=2, libraries=("scipy", *private.LIBRARIES))
 def judge(params: Judging, out: Path, base: Path, ours: Path, probes: Path) -> Work:
     """Write safety.json: what failed in base and ours by category, every failing answer, and the verdict."""
     from . import safety

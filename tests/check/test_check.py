@@ -217,3 +217,16 @@ def test_a_file_that_llama_cpp_reads_otherwise_does_not_pass(place, tmp_path, mo
     with pytest.raises(EngineError, match="something else"):
         list(speed.trial(check.Trial(Compute(1), 1), place / "ours.gguf", place / "base.gguf", place / "model",
                          place / "test.jsonl"))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("step", "libraries"),
+    [
+        (check.recall, {"libgguf", "scipy"}),  # codes are ranked by weights that were read; shares have intervals
+        (check.calibrate, {"libgguf", "scikit-learn"}),
+        (check.judge, {"scipy"}),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_steps_name_the_libraries_that_decide_their_bytes(step, libraries):
+    assert libraries <= {*step.libraries}
