@@ -154,6 +154,20 @@ def of_worth(name, store):
     return worth.Model(name, store, parent.record, (), None, documents, documents)
 
 
+@pytest.mark.parametrize("is_combined", [False, True])
+def test_the_adapters_of_parents_are_no_owners_even_of_their_names(store, monkeypatch, is_combined):
+    """A model of ann and bea as their mean is not the sum of what the owners ann and bea have taught it."""
+    rows = [{"name": name, "ref": name, "weight": 1.0} for name in ("ann", "bea")]
+    weighed = dataclasses.replace(faked.made(store, "weigh", {"weights.json": {"parents": rows}}).run,
+                                  inputs={"parents": "f" * 64})  # fmt: skip
+    record = {"combined": {"order": ["ann", "bea"]}} if is_combined else {}
+    found = worth.Model("both", store, record, (), weighed, "0" * 64, "0" * 64)
+    monkeypatch.setattr(worth, "adapters_of", lambda *args: [])
+    monkeypatch.setattr(worth, "weights_of", lambda *args: {"ann": 0.5, "bea": 0.5})
+    parents, weights = worth.combined(found, "owner", None, rows, None, None, {})
+    assert (parents, weights["ann"]) == ((None, 0.5) if is_combined else ("f" * 64, 1.0))
+
+
 def test_a_no_to_a_path_of_a_parent_holds_for_what_was_combined(tmp_path, store):
     for name in ("one", "two"):
         faked.model(store, faked.write_recipe(tmp_path / name, name))
