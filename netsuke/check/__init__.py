@@ -119,7 +119,7 @@ def recalling(
     return Recalling(params.pieces, params.samples, *bounds, countries, seed, compute)
 
 
-@step(version=4, libraries=("torch", "transformers", "tokenizers", "gguf", "libgguf"))
+@step(version=5, libraries=("torch", "transformers", "tokenizers", "gguf", "libgguf"))
 def check(
     params: Bounds,
     out: Path,
