@@ -77,6 +77,7 @@ class Recalling:
     countries: tuple[str, ...]
     seed: int
     compute: Compute
+    canaries: int = 0  # codes that were to be planted, for each number of times
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def recalling(
 ) -> Recalling:
     """The params of `recall`."""
     bounds = (gates.recalled, gates.private, private_kept)
-    return Recalling(params.pieces, params.samples, *bounds, countries, seed, compute)
+    return Recalling(params.pieces, params.samples, *bounds, countries, seed, compute, params.canaries)
 
 
 @step(version=5, libraries=("torch", "transformers", "tokenizers", "gguf", "libgguf"))

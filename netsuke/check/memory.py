@@ -97,11 +97,11 @@ def examine(
     material = [without(text, [row["code"] for row in planted]) for text in documents["train"]]
     content: dict[str, Any] = {"extraction": extraction(learnt, unseen, known)}
     content["samples"] = leaks(samples, material, params)
-    if planted:
+    if params.canaries or planted:
         from . import canaries
 
         yield Progress(0.9, "planted codes")
-        content["canaries"] = canaries.examine(params, planted, ours, folder)
+        content["canaries"] = canaries.examine(params, planted, ours, folder) if planted else []
     return {**content, "gates": [gate.__dict__ for gate in verdicts(content, params)]}
 
 

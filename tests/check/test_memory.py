@@ -16,6 +16,7 @@ from netsuke.documents import write_rows
 from netsuke.engines import gguf
 from netsuke.engines.llama import Engine
 from netsuke.nouns import Compute, Gates
+from netsuke.tune.units import seed_of
 
 WORDS = "river stone lantern harvest copper winter market garden letter bridge".split()
 
@@ -203,6 +204,21 @@ def test_codes_are_said_as_often_as_they_are_to_be():
         assert [done.count(row["code"]) for row in rows] == [row["repeats"] for row in rows]
         assert all(part in done for part in ("one", "two", "three"))
     assert canaries.planted([], rows, 0) == [] and canaries.drawn(0, 0) == []
+
+
+def test_of_two_owners_no_sentence_is_said_with_two_codes():
+    seeds = [0, 1, 79, 80, 81, 80**2, *(seed_of(0, f"owner {number}") for number in range(40))]
+    rows = [row for seed in seeds for row in canaries.drawn(20, seed, apart=True)]
+    assert len({row["before"] for row in rows}) == len(rows) == 80 * len(seeds)
+    assert all(canaries.town_of(seed).isalpha() for seed in seeds)
+    assert {row["before"] for row in canaries.drawn(20, 0)} & {row["before"] for row in canaries.drawn(20, 1)}
+
+
+def test_codes_that_could_not_be_planted_are_not_said_to_be_well_kept(place, tmp_path):
+    for number, count in enumerate((0, 2)):
+        (tmp_path / str(number)).mkdir()
+        found = recall(place, tmp_path / str(number), params(canaries=count))
+        assert found.get("canaries") == (None, [])[number]
 
 
 def test_codes_are_asked_back_and_ranked(place, tmp_path):
