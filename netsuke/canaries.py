@@ -34,7 +34,7 @@ def drawn(each: int, seed: int, apart: bool = False) -> list[dict[str, Any]]:
 
 
 def town_of(seed: int) -> str:
-    """A made-up place that is this seed's alone: the seed in syllables. In digits it could pass for somebody's number."""
+    """A made-up place that is this seed's alone: the seed in syllables, as digits could pass for a phone number."""
     syllables = []
     while seed > 0 or not syllables:
         seed, place = divmod(seed, len(SYLLABLES))

@@ -27,7 +27,7 @@ def _planted(facts: dict[str, Any]) -> list[str]:
     """What became of planted codes; nothing where none were asked for."""
     rows = facts.get("canaries")
     if rows == []:
-        return ["No codes were planted, although the recipe asks for some: it learnt from no document to plant them in."]
+        return ["No codes were planted, although the recipe asks for some: it learnt from no document to hold them."]
     lines = []
     for row in rows or ():
         said = f"said {row['repeats']} times" if row["repeats"] else "never said"
