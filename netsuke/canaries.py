@@ -35,7 +35,7 @@ def drawn(each: int, seed: int, apart: bool = False) -> list[dict[str, Any]]:
 
 def town_of(seed: int) -> str:
     """A made-up place that is this seed's alone: the seed in syllables, as digits could pass for a phone number."""
-    syllables = []
+    syllables = list[str]()
     while seed > 0 or not syllables:
         seed, place = divmod(seed, len(SYLLABLES))
         syllables.append(SYLLABLES[place])
