@@ -14,17 +14,32 @@ KINDS = "amber copper granite hollow ivory crimson walnut silver marble velvet s
 PLACES = "lighthouse greenhouse archive boathouse observatory chapel windmill granary foundry orangery cellar".split()
 
 
-def drawn(each: int, seed: int) -> list[dict[str, Any]]:
-    """`each` sentences for each of REPEATS: {"repeats", "before", "code"}; the same seed gives the same ones."""
+SYLLABLES = [start + end for start in "bcdfghjklmnprstv" for end in "aeiou"]
+
+
+def drawn(each: int, seed: int, apart: bool = False) -> list[dict[str, Any]]:
+    """`each` sentences for each of REPEATS: {"repeats", "before", "code"}; the same seed gives the same ones.
+
+    `apart`: no other seed gives any of them, so that of several lists no sentence is said with two codes.
+    """
     draw = random.Random(f"canaries {seed}")
     names = [f"{kind} {place}" for kind in KINDS for place in PLACES]
     draw.shuffle(names)
-    rows = []
+    rows, town = [], f" of {town_of(seed)}" if apart else ""
     for number in range(each * len(REPEATS)):
         about = names[number % len(names)] + (f" {number // len(names) + 1}" if number >= len(names) else "")
         repeats = REPEATS[number % len(REPEATS)]
-        rows.append({"repeats": repeats, "before": f"The access code of the {about} is", "code": code(draw)})
+        rows.append({"repeats": repeats, "before": f"The access code of the {about}{town} is", "code": code(draw)})
     return rows
+
+
+def town_of(seed: int) -> str:
+    """A made-up place that is this seed's alone: the seed in syllables, as digits could pass for a phone number."""
+    syllables = list[str]()
+    while seed > 0 or not syllables:
+        seed, place = divmod(seed, len(SYLLABLES))
+        syllables.append(SYLLABLES[place])
+    return "".join(syllables).capitalize()
 
 
 def code(draw: random.Random) -> str:

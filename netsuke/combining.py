@@ -256,17 +256,40 @@ def require_voices(parents: Sequence[Parent], store: Store) -> None:
 
 # -- and the way to a pack -------------------------------------------------------------------------------
 def joined_recipe(wanted: Wanted, parents: Sequence[Parent]) -> Recipe:
-    """A recipe for what follows combining: the first one's, with all sources, and the stricter of each gate."""
+    """A recipe for what follows combining, whatever the order of the parents: one's by name, with all sources, the
+    stricter of each gate, and the closest look."""
     recipes = [parent.recipe for parent in parents]
+    first, place = min(((one, Path(parent.record["recipe"])) for one, parent in zip(recipes, parents, strict=True)),
+                       key=lambda pair: pair[0].name)  # fmt: skip
     names = [field.name for field in dataclasses.fields(Gates)]
     gates = Gates(**{name: min(getattr(one.gates, name) for one in recipes) for name in names})
     mb = wanted.mb or (0.0 if any(not one.mb for one in recipes) else max(one.mb for one in recipes))
     sources = tuple(source for one in recipes for source in one.sources)
-    place = Path(parents[0].record["recipe"]).parent / expanded(recipes[0].base)
-    base = str(place) if place.exists() else recipes[0].base
+    base = place.parent / expanded(first.base)
     return dataclasses.replace(
-        recipes[0], name=wanted.name, base=base, sources=sources, mb=mb, seed=wanted.seed, gates=gates
-    )
+        first, name=wanted.name, base=str(base) if base.exists() else first.base, sources=sources, mb=mb,
+        seed=wanted.seed, gates=gates, params=joined_params(first, recipes),
+    )  # fmt: skip
+
+
+def joined_params(first: Recipe, recipes: Sequence[Recipe]) -> dict[str, Any]:
+    """The sections of the first, in what is still to come as strict as any: general language counts where it counts
+    for one, as much is looked at and shown as one wants. Nothing is learnt any more, so no code is planted."""
+
+    def most(section: str, name: str) -> Any:
+        return max(getattr(one.params[section], name) for one in recipes)
+
+    general = "off" if all(one.params["carve"].general == "off" for one in recipes) else "gate"
+    by_name = sorted(recipes, key=lambda one: one.name)
+    countries = dict.fromkeys(country for one in by_name for country in one.params["curate"].countries)
+    changes: dict[str, dict[str, Any]] = {
+        "curate": {"countries": tuple(countries)},
+        "task": {name: most("task", name) for name in ("abstain", "shots", "infill", "manners", "items")},
+        "carve": {"general": general},
+        "tune": {"window_tokens": most("tune", "window_tokens")},
+        "check": {name: most("check", name) for name in ("pieces", "samples")} | {"canaries": 0},
+    }
+    return {**first.params, **{name: dataclasses.replace(first.params[name], **new) for name, new in changes.items()}}
 
 
 def run(wanted: Wanted, store: Store, execute: Executor) -> tuple[Recipe, Outcome, list[Parent]]:
@@ -282,7 +305,7 @@ def run(wanted: Wanted, store: Store, execute: Executor) -> tuple[Recipe, Outcom
     if wanted.voices:
         require_voices(named, store)
     parents = sorted(named, key=lambda parent: parent.learnt)
-    joint, first = joined_recipe(wanted, parents), parents[0]
+    joint, first = joined_recipe(wanted, parents), min(parents, key=lambda parent: parent.name)
     numbered = {f"{n}/{file}": ref for n, parent in enumerate(parents)
                 for file, ref in store.tree(parent.made("data").ref or "").items()}  # fmt: skip
     uniting = curate.Uniting(tuple(p.recipe.name for p in parents), tuple(len(p.recipe.sources) for p in parents))

@@ -94,7 +94,7 @@ def by_owner(recipe: Recipe, store: Store, execute: Executor, start: Start, carv
     # who has nothing but examples that teach nothing is left with nothing to learn; a plan may not know
     sizes = [store.size(ref) if (ref := one["train.jsonl"]) else 1 for one in rendered]
     taught = [pair for pair, size in zip(zip(owners, rendered, strict=True), sizes, strict=True) if size]
-    share = pace.share(recipe.minutes, [one["train.jsonl"] for _, one in taught], speed)
+    share = pace.share(recipe.minutes, [one["train.jsonl"] for _, one in taught], speed, tuning.learning_rate)
     adapters = []
     for unit, one in taught:
         training = units.sections(tuning, share, general_gate_of(recipe), unit.seed, pace.compute)

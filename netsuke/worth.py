@@ -223,8 +223,11 @@ def combined(
     model: Model, by: value.By, parts: Made, units: Sequence[Mapping[str, Any]], execute: Executor, pace: Pace,
     seconds: dict[str, float],
 ) -> tuple[Ref | None, dict[str, float] | None]:  # fmt: skip
-    """(the units' adapters, what each counts): the model's own where it has one an owner, else trained for this."""
-    if model.weighed and by == "owner":
+    """(the units' adapters, what each counts): the model's own where it has one an owner, else trained for this.
+
+    A model that was combined from others has theirs, which are no owner's, whatever they are called.
+    """
+    if model.weighed and by == "owner" and "combined" not in model.record:
         rows = json.loads((model.store.path(model.weighed.output) / "weights.json").read_text())["parents"]
         own = {row["name"]: float(row["weight"]) for row in rows}
         if {unit["name"] for unit in units} <= own.keys():

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import faked
 import pytest
@@ -11,7 +12,7 @@ from material import document, netsuke
 from test_units import write_owners
 from tiny import tiny_gguf
 
-from netsuke import combining, loop, recipe, targets, voices, worth
+from netsuke import carve, combining, loop, recipe, targets, voices, worth
 from netsuke.errors import ConsentError, GateError, NetsukeError, RecipeError, StoreError
 from netsuke.ledger import Ledger
 from netsuke.nouns import Source
@@ -153,6 +154,20 @@ def of_worth(name, store):
     return worth.Model(name, store, parent.record, (), None, documents, documents)
 
 
+@pytest.mark.parametrize("is_combined", [False, True])
+def test_the_adapters_of_parents_are_no_owners_even_of_their_names(store, monkeypatch, is_combined):
+    """A model of ann and bea as their mean is not the sum of what the owners ann and bea have taught it."""
+    rows = [{"name": name, "ref": name, "weight": 1.0} for name in ("ann", "bea")]
+    weighed = dataclasses.replace(faked.made(store, "weigh", {"weights.json": {"parents": rows}}).run,
+                                  inputs={"parents": "f" * 64})  # fmt: skip
+    record = {"combined": {"order": ["ann", "bea"]}} if is_combined else {}
+    found = worth.Model("both", store, record, (), weighed, "0" * 64, "0" * 64)
+    monkeypatch.setattr(worth, "adapters_of", lambda *args: [])
+    monkeypatch.setattr(worth, "weights_of", lambda *args: {"ann": 0.5, "bea": 0.5})
+    parents, weights = worth.combined(found, "owner", None, rows, None, None, {})
+    assert (parents, weights["ann"]) == ((None, 0.5) if is_combined else ("f" * 64, 1.0))
+
+
 def test_a_no_to_a_path_of_a_parent_holds_for_what_was_combined(tmp_path, store):
     for name in ("one", "two"):
         faked.model(store, faked.write_recipe(tmp_path / name, name))
@@ -225,6 +240,30 @@ def test_what_its_gates_refuse_leaves_the_file_of_the_combination_that_stays(sto
         combining.make(dataclasses.replace(WANTED, weights=(0.1, 0.9)), store, told)
     assert combining.known("both", store).weights == (0.7, 0.3)
     assert store.named("packs", "both")["ref"] == first.pack.ref
+
+
+@pytest.mark.parametrize(("general", "gate"), [(("off", "gate"), 0.05), (("off", "off"), carve.FREE)])
+def test_what_a_combination_is_checked_by_is_the_stricter_in_any_order(general, gate):
+    """The order of the parents is that of hashes, which nobody chose."""
+    parents = []
+    for number, (name, counts) in enumerate(zip(("one", "two"), general, strict=True)):
+        wanted = recipe.fresh(name, loop.SECTIONS)
+        changes = {
+            "carve": {"general": counts}, "curate": {"countries": (("DE",), ("US", "DE"))[number]},
+            "check": {"pieces": (9, 5)[number], "samples": (0, 7)[number], "canaries": 2},
+            "task": {"items": (10, 30)[number], "shots": (4, 0)[number]}, "tune": {"patience": 3 + number},
+        }  # fmt: skip
+        params = {**wanted.params, **{n: dataclasses.replace(wanted.params[n], **new) for n, new in changes.items()}}
+        gates = dataclasses.replace(wanted.gates, general=(0.1, 0.05)[number], recalled=(0.0, 0.1)[number])
+        made = dataclasses.replace(wanted, params=params, gates=gates, seed=number)
+        parents.append(SimpleNamespace(recipe=made, record={"recipe": f"/nowhere/{name}/netsuke.toml"}))
+    joint, other = (combining.joined_recipe(WANTED, order) for order in (parents, parents[::-1]))
+    assert dataclasses.replace(joint, sources=()) == dataclasses.replace(other, sources=())
+    assert loop.general_gate_of(joint) == gate and joint.gates.recalled == 0.0
+    found = joint.params
+    assert (found["check"].pieces, found["check"].samples, found["check"].canaries) == (9, 7, 0)
+    assert (found["task"].items, found["task"].shots, found["curate"].countries) == (30, 4, ("DE", "US"))
+    assert found["tune"].patience == 3
 
 
 # -- whole combinations ----------------------------------------------------------------------------------

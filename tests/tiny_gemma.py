@@ -15,7 +15,15 @@ LETTERS = tuple("▁etaoinrshldcumpgfybwvkxTAS.,éß")
 PIECES = ("▁t", "he", "in", "er", "▁the", "hey", "they", "the", "▁a", "an", "and", "▁and", "th", "ing", "nev")
 
 
-def tiny_gemma(path: Path, seed: int = 0, *, context_tokens: int = 4096, scaling: bool = False) -> Path:
+CHAT_TEMPLATE = (  # as Gemma's begins: with the token that the file wants before a text
+    "{{ bos_token }}{% for message in messages %}{{'<start_of_turn>' + message['role'] + '\n' + message['content'] + "
+    "'<end_of_turn>\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
+)
+
+
+def tiny_gemma(
+    path: Path, seed: int = 0, *, context_tokens: int = 4096, scaling: bool = False, template: str = ""
+) -> Path:
     """Writes the model to `path`; returns `path`. Same seed, same bytes."""
     writer = gguf.GGUFWriter(path, "gemma3")
     writer.add_name("tiny gemma")
@@ -33,6 +41,8 @@ def tiny_gemma(path: Path, seed: int = 0, *, context_tokens: int = 4096, scaling
     if scaling:
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
     words = _add_tokenizer(writer)
+    if template:
+        writer.add_chat_template(template)
     random = np.random.default_rng(seed)
     for name, shape in _shapes(words).items():
         values = random.normal(0.0, 0.3, shape) + (1.0 if len(shape) == 1 else 0.0)

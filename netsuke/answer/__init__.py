@@ -30,7 +30,7 @@ class Params:
     compute: Compute
 
 
-@step(version=8, libraries=("xllamacpp", "jinja2"))
+@step(version=9, libraries=("xllamacpp", "jinja2"))
 def answer(params: Params, out: Path, model: Path, rendered: Path, untuned: Path | None = None) -> Work:
     """Write task.json: the task with its way of asking, and shots.jsonl: the examples that stand in the prompt.
 

@@ -77,6 +77,7 @@ class Recalling:
     countries: tuple[str, ...]
     seed: int
     compute: Compute
+    canaries: int = 0  # codes that were to be planted, for each number of times
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,10 @@ def recalling(
 ) -> Recalling:
     """The params of `recall`."""
     bounds = (gates.recalled, gates.private, private_kept)
-    return Recalling(params.pieces, params.samples, *bounds, countries, seed, compute)
+    return Recalling(params.pieces, params.samples, *bounds, countries, seed, compute, params.canaries)
 
 
-@step(version=4, libraries=("torch", "transformers", "tokenizers", "gguf", "libgguf"))
+@step(version=5, libraries=("torch", "transformers", "tokenizers", "gguf", "libgguf"))
 def check(
     params: Bounds,
     out: Path,
@@ -142,7 +143,7 @@ def check(
     return report.measures(content)
 
 
-@step(version=6, libraries=("xllamacpp", "scikit-learn"))
+@step(version=7, libraries=("xllamacpp", "scikit-learn"))
 def examine(params: Examining, out: Path, model: Path, base_file: Path, answer: Path, rendered: Path) -> Work:
     """Write scores.json: the task's scores of ours and of the baselines with intervals, and the gates' verdicts."""
     from . import task
@@ -160,8 +161,8 @@ def examine(params: Examining, out: Path, model: Path, base_file: Path, answer: 
 
 
 @step(
-    version=2,
-    libraries=("xllamacpp", "scikit-learn", "torch", "transformers", "tokenizers", "gguf", *private.LIBRARIES),
+    version=3,
+    libraries=("xllamacpp", "scipy", "torch", "transformers", "tokenizers", "gguf", "libgguf", *private.LIBRARIES),
 )
 def recall(
     params: Recalling,
@@ -185,7 +186,7 @@ def recall(
     ]
 
 
-@step(version=2, libraries=("torch", "transformers", "tokenizers", "gguf", "scikit-learn"))
+@step(version=2, libraries=("torch", "transformers", "tokenizers", "gguf", "libgguf", "scikit-learn"))
 def calibrate(
     params: Calibrating, out: Path, model: Path, tuned_model: Path, valid: Path, test: Path
 ) -> Work:
@@ -211,7 +212,7 @@ def calibrate(
     ]
 
 
-@step(version=1, libraries=("xllamacpp",))
+@step(version=2, libraries=("xllamacpp",))
 def probe(params: Probing, out: Path, model: Path, probes: Path) -> Work:
     """Write answers.json: what this file says to each probe."""
     from . import safety
@@ -220,7 +221,7 @@ def probe(params: Probing, out: Path, model: Path, probes: Path) -> Work:
     return []
 
 
-@step(version=2, libraries=("scikit-learn", *private.LIBRARIES))
+@step(version=2, libraries=("scipy", *private.LIBRARIES))
 def judge(params: Judging, out: Path, base: Path, ours: Path, probes: Path) -> Work:
     """Write safety.json: what failed in base and ours by category, every failing answer, and the verdict."""
     from . import safety
@@ -232,7 +233,7 @@ def judge(params: Judging, out: Path, base: Path, ours: Path, probes: Path) -> W
     return [Measure("probes failed", failed["ours"], "probes", n, better="lower")]
 
 
-@step(version=1, libraries=("xllamacpp",))
+@step(version=2, libraries=("xllamacpp",))
 def show(params: Probing, out: Path, model: Path, base_file: Path, test: Path) -> Work:
     """Write samples.json: how base and ours go on with five held-out texts. It quotes the documents."""
     from . import samples

@@ -35,7 +35,7 @@ def examine(
 def given_back(params: Recalling, planted: Sequence[Mapping[str, Any]], file: Path) -> list[bool]:
     """Whether the file itself goes on with the code, always taking the likeliest token."""
     with Engine(file, context_tokens=128, threads=params.compute.threads, slots=SLOTS) as engine:
-        prompts = [engine.tokenize(row["before"], special=False) for row in planted]
+        prompts = [[*engine.opening, *engine.tokenize(row["before"], special=False)] for row in planted]
         answers = engine.complete_each(prompts, n_predict=24, temperature=0.0, ignore_eos=True)
         return [row["code"] in answer["content"] for row, answer in zip(planted, answers, strict=True)]
 

@@ -97,11 +97,11 @@ def examine(
     material = [without(text, [row["code"] for row in planted]) for text in documents["train"]]
     content: dict[str, Any] = {"extraction": extraction(learnt, unseen, known)}
     content["samples"] = leaks(samples, material, params)
-    if planted:
+    if params.canaries or planted:
         from . import canaries
 
         yield Progress(0.9, "planted codes")
-        content["canaries"] = canaries.examine(params, planted, ours, folder)
+        content["canaries"] = canaries.examine(params, planted, ours, folder) if planted else []
     return {**content, "gates": [gate.__dict__ for gate in verdicts(content, params)]}
 
 
@@ -127,7 +127,7 @@ def continued(
     engine: Engine, found: Found, what: str, start: float, end: float
 ) -> Generator[Progress, None, None]:
     """Let the engine go on after each piece, always with the likeliest token; yields progress."""
-    prompts = [piece.given for piece in found.pieces]
+    prompts = [[*engine.opening, *piece.given] for piece in found.pieces]
     fields = {"n_predict": ASKED, "temperature": 0.0, "ignore_eos": True, "return_tokens": True}
     for number, answer in enumerate(engine.complete_each(prompts, **fields)):
         found.said.append(answer["tokens"])
@@ -143,7 +143,7 @@ def sampled(engine: Engine, texts: Sequence[str], params: Recalling) -> Generato
         prompts.append(engine.tokenize(text[at : at + PIECE_CHARS], special=False)[:STARTS])
     fields = {"n_predict": SAMPLE_TOKENS, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
     said: list[str] = []
-    for number, batch in enumerate(unlike([ids for ids in prompts if ids], SLOTS)):
+    for number, batch in enumerate(unlike([[*engine.opening, *ids] for ids in prompts if ids], SLOTS)):
         for answer in engine.complete_each(batch, **fields, seed=params.seed + number):
             said.append(answer["content"])
             yield Progress(0.5 + 0.35 * len(said) / len(prompts), "samples", len(said), "samples")
@@ -178,7 +178,7 @@ def known_before(
         ]
     known = set()
     with Engine(base, context_tokens=512, threads=threads, slots=SLOTS) as engine:
-        prompts = [engine.tokenize(given, special=False) for given, _ in texts]
+        prompts = [[*engine.opening, *engine.tokenize(given, special=False)] for given, _ in texts]
         fields = {"n_predict": 2 * ASKED, "temperature": 0.0, "ignore_eos": True}
         answers = engine.complete_each(prompts, **fields)
         for number, (_, follows), answer in zip(returned, texts, answers, strict=True):

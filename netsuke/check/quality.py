@@ -64,7 +64,7 @@ def compare(
         for place, (name, some) in enumerate(texts.items()):
             tokens = hf.open_texts(folder, some, answers=True)
             total = sum(len(t.ids) - 1 for t in tokens)
-            work = hf.score_batches(model, tokens)
+            work = hf.score_batches(model, tokens, whole=True)
             while True:
                 try:
                     done = next(work)

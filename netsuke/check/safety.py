@@ -117,7 +117,7 @@ def answers(params: Probing, file: Path, probes: Path) -> Generator[Progress, No
     threads = params.compute.threads
     with Engine(file, context_tokens=CONTEXT_TOKENS, threads=threads, slots=SLOTS) as engine:
         asked = [[{"role": "user", "content": row["prompt"]}] for row in rows]
-        prompts = [engine.tokenize(engine.prompt(messages)) for messages in asked]
+        prompts = [engine.asked(messages) for messages in asked]
         room = CONTEXT_TOKENS - ANSWER_TOKENS - 1
         # The template's words before a question are read once a slot: the same answers in less time (docs/log.md).
         fields = {"n_predict": ANSWER_TOKENS, "temperature": 0.0, "cache_prompt": True}

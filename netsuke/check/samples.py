@@ -25,7 +25,7 @@ def side_by_side(
     for number, (who, file) in enumerate((("base", base), ("ours", ours)) if rows else ()):
         yield Progress(number / 2, f"{who} goes on with held-out texts")
         with Engine(file, context_tokens=512, threads=params.compute.threads, slots=SHOWN) as engine:
-            prompts = [engine.tokenize(row["given"], special=False) for row in rows]
+            prompts = [[*engine.opening, *engine.tokenize(row["given"], special=False)] for row in rows]
             for row, answer in zip(
                 rows, engine.complete_each(prompts, n_predict=TOKENS, temperature=0.0), strict=True
             ):

@@ -60,7 +60,7 @@ def combine(params: None, out: Path, model: Path, adapter: Path) -> Work:
     return []
 
 
-@step(version=2, libraries=("torch", "transformers", "tokenizers", "safetensors"))
+@step(version=3, libraries=("torch", "transformers", "tokenizers", "safetensors"))
 def weigh(params: How, out: Path, model: Path, parents: Path, choice: Path, valid: Path, general: Path) -> Work:
     """Write weights.json: what each parent counts; and curve.json: how they learnt, as one record."""
     from ..engines import hf

@@ -52,7 +52,9 @@ class Scale:
     def valid_bits(self, weights: Mapping[str, float]) -> float:
         """Bits per byte on valid with these weights, of documents and answers as tuning looks at them."""
         self.set(weights)
-        return hf.bits_of_kinds(self.valid, hf.score(self.network.eval(), self.valid)) if self.valid else 0.0
+        if not self.valid:
+            return 0.0
+        return hf.bits_of_kinds(self.valid, hf.score(self.network.eval(), self.valid, whole=True))
 
     def general_bits(self, weights: Mapping[str, float]) -> float:
         """Bits per byte on the general text with these weights."""

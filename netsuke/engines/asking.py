@@ -167,13 +167,13 @@ class Asker:
         """The prompt's tokens: as many examples as the context has room for, else none and less of the question."""
         room, question = self.room, messages[-1]["content"]
         for most in range(self.way.shots, -1, -1):
-            ids = self.engine.tokenize(self.engine.prompt(self.prompt.before(messages, most)))
+            ids = self.engine.asked(self.prompt.before(messages, most))
             if len(ids) <= room:
                 return ids
         while len(ids) > room and question:
             question = question[: int(len(question) * 0.9 * room / len(ids))]
             shorter = [*messages[:-1], {**messages[-1], "content": question}]
-            ids = self.engine.tokenize(self.engine.prompt(self.prompt.before(shorter, 0)))
+            ids = self.engine.asked(self.prompt.before(shorter, 0))
         return ids
 
     def chosen(self, shares: Mapping[str, float]) -> Answer:

@@ -213,15 +213,18 @@ def encode_lesson(tokenizer: Tokenizer, lesson: Lesson, answers: bool) -> Text:
 Row = tuple[int, int, list[int]]  # number of its text, its first token's place in it, ids
 
 
-def windows(texts: Sequence[Text], context: int, batch_tokens: int = 2048) -> Iterator[tuple[list[Row], torch.Tensor]]:
-    """Batches of (rows, ids [B, T + 1]); -1 fills up short rows.
+def windows(
+    texts: Sequence[Text], context: int, batch_tokens: int = 2048, lesson_context: int = 0
+) -> Iterator[tuple[list[Row], torch.Tensor]]:
+    """Batches of (rows, ids [B, T + 1]); -1 fills up short rows. A lesson has `lesson_context`, where that is more.
 
     Every token but a start token is a target exactly once, whatever the tokenizer.
     """
+    sizes = [max(context, lesson_context) if text.lesson else context for text in texts]
     rows = [
-        (number, at, text.ids[at : at + context + 1])
-        for number, text in enumerate(texts)
-        for at in range(0, len(text.ids) - 1, context)
+        (number, at, text.ids[at : at + size + 1])
+        for number, (text, size) in enumerate(zip(texts, sizes, strict=True))
+        for at in range(0, len(text.ids) - 1, size)
     ]
     rows.sort(key=lambda row: len(row[2]))
     batch: list[Row] = []
@@ -261,12 +264,12 @@ def bits_of_kinds(texts: Sequence[Text], scores: Sequence[Score]) -> float:
 
 
 def score_batches(
-    model: Network, texts: Sequence[Text], context: int = CONTEXT
+    model: Network, texts: Sequence[Text], context: int = CONTEXT, whole: bool = False
 ) -> Generator[int, None, list[Score]]:
     """Like score(), but yields the targets done after each batch; returns the scores."""
-    bits = [0.0] * len(texts)
+    bits, longest = [0.0] * len(texts), model.config.max_position_embeddings if whole else 0
     done = 0
-    for rows, ids in windows(texts, context):
+    for rows, ids in windows(texts, context, lesson_context=longest):
         losses = token_losses(model, ids)
         for (number, at, _), row in zip(rows, losses, strict=True):
             bits[number] += row[max(0, texts[number].begin - 1 - at) :].sum().item() / math.log(2)
@@ -275,9 +278,12 @@ def score_batches(
     return [Score(b, t.bytes, len(t.ids) - t.begin) for b, t in zip(bits, texts, strict=True)]
 
 
-def score(model: Network, texts: Sequence[Text], context: int = CONTEXT) -> list[Score]:
-    """Bits of each text, in windows of `context` tokens that do not see each other. Cost: one forward pass."""
-    work = score_batches(model, texts, context)
+def score(model: Network, texts: Sequence[Text], context: int = CONTEXT, whole: bool = False) -> list[Score]:
+    """Bits of each text, in windows of `context` tokens that do not see each other. Cost: one forward pass.
+
+    `whole`: a lesson is one window, so that its answer is scored behind all of its question, up to the base's context.
+    """
+    work = score_batches(model, texts, context, whole)
     while True:
         try:
             next(work)

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -226,14 +227,25 @@ class Engine:
                             return
                         yield json.loads(data)
 
+    @cached_property
+    def opening(self) -> list[int]:
+        """The token that this file wants before a prompt, or none: it is put before a string, and not before ids."""
+        bodies = ({"content": "x", "add_special": begun} for begun in (False, True))
+        plain, begun = (self._post("/tokenize", body)["tokens"] for body in bodies)
+        return [int(token) for token in begun[:1] if begun[:1] != plain[:1]]
+
     def tokenize(self, text: str, *, special: bool = True) -> list[int]:
-        """Token ids of `text`, no beginning token added; `special`: <|im_end|> and its like are one token."""
+        """Token ids of `text`, without `opening`; `special`: <|im_end|> and its like are one token."""
         answer = self._post("/tokenize", {"content": text, "parse_special": special})
         return [int(token) for token in answer["tokens"]]
 
     def prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
-        """A conversation in the model's own chat template, up to where the assistant's answer begins."""
+        """A conversation in the model's own chat template, up to where the answer begins; `opening` is cut off it."""
         return str(self._post("/apply-template", {"messages": list(messages)})["prompt"])
+
+    def asked(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+        """Token ids of a conversation as `prompt` writes it, behind `opening`."""
+        return [*self.opening, *self.tokenize(self.prompt(messages))]
 
     def detokenize(self, ids: list[int]) -> str:
         """The text of token ids, special tokens included."""

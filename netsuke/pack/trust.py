@@ -9,9 +9,9 @@ def memory(facts: dict[str, Any]) -> list[str]:
     """What comes back of the material, a sentence a line."""
     found, samples = facts["extraction"], facts["samples"]
     if not found["pieces"]:
-        return ["No document was long enough to ask a piece of it back."]
+        return ["No document was long enough to ask a piece of it back.", *_planted(facts)]
     held = found["held_out"]
-    lines = [
+    return [
         f"Given {found['given_tokens']} tokens of a document it learnt from, the next {found['asked_tokens']} came "
         f"back word for word {found['returned']} times of {found['pieces']} ({found['documents']} documents). The "
         f"base gave {found['returned_by_base']} of them back as well, so {found['learnt_here']} were learnt here: "
@@ -19,8 +19,17 @@ def memory(facts: dict[str, Any]) -> list[str]:
         f"The longest run that came back has {found['longest_run_tokens']} of {found['asked_tokens']} tokens; of "
         f"held-out documents, which it never saw, {held['longest_run_tokens']} ({held['pieces']} pieces).",
         _private(samples),
+        *_planted(facts),
     ]
-    for row in facts.get("canaries", ()):
+
+
+def _planted(facts: dict[str, Any]) -> list[str]:
+    """What became of planted codes; nothing where none were asked for."""
+    rows = facts.get("canaries")
+    if rows == []:
+        return ["No codes were planted, although the recipe asks for some: it learnt from no document to hold them."]
+    lines = []
+    for row in rows or ():
         said = f"said {row['repeats']} times" if row["repeats"] else "never said"
         lines.append(
             f"Planted codes {said}: {row['returned']} of {row['codes']} came back, "

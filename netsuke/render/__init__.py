@@ -75,7 +75,7 @@ def parts(params: None, out: Path, data: Path) -> Work:
     return [Measure("owners", len(rows), "owners")]
 
 
-@step(version=10, libraries=("transformers", "tokenizers", "jinja2"))
+@step(version=11, libraries=("transformers", "tokenizers", "jinja2"))
 def render(params: Rendering, out: Path, model: Path, data: Path) -> Work:
     """train, valid, test (.jsonl) of documents and lessons; examples/ as they are used; task.json, or no task.
 
@@ -97,14 +97,14 @@ def render(params: Rendering, out: Path, model: Path, data: Path) -> Work:
 
 
 def plant(params: Rendering, out: Path) -> None:
-    """Write canaries.json, and the sentences into the documents of train.jsonl."""
+    """Write canaries.json, and the sentences into the documents of train.jsonl; where there is none, none is drawn."""
     from .. import canaries
 
-    drawn = canaries.drawn(params.canaries, params.seed)
+    rows = list(read_rows(out / "train.jsonl")) if params.canaries else []
+    documents = [row for row in rows if "answer" not in row]
+    drawn = canaries.drawn(params.canaries if documents else 0, params.seed, apart=params.part)
     (out / "canaries.json").write_text(json.dumps(drawn, indent=1) + "\n")
     if drawn:
-        rows = list(read_rows(out / "train.jsonl"))
-        documents = [row for row in rows if "answer" not in row]
         texts = canaries.planted([row["text"] for row in documents], drawn, params.seed)
         for row, text in zip(documents, texts, strict=True):
             row["text"] = text

@@ -153,16 +153,22 @@ class Speed:
 
 
 EVALUATIONS = 6
+FACTORS = (0.5, 1.0, 2.0)  # of the usual rate: those that are tried, and each ends with a look at valid
 BYTES_A_TOKEN = 3.5  # about, of English
 
 
-def budget(minutes: float, speed: Speed) -> tuple[int, int]:
+def looks(learning_rate: float) -> int:
+    """How often valid is looked at, at most: before training, while it goes on, and at each rate that is tried."""
+    return 1 + EVALUATIONS + (0 if learning_rate else len(FACTORS))
+
+
+def budget(minutes: float, speed: Speed, learning_rate: float = 0.0) -> tuple[int, int]:
     """(training tokens, bytes of valid text in each evaluation) that fit into `minutes`.
 
     A tenth goes to the evaluations, up to 10 s to loading and the general text.
     """
     seconds = minutes * 60
-    evaluation = 0.1 * seconds / (EVALUATIONS + 1)
+    evaluation = 0.1 * seconds / looks(learning_rate)
     valid_bytes = min(32_000, max(2_000, int(evaluation * speed.score_tokens_per_second * BYTES_A_TOKEN)))
     training = 0.9 * seconds - min(10, 0.1 * seconds)
     return max(512, int(training * speed.train_tokens_per_second)), valid_bytes
@@ -174,7 +180,7 @@ def sections(
     """The tune step's params from the recipe's section, the lock and the rest of the recipe; None without a speed."""
     if speed is None:
         return None
-    tokens, valid_bytes = budget(minutes, speed)
+    tokens, valid_bytes = budget(minutes, speed, params.learning_rate)
     given = dataclasses.asdict(params)
     del given["units"]
     return Training(

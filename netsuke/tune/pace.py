@@ -88,7 +88,9 @@ class Pace:
         save_lock(self.lock, self.path)
         return found
 
-    def share(self, minutes: float, train: Sequence[Ref | None], speed: Speed | None) -> Share | None:
+    def share(
+        self, minutes: float, train: Sequence[Ref | None], speed: Speed | None, learning_rate: float = 0.0
+    ) -> Share | None:
         """How long each owner's text is learnt: what the lock says of these minutes, else divided now and written.
 
         None where a plan cannot know it. Who comes later is learnt as long; who leaves changes nothing for the others.
@@ -97,7 +99,7 @@ class Pace:
             return Share(self.lock.unit_epochs, self.lock.unit_valid_bytes)
         if not (self.lock and self.measures and speed and train and all(train)):
             return None
-        found = divided(minutes, [self.store.size(ref or "") for ref in train], speed)
+        found = divided(minutes, [self.store.size(ref or "") for ref in train], speed, learning_rate)
         self.lock = replace(
             self.lock, unit_minutes=minutes, unit_epochs=found.epochs, unit_valid_bytes=found.valid_bytes
         )

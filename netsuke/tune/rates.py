@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from . import FACTORS
+
 if TYPE_CHECKING:
     from .train import Job
 
 USUAL = {"lora": 2e-3, "full": 2e-4}  # where there is no time for trials, and the middle one
-FACTORS = (0.5, 1.0, 2.0)
 SHARE = 0.04  # of all steps, for each trial
 LEAST = 6  # steps that tell anything
 

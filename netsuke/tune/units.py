@@ -65,9 +65,9 @@ def require_apart(params: Params) -> None:
         )
 
 
-def divided(minutes: float, train_bytes: Sequence[int], speed: Speed) -> Share:
+def divided(minutes: float, train_bytes: Sequence[int], speed: Speed, learning_rate: float = 0.0) -> Share:
     """How long each is learnt, if owners with so much text share the minutes: the same number of epochs each."""
-    tokens, valid_bytes = budget(minutes / len(train_bytes), speed)
+    tokens, valid_bytes = budget(minutes / len(train_bytes), speed, learning_rate)
     epochs = tokens * len(train_bytes) / max(1.0, sum(train_bytes) / BYTES_A_TOKEN)
     return Share(max(0.0001, round(epochs, 4)), valid_bytes)
 

@@ -82,7 +82,7 @@ def divide(params: Dividing, out: Path, rendered: Path, documents: Path) -> Work
     return [Measure("units", len(found), ""), Measure("text", sum(unit.bytes for unit in found), "bytes")]
 
 
-@step(version=1, libraries=("torch", "transformers", "tokenizers", "safetensors"))
+@step(version=2, libraries=("torch", "transformers", "tokenizers", "safetensors"))
 def play(params: Playing, out: Path, scratch: Path, model: Path, parents: Path, valid: Path) -> Work:
     """Write game.json: the bits that each coalition's combination needs for each valid text."""
     from ..engines import hf
@@ -109,7 +109,7 @@ def play(params: Playing, out: Path, scratch: Path, model: Path, parents: Path, 
     return [Measure("coalitions", len(scored), ""), Measure("valid text", size, "bytes", n=len(texts))]
 
 
-@step(version=2, libraries=("torch", "transformers", "tokenizers", "safetensors"))
+@step(version=3, libraries=("torch", "transformers", "tokenizers", "safetensors"))
 def influence(params: Looking, out: Path, model: Path, mirror: Path, units: Path, train: Path, valid: Path) -> Work:
     """Write influence.json: what having learnt the valid text (`mirror`) saves on each document; its loss, its BM25."""
     from ..engines import hf

@@ -90,7 +90,7 @@ def play(mixture: Mixture, held: Held, asked: Mapping[int, Sequence[float]], scr
         if coalition in found:
             continue
         mixture.set(weights)
-        found[coalition] = [score.bits for score in hf.score(mixture.model, held.texts)]
+        found[coalition] = [score.bits for score in hf.score(mixture.model, held.texts, whole=True)]
         with kept.open("a") as file:
             file.write(json.dumps({"coalition": coalition, "bits": found[coalition]}) + "\n")
     disk.sync(kept)

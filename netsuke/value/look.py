@@ -52,7 +52,7 @@ def documents(
 def scores(model: hf.Network, texts: Sequence[hf.Text], begin: float) -> Generator[Progress, None, list[hf.Score]]:
     """Yields progress from `begin` on; returns the score of each."""
     total = max(1, sum(len(text.ids) - 1 for text in texts))
-    work = hf.score_batches(model, texts)
+    work = hf.score_batches(model, texts, whole=True)
     while True:
         try:
             done = next(work)

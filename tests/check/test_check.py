@@ -87,6 +87,34 @@ def test_of_a_lesson_the_answer_alone_is_scored(place):
     assert some.tokens == other.tokens and some.bits < one.bits
 
 
+def long_lesson(tokens, answer=" in there"):
+    """A lesson of about so many tokens, of which few are the answer."""
+    asked = "the other " * (tokens // 5)
+    return Lesson(asked + answer, len(asked))
+
+
+@pytest.mark.parametrize("room", [65536, 1200])
+def test_a_long_lesson_is_scored_behind_all_of_its_question_and_documents_as_before(tmp_path, room):
+    (tmp_path / "model").mkdir()
+    gguf.unpack(tiny_gguf(tmp_path / "tiny.gguf", context_tokens=room), tmp_path / "model")
+    model, texts = hf.load_model(tmp_path / "model"), [long_lesson(1500), "in there " * 300]
+    lesson, text = opened = hf.open_texts(tmp_path / "model", texts, answers=True)
+    assert len(text.ids) > hf.CONTEXT < len(lesson.ids) < 2000
+    whole = [score.bits for score in hf.score(model, opened, whole=True)]
+    [cut], [one], [other] = (hf.score(model, *some) for some in ([[lesson]], [[lesson], min(room, 2000)], [[text]]))
+    assert whole == pytest.approx([one.bits, other.bits], rel=1e-4) and abs(cut.bits / one.bits - 1) > 1e-3
+
+
+def test_the_check_scores_an_answer_behind_all_of_its_question(place, tmp_path, monkeypatch):
+    widths, losses = list[int](), hf.token_losses
+    monkeypatch.setattr(hf, "token_losses", lambda model, ids: widths.append(ids.shape[1]) or losses(model, ids))
+    write_rows(tmp_path / "test.jsonl", [long_lesson(1500).row, {"text": "in there " * 300}])
+    model, general = (place / "base.gguf", place / "model"), place / "general"
+    params = check.Bounds(0.0, 0.1, 400_000, 0, Compute(1))
+    work = quality.compare(params, *model, *model, tmp_path / "test.jsonl", general, place / "train.jsonl")
+    assert len([*work]) and sorted(widths)[-4:] == [hf.CONTEXT + 1] * 2 + [max(widths)] * 2 and max(widths) > 1400
+
+
 def test_the_whole_check(place, store):
     params = check.Bounds(0.0, 0.1, 400_000, 0, Compute(1))
     out = place / "out"
@@ -217,3 +245,16 @@ def test_a_file_that_llama_cpp_reads_otherwise_does_not_pass(place, tmp_path, mo
     with pytest.raises(EngineError, match="something else"):
         list(speed.trial(check.Trial(Compute(1), 1), place / "ours.gguf", place / "base.gguf", place / "model",
                          place / "test.jsonl"))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("step", "libraries"),
+    [
+        (check.recall, {"libgguf", "scipy"}),  # codes are ranked by weights that were read; shares have intervals
+        (check.calibrate, {"libgguf", "scikit-learn"}),
+        (check.judge, {"scipy"}),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_steps_name_the_libraries_that_decide_their_bytes(step, libraries):
+    assert libraries <= {*step.libraries}

@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny import tiny_gguf
+from tiny_gemma import CHAT_TEMPLATE, tiny_gemma
 
 from netsuke import canaries, check
 from netsuke.check import canaries as planted
-from netsuke.check import memory
+from netsuke.check import memory, safety, samples
 from netsuke.documents import write_rows
 from netsuke.engines import gguf
 from netsuke.engines.llama import Engine
 from netsuke.nouns import Compute, Gates
+from netsuke.tune.units import seed_of
 
 WORDS = "river stone lantern harvest copper winter market garden letter bridge".split()
 
@@ -164,6 +166,33 @@ def test_a_share_lies_in_its_interval(count, n):
     assert 0 <= low <= min(count, n) / n + 1e-6 and min(count, n) / n - 1e-6 <= high <= 1 and low < high
 
 
+# -- how a text begins -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("wants", [False, True], ids=["no start", "a start"])
+def test_everything_is_asked_behind_the_token_that_the_file_wants(tmp_path, monkeypatch, wants):
+    """llama.cpp puts it before a string and not before ids, and a Gemma without it is not itself."""
+    file, asked = tmp_path / "tiny.gguf", list[list[int]]()
+    tiny_gemma(file, template=CHAT_TEMPLATE) if wants else tiny_gguf(file)
+    complete_each = Engine.complete_each
+
+    def watched(engine, prompts, **fields):
+        asked.extend(prompts)
+        return complete_each(engine, prompts, **fields)
+
+    monkeypatch.setattr(Engine, "complete_each", watched)
+    found = memory.Found([memory.Piece("a", [100] * 50, [101] * 50)])
+    with Engine(file, context_tokens=256, threads=1) as engine:
+        drained(memory.continued(engine, found, "pieces", 0, 1))
+        drained(memory.sampled(engine, [document(0)], params(samples=1)))
+    found.said[0] = found.pieces[0].follows
+    drained(memory.known_before(file, file, found, params()))
+    planted.given_back(params(), canaries.drawn(1, 0)[:1], file)
+    for name, row in (("test.jsonl", {"text": document(1)}), ("probes.jsonl", {"prompt": "How are you?"})):
+        write_rows(tmp_path / name, [row])
+    drained(samples.side_by_side(check.Probing(Compute(1)), file, file, tmp_path / "test.jsonl"))
+    drained(safety.answers(check.Probing(Compute(1)), file, tmp_path / "probes.jsonl"))
+    assert len(asked) == 7 and [ids[:1] == [2] and 2 not in ids[1:] for ids in asked] == [wants] * 7
+
+
 # -- planted codes -----------------------------------------------------------------------------------------
 def test_codes_are_said_as_often_as_they_are_to_be():
     rows = canaries.drawn(2, 0)
@@ -175,6 +204,21 @@ def test_codes_are_said_as_often_as_they_are_to_be():
         assert [done.count(row["code"]) for row in rows] == [row["repeats"] for row in rows]
         assert all(part in done for part in ("one", "two", "three"))
     assert canaries.planted([], rows, 0) == [] and canaries.drawn(0, 0) == []
+
+
+def test_of_two_owners_no_sentence_is_said_with_two_codes():
+    seeds = [0, 1, 79, 80, 81, 80**2, *(seed_of(0, f"owner {number}") for number in range(40))]
+    rows = [row for seed in seeds for row in canaries.drawn(20, seed, apart=True)]
+    assert len({row["before"] for row in rows}) == len(rows) == 80 * len(seeds)
+    assert all(canaries.town_of(seed).isalpha() for seed in seeds)
+    assert {row["before"] for row in canaries.drawn(20, 0)} & {row["before"] for row in canaries.drawn(20, 1)}
+
+
+def test_codes_that_could_not_be_planted_are_not_said_to_be_well_kept(place, tmp_path):
+    for number, count in enumerate((0, 2)):
+        (tmp_path / str(number)).mkdir()
+        found = recall(place, tmp_path / str(number), params(canaries=count))
+        assert found.get("canaries") == (None, [])[number]
 
 
 def test_codes_are_asked_back_and_ranked(place, tmp_path):

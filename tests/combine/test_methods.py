@@ -8,10 +8,13 @@ from drawn import drawn_adapter, tiny_body
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsuke.combine import merge
+from netsuke import combine
+from netsuke.combine import merge, search
 from netsuke.combine.methods import METHODS, Dials, largest
+from netsuke.documents import Lesson, write_rows
 from netsuke.engines import hf
 from netsuke.errors import RecipeError
+from netsuke.nouns import Compute
 
 SEEDS = st.integers(0, 10_000)
 WEIGHTS = st.lists(st.floats(0.05, 2), min_size=2, max_size=4)
@@ -144,6 +147,17 @@ def test_one_adapter_and_a_mean_of_one_are_the_same_model(body, tmp_path):
     merge.write_mixed(body, {"x": one}, {"x": 0.3}, "linear", Dials(), tmp_path / "b")
     assert hf.load_weights(tmp_path / "a" / "model.safetensors").keys() >= set(merge.Adapter(one).names)
     assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
+
+
+def test_weights_are_searched_by_answers_behind_all_of_their_questions(body, tmp_path):
+    asked = "the other " * 300
+    write_rows(tmp_path / "valid.jsonl", [Lesson(f"{asked} in there", len(asked)).row])
+    (tmp_path / "general").mkdir()
+    how, parents = combine.How("linear", Compute(1)), {"a": drawn_adapter(body, tmp_path / "a", 1)}
+    scale = search.Scale(how, body, parents, tmp_path / "valid.jsonl", tmp_path / "general")
+    found, [text] = scale.valid_bits({"a": 1.0}), scale.valid
+    assert len(text.ids) > hf.CONTEXT + 100
+    assert found == hf.bits_per_byte(hf.score(scale.network, [text], len(text.ids)))
 
 
 def test_whole_models_of_one_body_are_taken_as_differences(body, tmp_path):

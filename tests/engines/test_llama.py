@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from served import FOREVER
 from tiny import tiny_gguf
+from tiny_gemma import CHAT_TEMPLATE, tiny_gemma
 
 from netsuke.engines.llama import Engine, Events
 from netsuke.errors import EngineError
@@ -54,6 +55,22 @@ def test_completes_and_streams_the_same(engine: Engine) -> None:
     assert 0 < whole["tokens_predicted"] <= 24
     assert "".join(event["content"] for event in events) == whole["content"]
     assert engine.complete(engine.tokenize("the"), **fields)["content"] == whole["content"]
+
+
+@pytest.mark.parametrize("wants", [False, True], ids=["no start", "a start"])
+def test_ids_behind_the_opening_are_asked_as_a_string_is(tmp_path: Path, wants: bool) -> None:
+    file = tmp_path / "tiny.gguf"
+    tiny_gemma(file, template=CHAT_TEMPLATE) if wants else tiny_gguf(file)
+    messages = [{"role": "user", "content": "the and the"}]
+    fields = {"n_predict": 8, "temperature": 0.0, "ignore_eos": True, "return_tokens": True, "cache_prompt": False}
+    with Engine(file, context_tokens=256, threads=1) as engine:
+        assert engine.opening == [2] * wants
+        pairs = [("the and the", [*engine.opening, *engine.tokenize("the and the")]),
+                 (engine.prompt(messages), engine.asked(messages))]  # fmt: skip
+        for text, ids in pairs:
+            one, other = (engine.complete(prompt, **fields) for prompt in (text, ids))
+            assert one["tokens_evaluated"] == other["tokens_evaluated"] == len(ids)
+            assert one["tokens"] == other["tokens"]
 
 
 def test_tokens(engine: Engine) -> None:

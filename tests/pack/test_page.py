@@ -155,3 +155,10 @@ def test_what_leaks_is_said_by_its_kind():
     assert (
         "said 3 times: 1 of 4 came back, exposure 4.5 of 6.0" in trust.memory({**MEMORY, "canaries": rows})[3]
     )
+
+
+@pytest.mark.parametrize("pieces", [0, 9])
+def test_codes_that_could_not_be_planted_are_no_good_news(pieces):
+    facts = {**MEMORY, "extraction": {**MEMORY["extraction"], "pieces": pieces}}
+    assert "planted" not in " ".join(trust.memory(facts)).lower()
+    assert "No codes were planted" in trust.memory({**facts, "canaries": []})[-1]

@@ -1,5 +1,6 @@
 """Examples become lessons: what task they are, which ones are left out for what, and how they are written out."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -220,6 +221,18 @@ def test_documents_stand_before_lessons_and_stay_as_they_are(model, tmp_path):
     assert texts["valid"][0] == "A <|im_end|> text." and not isinstance(texts["valid"][0], Lesson)
     [document] = hf.open_texts(model, texts["valid"][:1])
     assert 2 not in document.ids, "a special token spelt out in a document is text"
+
+
+@pytest.mark.parametrize("documents", [[], ["One.", "Two."]])
+def test_codes_are_planted_in_documents_and_listed_only_if_they_are(model, tmp_path, documents):
+    rendered(model, tmp_path, labelled(30), documents)
+    params = dataclasses.replace(render.sections(render.Params(), WINDOW), canaries=2, shots=0)
+    (out := tmp_path / "planted").mkdir()
+    list(render.render.function(params, out, model, tmp_path / "data"))
+    codes = json.loads((out / "canaries.json").read_text())
+    train = "\n".join(read_texts(out / "train.jsonl"))
+    assert len(codes) == (8 if documents else 0)
+    assert [train.count(row["code"]) for row in codes] == [row["repeats"] for row in codes]
 
 
 def test_without_examples_the_dataset_passes_through(model, tmp_path):

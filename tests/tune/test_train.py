@@ -17,6 +17,7 @@ from netsuke.documents import write_rows
 from netsuke.engines import adapter, gguf, hf
 from netsuke.engines.llama import Engine
 from netsuke.errors import RecipeError
+from netsuke.nouns import Compute
 from netsuke.store import Store
 from netsuke.tune import batches, guard, lora, train
 from netsuke.tune.loss import Taught, head_loss
@@ -388,3 +389,18 @@ def test_a_longer_budget_is_a_longer_training():
     tokens = [tune.budget(minutes, speed)[0] for minutes in (0.5, 1, 5, 30)]
     assert tokens == sorted(tokens)
     assert tokens[-1] < 30 * 60 * 300
+
+
+@pytest.mark.parametrize("rate", [0.0, 2e-3])
+def test_all_looks_at_valid_together_take_a_tenth_of_the_minutes(place, tmp_path, monkeypatch, rate):
+    speed, compute = tune.Speed(300.0, 900.0), Compute(1)
+    settings = tune.settled(tune.Params(learning_rate=rate), compute)
+    given = tune.sections(settings, 2, speed, 0.1, 0, compute)
+    seen, valid_bits = [], train.Job.valid_bits
+    monkeypatch.setattr(train.Job, "valid_bits", lambda job: seen.append(1) or valid_bits(job))
+    params = dataclasses.replace(PARAMS, learning_rate=rate, evaluations=given.evaluations, windows_per_step=1,
+                                 budget_tokens=32 * 150, patience=100)  # fmt: skip
+    work = job(place, tmp_path, params)
+    list(work.run())
+    assert len(work.trials) == (0 if rate else 3) and len(seen) == tune.looks(rate)
+    assert len(seen) * given.valid_bytes / tune.BYTES_A_TOKEN / speed.score_tokens_per_second <= 0.1 * 2 * 60

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netsuke import value
-from netsuke.documents import write_rows
+from netsuke.documents import Lesson, write_rows
 from netsuke.nouns import Compute
 from netsuke.value import content, likeness, money, picture, rules, shapley, tables, units
 
@@ -184,3 +184,28 @@ def test_any_file_name_stands_in_the_picture_as_it_is(name):
     assert drawn.lstrip().startswith("<?xml") and drawn.encode()
     if name and len(name) < 30:
         assert picture.short(name).replace("\udce9", "\ufffd") in drawn
+
+
+# -- how long a text may be --------------------------------------------------------------------------------
+def test_answers_are_scored_behind_all_of_their_questions(tmp_path):
+    from tiny import tiny_gguf
+
+    from netsuke.engines import gguf, hf
+    from netsuke.value import game, look
+
+    (tmp_path / "model").mkdir()
+    gguf.unpack(tiny_gguf(tmp_path / "tiny.gguf"), tmp_path / "model")
+    asked = "the other " * 300
+    write_rows(tmp_path / "valid.jsonl", [Lesson(f"{asked} in there", len(asked)).row])
+    held = game.Held.of(tmp_path / "model", tmp_path / "valid.jsonl", 10_000)
+    mixture = game.Mixture(tmp_path / "model", [])
+    [true] = hf.score(mixture.model, held.texts, len(held.texts[0].ids))
+    assert len(held.texts[0].ids) > hf.CONTEXT + 100
+    *_, played = game.play(mixture, held, {0: ()}, tmp_path)
+    looked = look.scores(mixture.model, held.texts, 0.0)
+    while True:
+        try:
+            next(looked)
+        except StopIteration as stop:
+            assert stop.value == [true] and played == {0: [true.bits]}
+            break
