@@ -14,7 +14,7 @@ from . import AS_JSON, open_store, result
 @AS_JSON
 @click.pass_context
 def bases(context: click.Context, as_json: bool) -> None:
-    """List the bases that are known: size, licence, and whether each is here."""
+    """List the known bases: size, licence, and whether each is here."""
     if context.invoked_subcommand:
         return
     from .. import show
