@@ -67,7 +67,7 @@ def fetch_base(name: str, accept_terms: bool, as_json: bool) -> None:
 @click.option("--accept-template", is_flag=True, help="Take its chat template although it is not a known one.")
 @AS_JSON
 def add_base(file: Path, name: str | None, licence: str, accept_template: bool, as_json: bool) -> None:
-    """Take a GGUF FILE of yours as a base, once it was read strictly and its chat template was looked at."""
+    """Take a GGUF FILE of yours as a base. It is read strictly first, and its chat template is looked at."""
     from .. import targets
     from ..bases import outside
 

@@ -247,7 +247,7 @@ def _audit_cells(row: dict[str, Any]) -> list[str]:
 @audit.command("verify")
 @AS_JSON
 def verify_audit(as_json: bool) -> None:
-    """Check the chain of the audit log; names the first bad row and exits 6."""
+    """Check the chain of the audit log. It names the first bad row and exits 6."""
     from ..serve import audit as book
 
     root = open_store().root
