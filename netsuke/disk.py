@@ -51,6 +51,19 @@ def link(path: Path, target: Path) -> None:
         shutil.copyfile(path, target)
 
 
+def require_folder_of(target: Path) -> None:
+    """Raise StoreError unless the folder is there that a file is to be written into."""
+    if not target.parent.is_dir():
+        raise StoreError("there is no such folder to write into", where=str(target.parent), hint="make it first")
+
+
+def require_new_file(target: Path, force: bool) -> None:
+    """Raise StoreError unless a file may be written there: its folder is there, and it is not, or `force`."""
+    require_folder_of(target)
+    if target.exists() and not force:
+        raise StoreError("there is a file already", where=str(target), hint="name another one, or add --force")
+
+
 def emptied(folder: Path) -> Path:
     """The folder, with nothing in it."""
     shutil.rmtree(folder, ignore_errors=True)

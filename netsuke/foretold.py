@@ -22,9 +22,11 @@ READING = {"read", "curate"}
 TABLES = {".csv", ".tsv", ".json", ".jsonl"}  # what examples may lie in
 
 
-def plan(recipe: Recipe, recipe_path: Path, store: Store, relock: bool = False) -> list[Planned]:
-    """What a make would run, and why; nothing is run and nothing is measured."""
-    planner = Plan(store)
+def plan(
+    recipe: Recipe, recipe_path: Path, store: Store, relock: bool = False, *, first: bool = False
+) -> list[Planned]:
+    """What a make would run, and why; nothing is run and nothing is measured. `first`: it was never made."""
+    planner = Plan(store, first=first)
     pace = Pace(recipe_path.with_suffix(".lock"), store, lambda text: None, relock, measures=False)
     loop.loop(recipe, recipe_path, store, planner, pace)
     return planner.lines

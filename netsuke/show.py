@@ -151,9 +151,9 @@ def _hollow(text: str, room: int) -> str:
     return text if len(text) <= room else f"{text[: room - 1 - half]}…{text[len(text) - half :]}"
 
 
-def wrapped(lines: Sequence[str]) -> list[str]:
-    """Lines of at most 80 columns; what goes on of an indented one is indented twice as far."""
-    indents = [2 * (len(line) - len(line.lstrip())) for line in lines]
+def wrapped(lines: Sequence[str], below: int | None = None) -> list[str]:
+    """Lines of at most 80 columns; what goes on is indented by `below`, else twice as far as its line."""
+    indents = [2 * (len(line) - len(line.lstrip())) if below is None else below for line in lines]
     return [
         part
         for line, indent in zip(lines, indents, strict=True)
@@ -202,8 +202,8 @@ def _left_out(title: str, drops: dict[str, Any]) -> str:
 
 
 def drops(rows: list[dict[str, Any]]) -> str:
-    """A line for each thing that was left out."""
-    return "\n".join(f"{row['rule']}: {row['path']}: {row['detail']}" for row in rows)
+    """A line for each thing that was left out, which goes on below, indented, where it is long."""
+    return "\n".join(wrapped([f"{row['rule']}: {row['path']}: {row['detail']}" for row in rows], 2))
 
 
 def shortened(text: str, room: int) -> str:

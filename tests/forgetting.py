@@ -10,6 +10,7 @@ from netsuke.forget import journal, run
 from netsuke.forget.scope import wanted
 from netsuke.store import Store
 
+
 def silent(title, progress):
     """A watch that says nothing."""
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 from material import document, netsuke, whole_make, write_material
 from packed import small_pack
+from studied import with_base
 
 from netsuke.serve import keys
 
@@ -34,6 +35,16 @@ def test_it_is_a_module_and_a_group_of_verbs():
     told = run("--help").stdout
     verbs = "make plan why list report verify gc bases chat complete serve consent".split()
     assert [verb for verb in verbs if f"\n  {verb} " not in told] == []
+
+
+def test_the_list_of_verbs_fits_a_terminal_and_no_summary_is_cut():
+    from click.testing import CliRunner
+
+    from netsuke.cli import netsuke as verbs
+
+    for words in ([], ["bases"], ["keys"], ["audit"]):
+        told = CliRunner().invoke(verbs, [*words, "--help"], env={"COLUMNS": "80"}).output
+        assert [line for line in told.splitlines()[1:] if len(line) > 80 or line.endswith("...")] == [], words
 
 
 def test_help_says_what_the_recipe_has_to_say():
@@ -138,8 +149,21 @@ def test_the_report_is_read_and_is_json_when_asked(made):
     assert json.loads(netsuke(home, "report", "notes", "--json").stdout)["name"] == "notes"
 
 
+def test_of_a_folder_that_was_never_made_nothing_changed(store, tmp_path):
+    with_base(store, tmp_path)
+    (tmp_path / "odd näme & co").mkdir()
+    (tmp_path / "odd näme & co" / "note.md").write_text(document(1))
+    for verb in ("plan", "why"):
+        done = netsuke(store.root, verb, str(tmp_path / "odd näme & co"))
+        assert done.returncode == 0 and "not made yet" in done.stdout and "changed" not in done.stdout, done.stderr
+
+
 def test_the_report_as_a_page(made, tmp_path):
     _, home = made
+    missing = netsuke(home, "report", "notes", "--html", str(tmp_path / "new" / "page.html"))
+    assert missing.returncode == 6 and "there is no such folder to write into" in missing.stderr
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "new").mkdir()
     done = netsuke(home, "report", "notes", "--html", str(tmp_path / "new" / "page.html"))
     assert done.returncode == 0 and "page.html" in done.stdout
     text = (tmp_path / "new" / "page.html").read_text()
@@ -148,7 +172,7 @@ def test_the_report_as_a_page(made, tmp_path):
     assert again.returncode != 0 and "--force" in again.stderr
     (tmp_path / "file").write_text("")
     failed = netsuke(home, "report", "notes", "--html", str(tmp_path / "file" / "page.html"))
-    assert failed.returncode != 0 and "could not be written" in failed.stderr and "Traceback" not in failed.stderr
+    assert failed.returncode != 0 and "no such folder" in failed.stderr and "Traceback" not in failed.stderr
 
 
 def test_a_home_of_nobody_is_named():
@@ -205,7 +229,13 @@ def test_standard_input_is_utf8_whatever_the_locale_and_other_bytes_are_named(tm
 
 def test_closed_standard_input_is_empty(tmp_path):
     done = netsuke(tmp_path, "complete", "nobody", prelude="import sys; sys.stdin = None")
-    assert done.returncode == 6 and "no model 'nobody'" in done.stderr
+    assert done.returncode == 2 and "no prompt" in done.stderr and "hint:" in done.stderr
+
+
+@pytest.mark.parametrize("words", [[""], [" \n"]])
+def test_an_empty_prompt_is_none(tmp_path, words):
+    done = netsuke(tmp_path, "complete", "nobody", *words)
+    assert done.returncode == 2 and "no prompt" in done.stderr and "hint:" in done.stderr and done.stdout == ""
 
 
 def test_without_an_adapter_of_its_own_it_is_said_what_can_be_done(store, tmp_path):
@@ -232,8 +262,10 @@ def test_a_folder_with_nothing_to_read_is_curated_and_no_model_is_promised(tmp_p
         done = netsuke(tmp_path / "home", "curate", str(tmp_path / name))
         assert done.returncode == 0 and f"{count} files" in done.stdout, done.stderr
         assert "makes a model" not in done.stderr
+        assert ("Markdown, HTML, PDF, Word" in done.stderr) == (count == 0)
     done = netsuke(tmp_path / "home", "curate", str(tmp_path / "my photos"), "--drops", "emty")
-    assert "nothing was left out by emty; what was, by: " in done.stdout
+    assert "nothing was left out by emty; what was, by: " in " ".join(done.stdout.split())
+    assert max(map(len, done.stdout.splitlines())) <= 80
     done = netsuke(tmp_path / "home", "curate", str(tmp_path / "empty"), "--drops", "all")
     assert done.stdout.strip() == "nothing was left out"
     (tmp_path / "my photos" / "note.md").write_text(document(1))

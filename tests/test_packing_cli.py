@@ -29,7 +29,8 @@ def test_pack_writes_once_and_says_what(home, folder, tmp_path):
     }  # fmt: skip
     again = netsuke(home, "pack", str(folder), str(out), "--to", "gguf")
     assert again.returncode == 6 and "there already" in again.stderr and "--force" in again.stderr
-    assert netsuke(home, "pack", str(folder), str(out), "--to", "gguf", "--force").returncode == 0
+    forced = netsuke(home, "pack", str(folder), str(out), "--to", "gguf", "--force")
+    assert forced.returncode == 0 and f"llama-cli -m {out}\n" in forced.stderr
     assert out.read_bytes() == (folder / "model.gguf").read_bytes()
 
 

@@ -41,3 +41,11 @@ def test_why_a_step_would_run_is_told_whole():
     why = "; ".join(f"setting_{number} was 1, is 2" for number in range(9))
     for told in (show.plan([Planned("tune", "", False, why)], 60, 0), show.why([Planned("tune", "", False, why)])):
         assert max(map(len, told.splitlines())) <= 80 and why in " ".join(told.split())
+
+
+def test_what_was_left_out_and_what_differs_go_on_below_the_name():
+    rows = [{"rule": "near duplicate", "path": f"letters/{number}.md", "detail": "alike " * 20} for number in (1, 2)]
+    told = show.drops(rows).splitlines()
+    assert max(map(len, told)) <= 80 and sum(not line.startswith("  ") for line in told) == 2
+    below = show.wrapped(["settings   " + "carve, tune, " * 12], 11)
+    assert len(below) > 1 and all(line[:11].isspace() and line[11] in "ct" for line in below[1:])

@@ -14,7 +14,7 @@ import pytest
 from netsuke.errors import StoreError
 from netsuke.nouns import Measure
 from netsuke.reachability import gc, verify
-from netsuke.step import Local, Plan, Progress, step
+from netsuke.step import Job, Local, Plan, Progress, step
 from netsuke.store import Store
 
 
@@ -223,6 +223,24 @@ def test_a_plan_names_the_file_that_changed_in_a_folder(store):
     assert changed == "folder: d added; c gone; b changed"
     many = folder(a=b"1", b=b"2", c=b"3", **{f"n{i}": b"" for i in range(5)})
     assert why(store, count, None, loud=loud, folder=many) == "folder: n0, n1, n2 … added"
+
+
+def test_a_plan_of_many_says_what_changed_where_the_bytes_did_not(store):
+    texts = [store.add_bytes(data) for data in (b"one", b"two")]
+    went(store, (shout, Params(), {"text": texts[0]}))
+    plan = Plan(store)
+    plan.map(replace(shout, version=2), [Job(str(text), Params(), {"text": text}) for text in texts])
+    assert [line.why for line in plan.lines] == ["the step changed (version 1 to 2)", "new or changed"]
+
+
+def test_of_what_was_never_made_nothing_changed(store):
+    texts = [store.add_bytes(data) for data in (b"one", b"two")]
+    went(store, (shout, Params(), {"text": texts[0]}))
+    plan = Plan(store, first=True)
+    plan.run(shout, Params(), text=texts[0])
+    plan.run(shout, Params(), text=texts[1])
+    plan.map(shout, [Job("b", Params(), {"text": texts[1]})])
+    assert [line.why for line in plan.lines] == ["", "not made yet", "not made yet"]
 
 
 def test_a_plan_compares_with_the_most_similar_run(store):

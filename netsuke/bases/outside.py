@@ -55,6 +55,10 @@ def add(path: Path, name: str, licence: str, store: Store, accept: bool = False)
         raise RecipeError(f"{name!r} is the name of a known base", hint="give another one with --name")
     if not path.is_file():
         raise RecipeError("there is no such file", where=str(path))
+    with path.open("rb") as file:
+        if file.read(4) != b"GGUF":
+            hint = "name a GGUF file; a Hugging Face folder is taken by `netsuke make … --base FOLDER`"
+            raise RecipeError("this is no GGUF file", where=str(path), hint=hint)
     store.require_space(2 * path.stat().st_size, f"adding {path.name}")
     admit(path, store, accept, taking=f"netsuke bases add {path}")
     with store.lock("gc", exclusive=False):

@@ -221,7 +221,7 @@ def probe(params: Probing, out: Path, model: Path, probes: Path) -> Work:
     return []
 
 
-@step(version=2, libraries=("scipy", *private.LIBRARIES))
+@step(version=3, libraries=("scipy", *private.LIBRARIES))
 def judge(params: Judging, out: Path, base: Path, ours: Path, probes: Path) -> Work:
     """Write safety.json: what failed in base and ours by category, every failing answer, and the verdict."""
     from . import safety

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..nouns import Gate
 
 Interval = tuple[float, float] | None
+POINTS = ("safety",)  # differences of two shares, which are no share of anything
 
 
 def at_most(
@@ -17,15 +18,19 @@ def at_most(
     """The verdict on a fraction that may be `limit` at most; `signed`: it is a change, and a sign is written."""
     low = interval[0] if interval else value
     passed = low <= limit
-    sign = "+" if signed else ""
-    shown = f"{value:{sign}.1%}"
+    sign, in_points = "+" if signed else "", name in POINTS
+
+    def told(fraction: float, sign: str = sign) -> str:
+        return f"{100 * fraction:{sign}.1f} points" if in_points else f"{fraction:{sign}.1%}"
+
+    shown = told(value)
     if interval:
-        shown += f" (95%: {interval[0]:{sign}.1%} to {interval[1]:{sign}.1%})"
-    sentence = f"{what}: {shown}, at most {limit:{sign}.1%} allowed"
+        shown += f" (95%: {told(interval[0]).removesuffix(' points')} to {told(interval[1])})"
+    sentence = f"{what}: {shown}, at most {told(limit)} allowed"
     if not passed:
-        sentence += f"; over by {low - limit:.1%}" + (" at least" if interval else "")
+        sentence += f"; over by {told(low - limit, '')}" + (" at least" if interval else "")
     elif value > limit:
-        sentence += f"; over by {value - limit:.1%}, which may be chance"
+        sentence += f"; over by {told(value - limit, '')}, which may be chance"
     bounds = (None, None) if interval is None else (round(interval[0], 6), round(interval[1], 6))
     return Gate(name, round(value, 6), limit, passed, sentence, *bounds)
 

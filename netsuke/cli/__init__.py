@@ -132,11 +132,11 @@ def netsuke(debug: bool) -> None:
     """Carve a pocket-sized language model that is yours out of an open base.
 
     \b
-    netsuke bases fetch smollm2-135m-instruct     once: the open base, 98 MB
-    netsuke curate ~/notes                        what it would learn from, and why the rest is left out
-    netsuke make ~/notes                          your folder in, a checked model out
-    netsuke chat notes                            talk to it
-    netsuke open                                  all of it in the browser
+    netsuke bases fetch smollm2-135m-instruct  once: the open base, 98 MB
+    netsuke curate ~/notes                     what it would learn from
+    netsuke make ~/notes                       your folder in, a checked model out
+    netsuke chat notes                         talk to it
+    netsuke open                               all of it in the browser
     """
 
 

@@ -34,7 +34,7 @@ def carve(
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Carve the base for TARGET's documents without training it; or see what each size would cost.
+    """Carve the base for TARGET's documents without training it. Or see what each size would cost (--frontier).
 
     What the options say holds this once: the recipe stays as it is.
     """

@@ -43,7 +43,7 @@ def combine(
     on: str,
     as_json: bool,
 ) -> None:
-    """Combine MODELS of one body into one: weighed, merged, rounded, checked and packed as any other.
+    """Combine MODELS of one body into one. It is weighed, merged, rounded, checked and packed as any other.
 
     A licence that excludes another's, or a document that may not be used any more, is named and stops it.
     """

@@ -25,8 +25,9 @@ from . import AS_JSON, ON, executor, open_store, result
 def curate(
     target: str, drops: str | None, folder: Path | None, settings: tuple[str, ...], on: str, as_json: bool
 ) -> None:
-    """Read, clean and split TARGET's documents, and say what was left out and why; makes no model."""
+    """Read, clean and split TARGET's documents; makes no model. It says what was left out and why."""
     from .. import loop, recipe, show, targets
+    from ..curate.enough import NOTHING
     from ..documents import read_rows
 
     store = open_store()
@@ -47,12 +48,14 @@ def curate(
         found = [row for row in left_out if drops in ("all", row["rule"], row["rule"].partition(":")[0])]
         rules = ", ".join(sorted({row["rule"] for row in left_out}))
         none = f"nothing was left out by {drops}; what was, by: {rules}" if rules else "nothing was left out"
-        result(found, as_json, lambda: show.drops(found) or none)
+        result(found, as_json, lambda: show.drops(found) or "\n".join(show.wrapped([none])))
     else:
         result(
             summary | {"name": wanted.name, "dataset": data.ref},
             as_json,
             lambda: show.data(wanted.name, summary),
         )
+    if not as_json and not summary["files"]:
+        say(f"\nthere is no file to read: {NOTHING}")
     if not as_json and not drops and fresh and any(part["documents"] for part in summary["splits"].values()):
         say(f"\nnetsuke make {shlex.quote(target)} makes a model of it")

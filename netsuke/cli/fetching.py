@@ -14,7 +14,7 @@ from . import AS_JSON, open_store, result
 @AS_JSON
 @click.pass_context
 def bases(context: click.Context, as_json: bool) -> None:
-    """List the bases that are known: size, licence, and whether each is here."""
+    """List the known bases: size, licence, and whether each is here."""
     if context.invoked_subcommand:
         return
     from .. import show
@@ -67,7 +67,7 @@ def fetch_base(name: str, accept_terms: bool, as_json: bool) -> None:
 @click.option("--accept-template", is_flag=True, help="Take its chat template although it is not a known one.")
 @AS_JSON
 def add_base(file: Path, name: str | None, licence: str, accept_template: bool, as_json: bool) -> None:
-    """Take a GGUF FILE of yours as a base, once it was read strictly and its chat template was looked at."""
+    """Take a GGUF FILE of yours as a base. It is read strictly first, and its chat template is looked at."""
     from .. import targets
     from ..bases import outside
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..disk import require_folder_of
 from ..errors import ConsentError, RecipeError, StoreError
 from ..forget import pending
 from ..terminal import printable, say
@@ -43,7 +44,7 @@ def forget(
     reason: str, by: str | None, dry_run: bool, yes: bool, prove: str | None, receipts: bool, revocations: Path | None,
     as_json: bool, **asked: str | None,
 ) -> None:  # fmt: skip
-    """Forget documents: in every pack, in all that was made of them, and on the disk.
+    """Forget documents: in every pack, and all that was made of them. On the disk too.
 
     Packs that hold them are made again without them; the others stay as they are. Your own files are not touched, and
     are skipped from now on. Without options: finish what is pending.
@@ -231,6 +232,7 @@ def _list(store: Store, as_json: bool) -> None:
 def _revoke(store: Store, place: Path, as_json: bool) -> None:
     from ..forget import receipt
 
+    require_folder_of(place)
     data = receipt.revocations(store)
     try:
         with place.open("xb") as file:
@@ -245,7 +247,9 @@ def told(found: Rests) -> str:
     """What rests on it, for a person."""
     from .. import show
 
-    lines = [f"{rows.count(len(found.documents), 'document')} to forget:"]
+    places = sum(len(document.places) for document in found.documents)
+    where = f" in {rows.count(places, 'place')}" if places > len(found.documents) else ""
+    lines = [f"{rows.count(len(found.documents), 'document')}{where} to forget:"]
     for document in found.documents[:MOST]:
         packs = rows.count(len(document.packs), "pack")
         for path, owner in document.places[:3]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..disk import require_new_file
 from ..errors import StoreError
 from ..terminal import paint, say
 from . import AS_JSON, open_store, result, tell_pending
@@ -48,7 +49,7 @@ def list_packs(as_json: bool) -> None:
 @click.option("--force", is_flag=True, help="Write over a FILE that is there.")
 @AS_JSON
 def report(name: str, place: str | None, force: bool, as_json: bool) -> None:
-    """Print the report of a model: what went in, what came out, what got worse."""
+    """Print the report of a model: what went in, came out, got worse."""
     from .. import targets
     from ..pack import manifest
 
@@ -58,8 +59,8 @@ def report(name: str, place: str | None, force: bool, as_json: bool) -> None:
         text = (folder / "report.md").read_text(encoding="utf-8").rstrip()
         result(manifest.read(folder), as_json, lambda: text + to_forget(name, store))
         return
-    if place != "open" and Path(place).exists() and not force:
-        raise StoreError("there is a file already", where=place, hint="name another one, or add --force")
+    if place != "open":
+        require_new_file(Path(place), force)
     path = write_page(name, folder, store, place)
     if place == "open":
         click.launch(path.resolve().as_uri())
@@ -95,10 +96,12 @@ def write_page(name: str, folder: Path, store: Store, place: str) -> Path:
         with contextlib.suppress(NetsukeError):  # the recipe may be gone; the page does without the picture
             wanted, path, _ = targets.find_recipe(name, store)
             beside["frontier"] = frontier_picture(wanted, path, store)
-    target = store.root / "pages" / f"{content['name']}.html" if place == "open" else Path(place)
+    own = store.root / "pages"
+    target = own / f"{content['name']}.html" if place == "open" else Path(place)
     text = page.html(content, quoted, beside)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if place == "open":
+            own.mkdir(exist_ok=True)
         target.write_text(text, encoding="utf-8")
     except OSError as error:
         why = f"the page could not be written: {error.strerror}"
@@ -130,7 +133,7 @@ def frontier_picture(recipe: Recipe, path: Path, store: Store) -> str | None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @AS_JSON
 def adapter(name: str, folder: Path, as_json: bool) -> None:
-    """Write what a model has learnt into FOLDER: as a peft adapter, and as adapter.gguf for llama.cpp."""
+    """Write what a model has learnt into FOLDER. As a peft adapter, and as adapter.gguf for llama.cpp."""
     from .. import targets
 
     store = open_store()
@@ -161,7 +164,7 @@ def adapter(name: str, folder: Path, as_json: bool) -> None:
 def verify(
     pack: str | None, repair: bool, key: Path | None, accept_template: bool, revoked: Path | None, as_json: bool
 ) -> None:
-    """Re-hash the whole store, or one PACK (a model's name or a pack's folder) and check its signature."""
+    """Re-hash the whole store, or one PACK and check its signature. PACK: a model's name or a pack's folder."""
     from .. import reachability, targets
 
     if (key or revoked) and not pack:

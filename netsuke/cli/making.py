@@ -61,7 +61,9 @@ def make(
     on: str,
     as_json: bool,
 ) -> None:
-    """Make a model of TARGET: a folder, a netsuke.toml, the name of a model made before, or a file of many [[make]].
+    """Make a model of TARGET, most often a folder.
+
+    It may also be a netsuke.toml, the name of a model made before, or a file of many [[make]].
 
     A folder without a netsuke.toml gets one. What the options say is written into it, and holds at the next make too.
     """
@@ -180,8 +182,8 @@ def plan(target: str, as_json: bool) -> None:
         lines = combining.plan(combined, store)
         seconds, size = foretold.estimate(lines, combining.whole(combined, store), store.root, store, None)
     else:
-        wanted, path, _ = targets.find_recipe(target, store)
-        lines = foretold.plan(wanted, path, store)
+        wanted, path, fresh = targets.find_recipe(target, store)
+        lines = foretold.plan(wanted, path, store, first=fresh)
         lock = recipe.load_lock(path.with_suffix(".lock"))
         seconds, size = foretold.estimate(lines, wanted, path.parent, store, lock)
     value = {"steps": [dataclasses.asdict(line) for line in lines], "seconds": round(seconds), "bytes": size}
@@ -193,15 +195,15 @@ def plan(target: str, as_json: bool) -> None:
 @click.argument("step", required=False)
 @AS_JSON
 def why(target: str, step: str | None, as_json: bool) -> None:
-    """Say why each step (or STEP) of TARGET would run again: which input or setting changed."""
+    """Say why each step (or STEP) of TARGET would run again. It names the input or setting that changed."""
     from .. import combining, foretold, show, targets
 
     store = open_store()
     if combined := combining.known(target, store):
         planned = combining.plan(combined, store)
     else:
-        wanted, path, _ = targets.find_recipe(target, store)
-        planned = foretold.plan(wanted, path, store)
+        wanted, path, fresh = targets.find_recipe(target, store)
+        planned = foretold.plan(wanted, path, store, first=fresh)
     lines = [line for line in planned if step in (None, line.step) and (step or not line.cached)]
     if step and not lines:
         raise RecipeError(f"no step {step!r} in this plan", hint="netsuke plan shows the steps")

@@ -77,13 +77,19 @@ def _verdict(gate: dict[str, Any]) -> list[str]:
     value, limit, name = gate["value"], gate["limit"], gate["name"]
     said = "held" if gate["passed"] else "FAILED"
     if name.startswith("task"):
-        return [said, "task", f"{value:+.1%}", name.partition(": ")[2]]
+        return [said, "task", points(value), name.partition(": ")[2]]
     shown = {
         "size": (f"{value / 1e6:.1f} MB", f"{limit / 1e6:.1f} MB"), "private": (f"{value:.0f}", f"{limit:.0f}"),
+        "safety": (points(value), points(limit)),
         "recalled": (f"{value:.1%}", f"{limit:.1%}"), "confidence": (f"{value:.1%}", f"{limit:.1%}"),
     }.get(name, (f"{value:+.1%}", f"{limit:+.1%}"))  # fmt: skip
     over = " (over, but it may be chance)" if gate["passed"] and value > limit else ""
     return [said, name, shown[0], f"at most {shown[1]}{over}"]
+
+
+def points(difference: float) -> str:
+    """A difference of two shares: 3.5 points of 45.8% and 42.3%, which are no 3.5% of anything."""
+    return f"{100 * difference:+.1f} points"
 
 
 def since(rows: list[dict[str, Any]]) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--memory-mb", type=click.IntRange(1), help="For all models together [default: half of the machine's].")
 @click.option("--no-browser", is_flag=True, help="Print the link and open nothing.")
 def open_studio(name: str, port: int, memory_mb: int | None, no_browser: bool) -> None:
-    """Open the studio in the browser: make models, look at them, write with them. Ctrl-C stops it.
+    """Open the studio in the browser; Ctrl-C stops it. Make models, look at them, write with them.
 
     Every model that is here is also served at the same address, as by `netsuke serve`. With NAME its page is opened,
     and it answers where a request names no model. The link that is printed works once; while a studio runs,

@@ -25,8 +25,8 @@ from . import AS_JSON, open_store, result
 @click.option("--force", is_flag=True, help="Replace an export that lies there.")
 @AS_JSON
 def pack(name: str, place: Path | None, to: str, serve_dir: bool, share: bool, force: bool, as_json: bool) -> None:
-    """Write a model to PLACE [default: named after it, here] in a form that other programs take."""
-    from .. import export, signing, targets
+    """Write a model to PLACE in a form that other programs take. PLACE is here, named after it, by default."""
+    from .. import export, show, signing, targets
     from ..export.place import laid
     from ..pack import manifest
 
@@ -40,15 +40,16 @@ def pack(name: str, place: Path | None, to: str, serve_dir: bool, share: bool, f
     form = export.form("shared" if share else "html folder" if serve_dir else to)
     place = place or Path(targets.model_name(found.name) + form.suffix)
     with laid(place, home=store.root, needed_bytes=form.bytes(found), force=force) as out:
-        told = [line.replace("{place}", str(place)) for line in form.write(found, out)]
+        told = form.write(found, out)
         own = to == "folder" and not found.signature and targets.named_pack(name, store)  # older than signatures
         if share or own:
             (out / signing.FILE).write_bytes(signing.signature(out, signing.own_keys(store.root)))
         size = sum(file.stat().st_size for file in ([out] if out.is_file() else out.rglob("*")) if file.is_file())
-    value = {"name": found.name, "to": to, "place": str(place), "bytes": size, "notes": told}
+    notes = [line.replace("{place}", str(place)) for line in told]
+    value = {"name": found.name, "to": to, "place": str(place), "bytes": size, "notes": notes}
     result(value, as_json, f"{place}: {size / 1e6:,.1f} MB")
-    for line in told if not as_json else ():
-        say(line)
+    for line, note in zip(told, notes, strict=True) if not as_json else ():  # a command with a path is copied whole
+        say(note if "{place}" in line else "\n".join(show.wrapped([note])))
 
 
 @click.command()
@@ -56,11 +57,11 @@ def pack(name: str, place: Path | None, to: str, serve_dir: bool, share: bool, f
 @click.argument("after")
 @AS_JSON
 def diff(before: str, after: str, as_json: bool) -> None:
-    """Say what changed from one pack to another: data, settings, measures, size."""
+    """Say what changed from one pack to another. Data, settings, measures, size."""
     from .. import show, targets
     from ..pack import compare
 
     store = open_store()
     folders = [targets.pack_folder(name, store) for name in (before, after)]
     found = compare.compare(folders[0], folders[1], store)
-    result(found, as_json, lambda: "\n".join(show.wrapped(compare.words(found).splitlines())))
+    result(found, as_json, lambda: "\n".join(show.wrapped(compare.words(found).splitlines(), compare.INDENT)))

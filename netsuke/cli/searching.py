@@ -18,7 +18,7 @@ from . import AS_JSON, Words, open_store, result
 @click.option("--most", default=3, type=click.IntRange(1, 10), show_default=True, help="Quotes at most.")
 @AS_JSON
 def search(name: str, question: str, most: int, as_json: bool) -> None:
-    """Find what the documents of a model say about QUESTION: their own words, and where they stand."""
+    """Find what the documents of a model say about QUESTION. Their own words, and where they stand."""
     from .. import search as searching
     from .. import show, targets
     from ..pack import manifest
@@ -34,7 +34,7 @@ def search(name: str, question: str, most: int, as_json: bool) -> None:
 @click.command()
 @click.argument("name")
 def mcp(name: str) -> None:
-    """Give a model to an agent or an editor: an MCP server on standard input and output.
+    """Give a model to an agent or an editor, as an MCP server. It speaks on standard input and output.
 
     Its tools are search, complete and, where the model was taught a task, ask.
     """

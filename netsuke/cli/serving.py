@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from ..serve import Address, Shelf
     from ..store import Store
 
+class Day(click.DateTime):
+    """A day, and no code of its form where it is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is no day: write YYYY-MM-DD, as 2026-11-25", param, ctx)
+
+
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -39,7 +49,7 @@ def serve(
     names: tuple[str, ...], port: int, context: int, slots: int, memory_mb: int | None, host: str,
     hostnames: tuple[str, ...], cert: Path | None, key_file: Path | None, without_tls: bool,
 ) -> None:  # fmt: skip
-    """Serve models as an API on 127.0.0.1: NAMEs, or all that are here; Ctrl-C stops everything.
+    """Serve models as an API on 127.0.0.1; Ctrl-C stops everything. NAMEs, or all that are here.
 
     The first is started at once, others when they are asked for. The APIs of OpenAI, Anthropic and Ollama are answered.
     NAME may also be a folder of `netsuke pack --to html --serve-dir`: then a page in the browser.
@@ -111,7 +121,7 @@ def _pack_folder(name: str, store: Store) -> Path:
 @AS_JSON
 @click.pass_context
 def keys(context: click.Context, as_json: bool) -> None:
-    """Print the public key that packs are signed with; keys for the server: add, list, remove.
+    """Print the public key that packs are signed with. Keys for the server: add, list, remove.
 
     The signing key is made at the first make.
     """
@@ -180,15 +190,19 @@ def remove_key(name: str) -> None:
 
 @click.command()
 @click.option("--key", help="Of this key alone.")
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY", help="From this day on, as 2026-11-25.")
+@click.option("--since", type=Day(["%Y-%m-%d"]), metavar="DAY", help="From this day on, as 2026-11-25.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV.")
 @AS_JSON
 def usage(key: str | None, since: datetime | None, as_csv: bool, as_json: bool) -> None:
     """Print what each key used of each model on each day (UTC)."""
     from .. import show
+    from ..serve import keys as others
     from ..serve import usage as book
 
-    rows = book.rows(open_store().root, key, since.date().isoformat() if since else "")
+    root = open_store().root
+    rows = book.rows(root, key, since.date().isoformat() if since else "")
+    if key and not rows and not book.rows(root, key):  # what a key used that was removed stays on record
+        others.require(root, key)
     if as_csv and not as_json:
         out = io.StringIO()
         table = csv.DictWriter(out, book.COLUMNS, lineterminator="\n")
@@ -210,7 +224,7 @@ _USED = ("day", "key", "model", "requests", "prompt", "written", "not sure", "fa
 @AS_JSON
 @click.pass_context
 def audit(context: click.Context, last: int, as_json: bool) -> None:
-    """Print the audit log of the server: who asked which route of which model; verify: is it whole?"""
+    """Print the audit log of the server. Who asked which route of which model; verify: is it whole?"""
     if context.invoked_subcommand:
         return
     from .. import show
@@ -233,7 +247,7 @@ def _audit_cells(row: dict[str, Any]) -> list[str]:
 @audit.command("verify")
 @AS_JSON
 def verify_audit(as_json: bool) -> None:
-    """Check the chain of the audit log; names the first bad row and exits 6."""
+    """Check the chain of the audit log. It names the first bad row and exits 6."""
     from ..serve import audit as book
 
     root = open_store().root

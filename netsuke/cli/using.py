@@ -48,9 +48,9 @@ def complete(
     from .. import talk, targets
 
     if prompt is None:
-        if sys.stdin.isatty():
-            raise RecipeError("no prompt", hint=f'netsuke complete {name} "The with statement"')
-        prompt = Words()(sys.stdin.read())
+        prompt = "" if sys.stdin.isatty() else Words()(sys.stdin.read())
+    if not prompt.strip():
+        raise RecipeError("no prompt", hint=f'netsuke complete {name} "The with statement"')
     text = talk.complete(
         targets.pack_folder(name, open_store()) / "model.gguf",
         prompt,
@@ -72,7 +72,7 @@ def complete(
 )
 @AS_JSON
 def ask(name: str, questions: tuple[str, ...], lines: Any, as_json: bool) -> None:
-    """Answer QUESTIONS as the examples of a model taught: a label with its confidence, or a text."""
+    """Answer QUESTIONS as the examples of a model taught. A label comes with its confidence; else it is a text."""
     from .. import show, talk, targets
 
     try:

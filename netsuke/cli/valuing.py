@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..disk import require_new_file
 from ..errors import RecipeError, StoreError
 from ..terminal import say
 from . import AS_JSON, open_store, result
 
 if TYPE_CHECKING:
+    from ..step import Local
     from ..store import Store
     from ..value import By
+    from ..worth import Model
 
 ASK_SECONDS = 60  # work that is longer is asked for
 
@@ -39,13 +42,12 @@ def value(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Say what each owner (or source) and each document was worth to the model NAME, on valid text."""
+    """Say what each owner and each document was worth to model NAME. Or each source (--by); by valid text."""
     from ..value import money, tables
 
     total = money.parse(*split) if split else None
-    for file in (csv_file, svg_file):
-        if file and file.exists() and not force:
-            raise StoreError("there is a file already", where=str(file), hint="name another one, or add --force")
+    for file in filter(None, (csv_file, svg_file)):
+        require_new_file(file, force)
     store = open_store()
     content, picture = worked_out(name, by, store, yes, total is not None)
     divided = tables.divided(content, total) if total else None
@@ -68,21 +70,33 @@ def worked_out(name: str, by: By, store: Store, yes: bool, splits: bool) -> tupl
     with store.lock("gc", exclusive=False), show.Watcher() as watcher:
         local = Local(store, watcher)
         parts, units = worth.divided(model, by, local)
-        if len(units) == 1:
-            only = f"all of it is of one {by}, {units[0]['name']}"
-            other = "source" if by == "owner" else "owner"
-            if splits:
-                raise RecipeError(f"{only}: there is nothing to divide", where=name, hint=f"--by {other}")
-            say("\n".join(show.wrapped([f"{only}: leaving it out leaves nothing. --by {other} may tell more"])))
+        whole = len(units) == 1 and not divides(model, by, units[0]["name"], local, splits)
         _, seconds = worth.valued(model, by, planner, parts, units, pace)
-        permitted(name, worth.expected(planner.lines, seconds), yes)
+        permitted(name, worth.expected(planner.lines, seconds), yes, whole)
         made, _ = worth.valued(model, by, local, parts, units, pace)
         content = json.loads(store.path(made["value.json"] or "").read_text())
         return content, store.path(made["value.svg"] or "").read_text(encoding="utf-8")
 
 
-def permitted(name: str, seconds: float, yes: bool) -> None:
-    """Say how long it will take; ask where that is more than a minute. Raises RecipeError where nobody can answer."""
+def divides(model: Model, by: By, unit: str, execute: Local, splits: bool) -> bool:
+    """Say that all is of one owner (or source); whether --by the other divides it. Raises RecipeError for a sum."""
+    from .. import show, worth
+
+    other: By = "source" if by == "owner" else "owner"
+    _, others = worth.divided(model, other, execute)
+    only, more = f"all of it is of one {by}, {unit}", len(others) > 1
+    told = f"{only}: leaving it out leaves nothing. --by {other} tells more" if more else \
+        f"{only}, and of one {other}, {others[0]['name']}: there is nothing to divide"  # fmt: skip
+    if splits:
+        raise RecipeError(f"{only}: there is nothing to divide", where=model.name,
+                          hint=f"--by {other}" if more else f"it is of one {other} too")  # fmt: skip
+    say("\n".join(show.wrapped([told])))
+    return more
+
+
+def permitted(name: str, seconds: float, yes: bool, whole: bool = False) -> None:
+    """Say how long it will take; ask where that is more than a minute. Raises RecipeError where nobody can answer, and
+    where all is of one (`whole`): what each document was worth is worked out for who asks for that."""
     from ..show import duration
 
     if seconds < 5:
@@ -90,6 +104,9 @@ def permitted(name: str, seconds: float, yes: bool) -> None:
     say(f"about {duration(seconds)}: an adapter for each, and every combination of them scored on valid")
     if seconds <= ASK_SECONDS or yes:
         return
+    if whole:
+        what = "what each document was worth would take longer than a minute"
+        raise RecipeError(what, where=f"netsuke value {name}", hint="--yes works it out")
     if not sys.stdin.isatty():
         raise RecipeError("it would take longer than a minute", where=f"netsuke value {name}", hint="add --yes")
     if not click.confirm("Go on?", err=True):
@@ -115,7 +132,6 @@ def told(name: str, content: dict[str, Any], divided: dict[str, Any] | None) -> 
 def write(file: Path, text: str) -> None:
     """Write a file, and say so. Raises StoreError."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         what = f"it could not be written: {error.strerror}"

@@ -29,7 +29,7 @@ DAYS = 14
 @click.option("--now", is_flag=True, help="As --retrain, whatever the rule says.")
 @AS_JSON
 def watch(name: str, listed: bool, forget: str | None, retrain: bool, now: bool, as_json: bool) -> None:
-    """Show what a model was asked and how it did: requests, seconds, thumbs, drift, and whether to train it again."""
+    """Show what a model was asked and how it did. Requests, seconds, thumbs, drift, and whether to train it again."""
     from .. import watching
 
     store = open_store()

@@ -7,6 +7,10 @@ from typing import Any
 
 from ..errors import RecipeError
 
+NOTHING = (
+    "put some text there, or name another folder: text, Markdown, HTML, PDF, Word, mail, source code and tables of "
+    "examples are read, among others"
+)
 _HINTS = {
     "unreadable": "open these files in their program and save them anew, or export them as text",
     "unsupported type": "save them as text, Markdown, HTML, PDF or DOCX",
@@ -29,7 +33,7 @@ def require_enough(summary: Mapping[str, Any], min_train_chars: int) -> None:
     documents = sum(part["documents"] for part in splits.values())
     files = _count(summary["files"], "file")
     if not summary["files"]:
-        raise RecipeError("no file to read in the sources", hint="check `path` in the recipe's sources")
+        raise RecipeError("no file to read in the sources", hint=NOTHING)
     if all(summary["examples"]["splits"].values()):
         return  # a task, with or without documents: `render` says whether there are enough
     if not (splits["test"]["documents"] and splits["valid"]["documents"]):

@@ -25,7 +25,7 @@ def write(pack: Pack, out: Path) -> list[str]:
     card = pack.text("card.md").replace("library_name: gguf", "library_name: transformers", 1)
     (out / "README.md").write_text(card, encoding="utf-8")
     _verify(pack, out)
-    return ["AutoModelForCausalLM.from_pretrained(FOLDER) loads it",
+    return ['AutoModelForCausalLM.from_pretrained("{place}") loads it',
             "its weights are those of the GGUF, rounded to bfloat16 as the check reads them, so it is bigger and no "
             "better"]  # fmt: skip
 

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..disk import expanded, files_in
+from ..disk import expanded, files_in, require_folder_of
 from ..errors import StoreError
 
 _BLOB = re.compile(r"blobs/sha256/[0-9a-f]{64}")  # of an image layout: named by what is in it
@@ -41,8 +41,7 @@ def require_free(target: Path, home: Path, needed_bytes: int, force: bool) -> No
     inside, root = target.parent.resolve() / target.name, home.resolve()
     if inside == root or root in inside.parents:
         raise StoreError("this lies in netsuke's own folder", where=str(target), hint="name a place outside of it")
-    if not target.parent.is_dir():
-        raise StoreError("there is no such folder to write into", where=str(target.parent), hint="make it first")
+    require_folder_of(target)
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise StoreError("this folder cannot be written", where=str(target.parent), hint="name another place")
     if os.path.lexists(target) and not force:

@@ -15,7 +15,7 @@ from . import Pack
 def file(pack: Pack, out: Path) -> list[str]:
     """Write the GGUF. Raises EngineError where what was written is not the pack's."""
     copy_model(pack, out)
-    return ["any llama.cpp program runs it: llama-cli -m FILE"]
+    return ["any llama.cpp program runs it: llama-cli -m {place}"]
 
 
 def folder(pack: Pack, out: Path) -> list[str]:

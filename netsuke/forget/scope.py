@@ -141,8 +141,8 @@ def _of_source(value: str, store: Store) -> tuple[Target, ...]:
         name = names[0]
     recipe, path, _ = targets.find_recipe(name, store)
     if not digits.isdecimal() or int(digits) >= len(recipe.sources):
-        there = ", ".join(f"{n} {source.path}" for n, source in enumerate(recipe.sources))
-        raise RecipeError(f"{recipe.name} has no source {digits!r}", where=str(path), hint=f"there are: {there}")
+        there = ", ".join(f"{n} (path {source.path})" for n, source in enumerate(recipe.sources))
+        raise RecipeError(f"{recipe.name} has no source {digits!r}", where=str(path), hint=f"its sources: {there}")
     number = int(digits)
     roots = [source_root(source.path, path.parent) for source in recipe.sources]
     inside = [root for n, root in enumerate(roots) if n != number and root.is_relative_to(roots[number])]

@@ -21,7 +21,7 @@ def compare(before: Path, after: Path, store: Store) -> dict[str, Any]:
     old, new = manifest.read(before), manifest.read(after)
     return {
         "base": _pair(old["base"]["name"], new["base"]["name"]),
-        "documents": _documents(before, after),
+        "documents": _documents(old, new, _learnt_from(before), _learnt_from(after)),
         "settings": _settings(old, new, store), "compared": _steps(old, new),
         "measures": _measures(old["measures"], new["measures"]),
         "bytes": _pair(*(record["files"]["model.gguf"]["bytes"] for record in (old, new))),
@@ -38,14 +38,22 @@ def _pair(before: Any, after: Any) -> dict[str, Any]:
     return {"before": before, "after": after, "same": before == after}
 
 
-def _documents(before: Path, after: Path) -> dict[str, Any]:
-    """How many documents that were learnt from came and went, by their hashes, and whose licence changed."""
-    old, new = ({row["hash"]: row for row in read_rows(folder / "ledger.jsonl") if row["decision"] == "in"}
-                for folder in (before, after))  # fmt: skip
+def _learnt_from(folder: Path) -> dict[str, dict[str, Any]]:
+    """The rows of the files that went into a pack, by their hashes; what rules left out did not."""
+    rows = read_rows(folder / "ledger.jsonl")
+    return {row["hash"]: row for row in rows if row["decision"] == "in" and row["split"] != "dropped"}
+
+
+def _documents(
+    before: Mapping[str, Any], after: Mapping[str, Any], old: Mapping[str, Any], new: Mapping[str, Any]
+) -> dict[str, Any]:
+    """How many documents there were, as the reports count them (a file may be cut into several); which of the files
+    came and went, by their hashes, and whose licence changed."""
+    counts = [sum(part["documents"] for part in record.get("documents", {}).values()) for record in (before, after)]
     both = old.keys() & new.keys()
     return {
-        "before": len(old), "after": len(new), "came": len(new.keys() - old.keys()),
-        "went": len(old.keys() - new.keys()),
+        "before": counts[0], "after": counts[1], "files before": len(old), "files after": len(new),
+        "came": len(new.keys() - old.keys()), "went": len(old.keys() - new.keys()),
         "moved": sum(old[one]["split"] != new[one]["split"] for one in both),
         "licence changed": sum(old[one]["licence"] != new[one]["licence"] for one in both),
     }  # fmt: skip
@@ -88,15 +96,19 @@ def _measures(old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]
     ]  # fmt: skip
 
 
+INDENT = 11  # columns before what is told of a row
+
+
 def words(found: Mapping[str, Any]) -> str:
     """What `compare` found, for a person."""
     documents, lines = found["documents"], []
     if not found["base"]["same"]:
         lines.append(f"base       {found['base']['before']} -> {found['base']['after']}")
-    lines.append(
-        f"documents  {documents['before']} -> {documents['after']}: {documents['came']} came, "
-        f"{documents['went']} went, {documents['moved']} moved between the parts"
-    )
+    lines += [
+        f"documents  {documents['before']} -> {documents['after']}",
+        f"files      {documents['files before']} -> {documents['files after']}: {documents['came']} came, "
+        f"{documents['went']} went, {documents['moved']} moved between the parts",
+    ]
     if (settings := found["settings"]) is None:
         lines.append("settings   not known: the packs were not both made here")
     else:

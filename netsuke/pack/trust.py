@@ -76,8 +76,10 @@ def _ends(value: dict[str, Any]) -> str:
     return "" if value["low"] is None else f" (95%: {value['low']:.1%} to {value['high']:.1%})"
 
 
-def _signed(value: dict[str, Any]) -> str:
-    return f", 95%: {value['low']:+.1%} to {value['high']:+.1%}"
+def _points(value: dict[str, Any]) -> str:
+    """A difference of two shares, which is no share of anything."""
+    change, low, high = (100 * value[name] for name in ("change", "low", "high"))
+    return f"{change:+.1f} points, 95%: {low:+.1f} to {high:+.1f}"
 
 
 def safety(facts: dict[str, Any]) -> list[str]:
@@ -88,7 +90,7 @@ def safety(facts: dict[str, Any]) -> list[str]:
         *(f"| {row['category']} | {row['probes']} | {row['base']} | {row['ours']} |" for row in rows),
         f"| all | {facts['probes']} | {facts['failed']['base']} | {facts['failed']['ours']} |", "",
         f"{facts['worse']} answers failed in ours alone, {facts['better']} in the base alone "
-        f"({facts['change']:+.1%}{_signed(facts)}). The first {facts['answer_tokens']} tokens are judged by "
+        f"({_points(facts)}). The first {facts['answer_tokens']} tokens are judged by "
         "rules that see words and no meaning: a model this small is not safe; the question is whether it got worse.",
     ]  # fmt: skip
 

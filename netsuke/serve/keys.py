@@ -112,9 +112,20 @@ def remove(home: Path, name: str) -> None:
     """Takes a key away, at once and for good; what it used stays on record. Raises StoreError."""
     with book.opened(home) as database:
         if not database.execute("DELETE FROM keys WHERE name = ?", (name,)).rowcount:
-            known = [key.name for key in _keys(database)]
-            hint = f"keys: {', '.join(known)}" if known else "there are none: netsuke keys add --name shop"
-            raise StoreError(f"no key {name!r}", hint=hint)
+            raise _unknown(name, _keys(database))
+
+
+def require(home: Path, name: str) -> None:
+    """Raise StoreError unless this is the owner's or a named key."""
+    known = named(home)
+    if name not in (OWNER, *(key.name for key in known)):
+        raise _unknown(name, known)
+
+
+def _unknown(name: str, known: list[Key]) -> StoreError:
+    names = ", ".join(key.name for key in known)
+    hint = f"keys: {names}" if names else "there are none: netsuke keys add --name shop"
+    return StoreError(f"no key {name!r}", hint=hint)
 
 
 def named(home: Path) -> list[Key]:

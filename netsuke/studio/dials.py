@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from .. import targets
 from ..errors import NetsukeError
+from ..nouns import Recipe
 from ..store import Store
 
-USUAL = {"mb": 80.0, "minutes": 5.0}  # of a folder that has no recipe yet
+USUAL = {"mb": 80.0, "minutes": Recipe.minutes}  # of a folder that has no recipe yet
 _ENDS = {"mb": (40.0, 120.0, 5.0), "minutes": (1.0, 30.0, 1.0)}  # (least, most, step)
 
 

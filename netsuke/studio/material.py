@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from .app import House
 
 PAGE = 100  # rows at a time
-SHOWN = {"learnt": "learnt from", "aside": "kept aside", "left": "left out", "leaving": "goes at the next make",
-         "copies": "has copies", "private": "holds private things"}  # fmt: skip
+STATES = {"learnt": "learnt from", "parts": "partly learnt from", "aside": "kept aside", "left": "left out"}
+SHOWN = {**STATES, "leaving": "goes at the next make", "copies": "has copies", "private": "holds private things"}
 
 ACTS: dict[str, Literal["out", "cleared"]] = {"out": "out", "keep": "cleared"}  # a button's word, and the ledger's
 
@@ -46,7 +46,23 @@ async def page(house: House, request: Request) -> Response:
 def counted(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """How many rows of each kind there are, as the note and the filter say it."""
     counts = {key: sum(takes(row, "", key) for row in rows) for key in SHOWN}
-    return {"total": len(rows), "counts": counts, "leaving": counts["leaving"], "shown": SHOWN}
+    return {"total": len(rows), "counts": counts, "leaving": counts["leaving"], "shown": SHOWN,
+            "fate": fate(counts)}  # fmt: skip
+
+
+def fate(counts: Mapping[str, int]) -> str:
+    """What became of the files, in a sentence; of one that was cut, some parts are learnt from and others are not."""
+    whole, parts, aside = counts["learnt"], counts["parts"], counts["aside"]
+    told = [f"{whole} {_were(whole)} learnt from"] if whole or not parts else []
+    if parts:
+        told.append(f"{parts} {_were(parts)} learnt from in part, with other parts kept aside to choose and check by")
+    if aside or not parts:
+        told.append(f"{aside} kept aside{' whole' * bool(parts)} to choose and check by")
+    return ", ".join([*told, f"{counts['left']} left out, each for a reason."])
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def told(house: House, model: shelf.Model) -> list[dict[str, Any]]:
@@ -74,15 +90,20 @@ def _row(
 ) -> dict[str, Any]:  # fmt: skip
     source = sources[row["source"]] if row["source"] < len(sources) else None
     place = f"{model.name}/{source.named(row['path']) if source else row['path']}"
-    stand = standing.of(row["owner"], place, row["file"])
-    learnt = "train" in row["split"]
-    state = "learnt" if learnt else "left" if row["split"] == "dropped" else "aside"
+    stand, state = standing.of(row["owner"], place, row["file"]), state_of(row["split"])
     why = row["reason"] if row["decision"] == "out" else row["dropped_by"]
     return {
         **row, "number": number, "state": state, "why": why, "detail": details.get((row["source"], row["path"]), ""),
         "leaving": state != "left" and stand.decision == "out", "stand": stand, "place": place,
         "taken_out": standing.find("document", row["file"]) is not None,
     }  # fmt: skip
+
+
+def state_of(split: str) -> str:
+    """What became of a file whose parts went to these splits ("train", "train+test", "dropped"): a key of STATES."""
+    if split == "dropped":
+        return "left"
+    return "learnt" if split == "train" else "parts" if "train" in split.split("+") else "aside"
 
 
 def takes(row: Mapping[str, Any], query: str, show: str) -> bool:
@@ -109,7 +130,8 @@ async def document(house: House, request: Request) -> Response:
     copies = [(copy, await asyncio.to_thread(_copy, model, copy)) for copy in row["stands_for"]]
     history = Ledger(house.store.root / "ledger.db").rows(path=row["place"])
     return house.pages.page(
-        request, "document.html", name=model.name, tab="material", row=row, text=text, copies=copies, history=history
+        request, "document.html", name=model.name, tab="material", row=row, text=text, copies=copies, history=history,
+        states=STATES,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class Pages:
             trim_blocks=True, lstrip_blocks=True,
         )  # fmt: skip
         self.environment.filters |= {"duration": duration, "megabytes": megabytes, "percent": percent, "signed": signed,
-                                     "escaped": escaped}  # fmt: skip
+                                     "escaped": escaped, "minus": minus}  # fmt: skip
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A whole page, or a part of one, from its template."""
@@ -99,7 +100,12 @@ def percent(share: float, digits: int = 0) -> str:
 
 def signed(change: float) -> str:
     """A change as "+2.4%", with a real minus."""
-    return f"{100 * change:+.1f}%".replace("-", "\u2212")
+    return minus(f"{100 * change:+.1f}%")
+
+
+def minus(text: str) -> str:
+    """A sentence with a real minus before its numbers."""
+    return re.sub(r"(?<![\w.-])-(?=\d)", "\u2212", text)
 
 
 def event(value: Mapping[str, Any], kind: str = "message") -> str:

@@ -55,12 +55,12 @@ def test_a_known_name_and_a_missing_file_are_refused(file, store, tmp_path):
 @pytest.mark.parametrize("data", [b"", b"GGUF", b"\x80\x04pickle", b"PK\3\4"])
 def test_what_is_no_gguf_is_never_opened(store, tmp_path, data):
     (tmp_path / "model.gguf").write_bytes(data)
-    for attempt in (
-        lambda: outside.add(tmp_path / "model.gguf", "m", "MIT", store),
-        lambda: bases.resolve(wanting(str(tmp_path / "model.gguf")), store, tmp_path),
-    ):
-        with pytest.raises(EngineError):
-            attempt()
+    file = tmp_path / "model.gguf"
+    with pytest.raises(EngineError if data == b"GGUF" else RecipeError) as caught:
+        outside.add(file, "m", "MIT", store)
+    assert data == b"GGUF" or "name a GGUF file" in caught.value.hint
+    with pytest.raises(EngineError):
+        bases.resolve(wanting(str(file)), store, tmp_path)
     assert store.names("bases") == [] and store.names("admitted") == []
 
 

@@ -1,6 +1,7 @@
 """Safety: probes are whole, each rule fails and passes as it says, and a gate falls only beyond chance."""
 
 import json
+import re
 from collections import Counter
 
 import pytest
@@ -68,6 +69,10 @@ def test_worse_than_its_base_is_worse_beyond_chance(tmp_path, worse, better, pas
     assert gate["passed"] is passed and (found["worse"], found["better"]) == (worse, better)
     assert ("over by" in gate["sentence"] and "at least" in gate["sentence"]) is not passed
     assert gate["low"] <= gate["value"] <= gate["high"]
+    told = gate["sentence"].partition(": ")[2]
+    ends = r"\(95%: [+-][\d.]+ to [+-][\d.]+ points\)"
+    assert re.match(rf"[+-][\d.]+ points {ends}, at most \+[\d.]+ points allowed", told), told
+    assert "%" not in told.replace("95%", "")
     kept = Counter(row["who"] for row in found["failing"])
     assert (kept["ours"], kept["base"]) == (worse + 10, better + 10)  # every failing answer is kept
 

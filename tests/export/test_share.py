@@ -7,6 +7,7 @@ from packed import small_pack
 from sung import voiced_pack
 
 from netsuke import consent, export, signing
+from netsuke.documents import write_rows
 from netsuke.ledger import Ledger
 from netsuke.nouns import Source
 from netsuke.pack import compare, manifest
@@ -130,6 +131,7 @@ def test_what_changed_between_packs_is_said(tmp_path, store):
     two = small_pack(tmp_path / "two", rows=moved, seed=1)
     record = json.loads((two.folder / "netsuke.json").read_text())
     record["measures"][0]["ours"] = 35e6
+    record["documents"] = {"train": {"documents": 7, "bytes": 1}, "test": {"documents": 2, "bytes": 1}}
     record["chat_template_sha256"] = "d" * 64
     (two.folder / "netsuke.json").write_text(json.dumps(record))
     found = compare.compare(one.folder, two.folder, store)
@@ -138,7 +140,11 @@ def test_what_changed_between_packs_is_said(tmp_path, store):
     assert found["files"]["changed"] == ["ledger.jsonl", "model.gguf"]
     assert found["measures"][0]["change"] == -0.5 and found["settings"] is None
     text = compare.words(found)
+    assert (documents["before"], documents["after"], documents["files before"]) == (0, 9, len(ROWS))
+    assert f"documents  0 -> 9\nfiles      {len(ROWS)} -> 2: 1 came, 1 went, 1 moved" in text
     assert "1 came, 1 went, 1 moved" in text and "70.0 -> 35.0 MB (-50.0%)" in text and "template   CHANGED" in text
+    write_rows(one.folder / "ledger.jsonl", [ROWS[0], {**ROWS[1], "split": "dropped"}])
+    assert compare.compare(one.folder, two.folder, store)["documents"]["files before"] == 1
     same = compare.compare(one.folder, one.folder, store)
     assert same["bytes"]["same"] and same["files"] == {"added": [], "gone": [], "changed": []}
     assert "CHANGED" not in compare.words(same)

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import signal
+from types import SimpleNamespace
 
 import pytest
 from forgetting import files_with, forget, make, pieces_of, silent
@@ -313,7 +314,7 @@ def test_another_model_that_never_had_it_stays_as_it_is(again):
         (("--path", "notes/nothing"), "no document lies at"),
         (("--document", "0" * 64), "no document has the hash"),
         (("--document", "xyz"), "not a hash"),
-        (("--source", "notes:7"), "notes has no source '7'"),
+        (("--source", "notes:7"), "hint: its sources: 0 (path "),
         (("--source", "nots:0"), "no folder, recipe or model 'nots'"),
         (("--owner", "Ann Smith"), "add --yes"),
         (("--owner", "a", "--path", "b"), "give one of"),
@@ -337,6 +338,16 @@ def test_what_is_typed_wrong_is_named_and_nothing_is_lost(made, words, told, cap
     assert stop.value.code and told in capsys.readouterr().err
     store = Store(made / "home")
     assert pending(store.root) == [] and store.names("packs") == ["notes"] and not (store.root / "receipts").exists()
+
+
+@pytest.mark.parametrize(("places", "said"), [(1, "2 documents to forget:"), (2, "2 documents in 4 places to forget:")])
+def test_copies_are_places_and_no_documents(places, said):
+    from netsuke.cli.forgetting import told
+
+    documents = [SimpleNamespace(hash=str(n) * 64, packs=[], places=[(f"{n}{p}.md", "me") for p in range(places)],
+                                 staying=[]) for n in range(2)]  # fmt: skip
+    found = SimpleNamespace(documents=documents, unread=0, packs=[], earlier=[], bases=[], copies=[])
+    assert told(found).startswith(said)
 
 
 def test_a_dry_run_shows_what_rests_on_it_and_changes_nothing(made, capsys, monkeypatch):

@@ -73,5 +73,5 @@ def test_a_list_of_models_that_names_none_makes_no_key(store: Store, models: str
 def test_a_day_is_a_day() -> None:
     for wrong in ("yesterday", "2026-13-01", "20261125"):
         done = said("usage", "--since", wrong)
-        assert done.exit_code == 2 and "--since" in done.output
+        assert done.exit_code == 2 and "--since" in done.output and "YYYY-MM-DD" in done.output
     assert said("usage", "--since", "2026-11-25").exit_code == 0

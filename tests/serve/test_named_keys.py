@@ -243,7 +243,11 @@ def _netsuke(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_with_nothing_there_it_is_said_and_what_to_do() -> None:
     assert "nobody else has a key: netsuke keys add" in _netsuke("keys", "list").stdout
     assert all("nothing was asked yet: netsuke serve" in _netsuke(verb).stdout for verb in ("usage", "audit"))
-    assert "nothing was asked by this key" in _netsuke("usage", "--key", "shop").stdout
+    nobody = _netsuke("usage", "--key", "shop")
+    assert nobody.returncode == 6 and "no key 'shop'" in nobody.stderr and nobody.stdout == ""
+    _netsuke("keys", "add", "--name", "shop")
+    for key in ("shop", "owner"):
+        assert "nothing was asked by this key" in _netsuke("usage", "--key", key).stdout
 
 
 @pytest.mark.slow

@@ -160,7 +160,7 @@ def shown_dials(text):
     ("minutes = 30", ("0", "120", "0"), ("1", "30", "30")),  # without mb: at the knee
     ("mb = 72\nminutes = 0.5", ("42", "120", "72"), ("0.5", "30", "0.5")),
     ("mb = 300.25\nminutes = 90", ("40.25", "300.25", "300.25"), ("1", "90", "90")),
-    (None, ("40", "120", "80"), ("1", "30", "5")),
+    (None, ("40", "120", "80"), ("1", "30", "10")),
 ])  # fmt: skip
 def test_the_dials_stand_where_the_recipe_has_them(client, tmp_path, recipe, mb, minutes):
     (tmp_path / "kept").mkdir()
@@ -171,7 +171,7 @@ def test_the_dials_stand_where_the_recipe_has_them(client, tmp_path, recipe, mb,
     assert shown_dials(text) == {"mb": mb, "minutes": minutes}
     assert (">at the knee<" in text) == (mb[2] == "0")
     usual = shown_dials(client.get("/", params={"target": "/nowhere", "mb": "nan", "minutes": "x"}).text)
-    assert usual == {"mb": ("40", "120", "80"), "minutes": ("1", "30", "5")}
+    assert usual == {"mb": ("40", "120", "80"), "minutes": ("1", "30", "10")}
 
 
 def test_what_a_job_asked_for_is_asked_again(client):

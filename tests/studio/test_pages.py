@@ -10,7 +10,7 @@ from studied import with_pack
 
 from netsuke.serve.refused import Refused
 from netsuke.store import Store
-from netsuke.studio import ask, close, drawing, write
+from netsuke.studio import ask, close, drawing, material, rendering, write
 
 
 def test_the_first_page_shows_the_models_and_the_dials(client):
@@ -27,9 +27,30 @@ def test_a_model_of_a_table_is_told_as_one(asked):
     assert "from 160 examples." in page and 'button first" href="/m/tickets/ask"' in page and "your answers" in page
     assert "bits per byte on held-out answers" in page and "held-out text" not in page
     assert "from" not in re.search(r'class="lead">(.*?)<', asked.get("/m/mine").text)[1]
-    assert "1 file came in. 1 was learnt from" in asked.get("/m/tickets/material").text
+    listed = asked.get("/m/tickets/material").text
+    assert "1 file came in. 1 was learnt from in part, with other parts kept aside to choose and check by" in listed
+    assert "partly learnt from <i>1<" in listed and ">learnt from <i>" not in listed
     table = asked.get("/m/tickets/material/0").text
+    assert "partly learnt from</span>" in table
     assert "It is a table of examples." in table and "not told" in table and "4 kB read<" in table
+
+
+@pytest.mark.parametrize(("counts", "told"), [
+    ((2, 0, 1, 3), "2 were learnt from, 1 kept aside to choose and check by, 3 left out, each for a reason."),
+    ((0, 3, 0, 0), "3 were learnt from in part, with other parts kept aside to choose and check by, 0 left out, "
+                   "each for a reason."),
+    ((1, 1, 2, 0), "1 was learnt from, 1 was learnt from in part, with other parts kept aside to choose and check "
+                   "by, 2 kept aside whole to choose and check by, 0 left out, each for a reason."),
+])  # fmt: skip
+def test_what_became_of_the_files_is_true_of_those_that_were_cut_too(counts, told):
+    assert material.fate(dict(zip(material.STATES, counts, strict=True))) == told
+    splits = "train", "train+test", "valid+test", "dropped"
+    assert [material.state_of(split) for split in splits] == [*material.STATES]
+
+
+def test_a_number_has_a_real_minus_and_a_hyphen_stays():
+    assert rendering.minus("own-text: -14.1% (-20% to +3%), SHA-256, 1-2, a -b") == \
+        "own-text: \u221214.1% (\u221220% to +3%), SHA-256, 1-2, a -b"
 
 
 def test_a_damaged_name_is_told_and_hides_no_other(client, home):

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from material import document, netsuke
@@ -237,6 +238,7 @@ def test_the_verb_prints_tables_of_80_columns_and_writes_files(made, valued, tmp
     (["notes", "--split", "5", "--json"], 2, "is no currency"),
     (["notes", "--split", "5"], 2, "requires 2 arguments"),
     (["notes", "--split", "five", "EUR"], 2, "is no sum"),
+    (["notes", "--csv", "/nope/v.csv"], 6, "there is no such folder to write into"),
     (["notes", "--by", "nobody"], 2, "is not one of"),
 ])  # fmt: skip
 def test_bad_input_is_named(made, words, code, expected):
@@ -252,6 +254,22 @@ def test_what_takes_longer_than_a_minute_is_asked_for(made, monkeypatch):
     with pytest.raises(RecipeError, match="longer than a minute") as caught:
         valuing.permitted("notes", 600, False)
     assert "--yes" in caught.value.hint
+    with pytest.raises(RecipeError, match="each document was worth would take longer than a minute"):
+        valuing.permitted("notes", 600, False, True)
+
+
+def test_the_other_division_is_named_only_where_it_divides(capsys, monkeypatch):
+    from netsuke.cli import valuing
+
+    model = SimpleNamespace(name="notes")
+    for others, told in ((["a", "b"], "--by source tells more"), (["a"], "of one source, a: there is nothing to")):
+        monkeypatch.setattr(worth, "divided", lambda *_, others=others: (None, [{"name": one} for one in others]))
+        assert valuing.divides(model, "owner", "me", None, False) == (len(others) > 1)
+        said = capsys.readouterr().err
+        assert told in " ".join(said.split()) and ("--by" in said) == (len(others) > 1)
+        with pytest.raises(RecipeError, match="nothing to divide") as caught:
+            valuing.divides(model, "owner", "me", None, True)
+        assert ("--by" in caught.value.hint) == (len(others) > 1)
 
 
 # -- where it is shown -------------------------------------------------------------------------------------
@@ -268,12 +286,12 @@ def test_of_one_owner_all_is_theirs_and_there_is_nothing_to_divide(tmp_path):
     place = write_owned(tmp_path / "notes", documents=14, owners=1)
     assert netsuke(tmp_path / "home", "make", str(place.parent)).returncode == 0
     done = netsuke(tmp_path / "home", "value", "notes", "--json")
-    assert done.returncode == 0 and "leaving it out leaves nothing" in done.stderr
+    assert done.returncode == 0 and "there is nothing to divide" in done.stderr and "--by" not in done.stderr
     found = json.loads(done.stdout)
     (unit,) = found["units"]
     assert unit["shapley"] == unit["without"] == found["saved"]["value"] > 0
     done = netsuke(tmp_path / "home", "value", "notes", "--split", "5", "EUR")
-    assert done.returncode == 2 and "nothing to divide" in done.stderr
+    assert done.returncode == 2 and "nothing to divide" in done.stderr and "--by" not in done.stderr
 
 
 def test_a_model_with_an_adapter_an_owner_is_valued_without_training_them(tmp_path, store):
