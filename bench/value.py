@@ -53,8 +53,8 @@ def main() -> None:
         bench = prepare(options.room or Path(place), options.quick, 1.5 if options.quick else options.kb)
         seeds = 2 if options.quick else options.seeds
         found = {
-            "sources": sources(bench, seeds), "noise": noise(bench), "labels": labels(bench, 1 if options.quick else DRAWS),
-            "removal": removal(bench, seeds),
+            "sources": sources(bench, seeds), "noise": noise(bench),
+            "labels": labels(bench, 1 if options.quick else DRAWS), "removal": removal(bench, seeds),
         }  # fmt: skip
     verdicts = floors(found)
     if not options.json:
