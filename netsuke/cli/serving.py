@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ..serve import Address, Shelf
     from ..store import Store
 
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
 class Day(click.DateTime):
     """A day, and no code of its form where it is none."""
 
@@ -27,9 +30,6 @@ class Day(click.DateTime):
             return super().convert(value, param, ctx)
         except click.BadParameter:
             self.fail(f"{value!r} is no day: write YYYY-MM-DD, as 2026-11-25", param, ctx)
-
-
-FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command()

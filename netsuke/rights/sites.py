@@ -34,7 +34,6 @@ Says = Callable[[str], Iterable[Signal]]  # what applies to an encoded path from
 
 LINES_BYTES = 500 * 1024  # as far as a crawler must read (RFC 9309 section 2.5)
 MAX_BYTES = 16 << 20
-TDMREP = ".well-known/tdmrep.json"
 _OF_SITES = ("robots.txt", "ai.txt", "tdmrep.json")
 _BESIDE = (".headers", ".c2pa")
 _MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}

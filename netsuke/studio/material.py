@@ -58,7 +58,8 @@ def fate(counts: Mapping[str, int]) -> str:
         told.append(f"{parts} {_were(parts)} learnt from in part, with other parts kept aside to choose and check by")
     if aside or not parts:
         told.append(f"{aside} kept aside{' whole' * bool(parts)} to choose and check by")
-    return ", ".join([*told, f"{counts['left']} left out, each for a reason."])
+    left = f"{counts['left']} left out, each for a reason." if counts["left"] else "none left out."
+    return ", ".join([*told, left])
 
 
 def _were(count: int) -> str:

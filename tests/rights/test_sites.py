@@ -16,6 +16,7 @@ from netsuke.rights import sites
 from netsuke.rights.path_rules import PathRules, encoded
 from netsuke.rights.signals import Signal, combine
 
+TDMREP = ".well-known/tdmrep.json"
 RSL = '<rsl xmlns="https://rslstandard.org/rsl">{}</rsl>'
 PROHIBITED = RSL.format(
     '<content url="/"><license><prohibits type="usage">all</prohibits></license></content>'
@@ -226,8 +227,8 @@ def test_a_name_that_is_not_utf_8_is_its_octets(tmp_path):
     ],
 )
 def test_a_broken_reservation_is_unknown_with_its_text(tmp_path, text):
-    [signal] = said(tmp_path, {sites.TDMREP: text}, "a")
-    assert signal.value == "unknown" and signal.where.startswith(sites.TDMREP)
+    [signal] = said(tmp_path, {TDMREP: text}, "a")
+    assert signal.value == "unknown" and signal.where.startswith(TDMREP)
     assert signal.raw.replace(" ", "")[:9] in text.replace(" ", "")
 
 
@@ -246,7 +247,7 @@ def test_a_broken_reservation_is_unknown_with_its_text(tmp_path, text):
     ],
 )
 def test_a_rule_with_a_key_twice_or_a_value_of_another_type(tmp_path, rule, value):
-    assert combine(said(tmp_path, {sites.TDMREP: f"[{rule}]"}, "a")) == value
+    assert combine(said(tmp_path, {TDMREP: f"[{rule}]"}, "a")) == value
 
 
 def test_rules_of_one_length_keep_the_order_of_their_file(tmp_path):
@@ -286,7 +287,7 @@ def test_a_link_out_of_the_root_a_loop_and_what_is_no_file_say_nothing(tmp_path)
     assert values(say("d")) == ["no"]
 
 
-@pytest.mark.parametrize("name", ["robots.txt", "ai.txt", sites.TDMREP, "license.xml", "x.headers"])
+@pytest.mark.parametrize("name", ["robots.txt", "ai.txt", TDMREP, "license.xml", "x.headers"])
 @pytest.mark.parametrize(
     "octets", [b"\xff" * 1_000_000, b"\0" * 1_000_000, b":\n" * 500_000, b"<rslstandard.org/rsl" * 50_000]
 )
@@ -323,7 +324,7 @@ RULES = {
     ),
     "usage": ("robots.txt", "User-agent: *\n" + "".join(f"Content-Usage: /p{n} train-ai=n\n" for n in MANY)),
     "types": ("ai.txt", "User-agent: *\n" + "".join(f"Disallow: *.{n}\nDisallow: /p{n}/\n" for n in MANY)),
-    "reservations": (sites.TDMREP, json.dumps([{"location": f"/p{n}/", "tdm-reservation": 1} for n in MANY])),
+    "reservations": (TDMREP, json.dumps([{"location": f"/p{n}/", "tdm-reservation": 1} for n in MANY])),
 }
 
 
@@ -338,7 +339,7 @@ def test_a_hundred_thousand_rules(tmp_path, kind):
 
 @settings(max_examples=30)
 @given(
-    st.sampled_from(["robots.txt", "ai.txt", sites.TDMREP, "license.xml", "x.headers"]),
+    st.sampled_from(["robots.txt", "ai.txt", TDMREP, "license.xml", "x.headers"]),
     st.binary()
     | st.text().map(lambda text: f"User-agent: *\nDisallow: {text}\nContent-Usage: {text}".encode()),
 )
