@@ -69,13 +69,16 @@ class Turns:
         """Waits for a slot and holds it. Raises Refused (429) at once, or when pushed out.
 
         Fairness is by caller; a cache is a caller's own in the voices that filled it alone, since llama.cpp would
-        take what it computed with other adapters (ggml-org/llama.cpp#26207).
+        take what it computed with other adapters (ggml-org/llama.cpp#26207). It is nobody's where a request ended
+        before its end: the engine may not have begun with it, and then what another caller sent lies there still.
         """
         wanted = (who, voices)
         slot = self._chosen(wanted) if self._free else await self._waited(who)
-        kept, self._last[slot] = self._last[slot] == wanted, wanted
+        kept = self._last[slot] == wanted
+        self._last[slot] = wanted if kept else None
         try:
             yield Turn(slot, kept, voices)
+            self._last[slot] = wanted
         finally:
             self._release(slot)
 
@@ -94,10 +97,10 @@ class Turns:
         try:
             return await future
         except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
-                self._release(future.result())  # it had just got it
-            else:
+            if not future.done() or future.cancelled():
                 self._forget(who, future)
+            elif not future.exception():
+                self._release(future.result())  # it had just got it
             raise
 
     def _make_room(self, who: str) -> None:
@@ -106,25 +109,30 @@ class Turns:
             raise self._full()
         out = self._queues[most][-1]
         self._forget(most, out)
-        out.set_exception(self._full())
+        if not out.done():
+            out.set_exception(self._full())
 
     def _forget(self, who: str, future: asyncio.Future[int]) -> None:
-        queue = self._queues[who]
-        queue.remove(future)
-        if not queue:
-            del self._queues[who]
+        """Takes a request out of its queue, if it is still there."""
+        queue = self._queues.get(who, deque())
+        with contextlib.suppress(ValueError):
+            queue.remove(future)
+            if not queue:
+                del self._queues[who]
 
     def _release(self, slot: int) -> None:
         """Hands a slot on: to the oldest request of the caller whose turn it is."""
-        if not self._queues:
-            self._free.append(slot)
-            return
-        who, queue = next(iter(self._queues.items()))
-        queue.popleft().set_result(slot)
-        if queue:
-            self._queues.move_to_end(who)
-        else:
-            del self._queues[who]
+        while self._queues:
+            who, queue = next(iter(self._queues.items()))
+            future = queue.popleft()
+            if queue:
+                self._queues.move_to_end(who)
+            else:
+                del self._queues[who]
+            if not future.done():  # else its caller has left, and has not yet come to say so
+                future.set_result(slot)
+                return
+        self._free.append(slot)
 
     def _full(self) -> Refused:
         """A refusal. The more there were within a second, the later they may come again: else refusing is all we do."""

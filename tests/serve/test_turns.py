@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from netsuke.engines.llama import Engine
@@ -99,6 +100,20 @@ def test_a_slot_keeps_prompts_for_their_own_caller_alone() -> None:
     _run(story)
 
 
+def test_a_slot_is_nobodys_after_a_request_that_the_engine_did_not_take() -> None:
+    async def story() -> None:
+        turns, kept = Turns(1, 4), []
+        for who, refused in (("a", False), ("b", True), ("b", False), ("b", True), ("b", False), ("a", False)):
+            with contextlib.suppress(Refused):
+                async with turns.turn(who) as turn:
+                    kept.append(turn.kept)
+                    if refused:  # a grammar that cannot be read: what lies in the slot is the one's before
+                        raise Refused(400, "no")
+        assert kept == [False, False, False, True, True, False]
+
+    _run(story)
+
+
 def test_a_slot_keeps_prompts_for_the_voices_that_filled_it() -> None:
     async def story() -> None:
         turns, kept = Turns(2, 4), []
@@ -134,22 +149,28 @@ def test_each_caller_finds_its_slot_again() -> None:
     _run(story)
 
 
-@given(
-    st.integers(1, 3), st.integers(0, 5),
-    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["ask", "finish", "leave"])), max_size=40),
-)  # fmt: skip
-def test_no_slot_is_lost_or_given_twice(slots: int, waiting: int, acts: list[tuple[str, str]]) -> None:
+ACTS = st.sampled_from(["ask", "ask", "finish", "leave", "all leave"])
+
+
+@given(st.integers(1, 3), st.integers(0, 5),
+       st.lists(st.tuples(st.sampled_from("abc"), ACTS, st.booleans()), max_size=40))  # fmt: skip
+@example(1, 5, [("a", "ask", True), ("b", "ask", True), ("b", "ask", True), ("a", "all leave", False)])
+@example(1, 2, [("a", "ask", True), ("b", "ask", True), ("c", "all leave", False), ("c", "ask", True)])
+def test_no_slot_is_lost_or_given_twice(slots: int, waiting: int, acts: list[tuple[str, str, bool]]) -> None:
     async def story() -> None:
         turns = Turns(slots, waiting)
         asking = _Asking(turns)
-        for who, act in acts:
+        for who, act, settles in acts:
             if act == "ask":
                 asking.ask(who)
             elif act == "finish" and asking.running:
                 asking.running.pop(0).set()
             elif act == "leave" and asking.tasks:
-                asking.tasks.pop(0).cancel()
-            if len(acts) % 2:  # else acts come at once
+                asking.tasks[len(asking.tasks) // 2].cancel()
+            elif act == "all leave":  # the sockets of one program that was killed close together
+                for task in asking.tasks:
+                    task.cancel()
+            if settles:  # else acts come at once
                 await _settled()
             assert 0 <= turns.running <= slots and turns.queued <= waiting
             assert turns.running == slots or turns.queued == 0
