@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ REFERENCE_GFLOPS = 400.0  # of two cores with AVX-512 and bfloat16, which `typic
 REFERENCE_TOKENS = 320.0  # that they train in a second, of a base of 100 MB
 FIXED = 0.48  # of a step's time that does not depend on that: makes at 400 and at 117 GFLOP/s differ 2.25 times
 READING = {"read", "curate"}
-TABLES = {".csv", ".tsv", ".json", ".jsonl"}  # what examples may lie in
+TABLES = {".csv", ".tsv", ".json", ".jsonl", ".ndjson"}  # what examples may lie in
+LEARNT = {"lora": 1.8, "full": 40.0}  # two checkpoints in float32 with Adam's means, in sizes of the base
 
 
 def plan(
@@ -62,31 +64,40 @@ def estimate(
     typical = {"unpack": 5, "carve": 110, "combine": 1, "weigh": 40, "join": 2, "quantise": 80, "answer": 30,
                "check": 55, "examine": 120, "recall": 20, "calibrate": 15, "probe": 25, "judge": 1, "show": 4,
                "trial": 12, "index": 6, "pack": 3}  # fmt: skip
-    weights = {"unpack": 3.7, "carve": 2.7, "tune": 1.3, "combine": 2.7, "join": 2.7, "quantise": 0.8, "pack": 0.0}
-    last = {run.step: run.seconds for run in store.runs()}
+    weights = {"unpack": 3.7, "carve": 2.7, "combine": 2.7, "join": 2.7, "quantise": 0.8,
+               "tune": LEARNT.get(recipe.params["tune"].method, 1.8)}
+    took = usual(recipe.name, store)
     absent = set() if may_have_examples(recipe, folder) else {"answer", "examine"}
     tuning = min(recipe.minutes * 60, learning(lines, recipe.params["tune"], store, lock, max(base, 0.1)))
     seconds, size, tunings = 0.0, 0.0, sum(line.step == "tune" for line in lines)  # each owner's has its part
     for line in lines:
         if not line.cached and line.step not in absent:
             size += weights.get(line.step, 0.0) * base * 1e8
-            usual = last.get(line.step, typical.get(line.step, 0.1) * slower * max(base, 0.1))
-            seconds += tuning / tunings if line.step == "tune" else usual
+            seconds_of_it = took.get(line.step, typical.get(line.step, 0.1) * slower * max(base, 0.1))
+            seconds += tuning / tunings if line.step == "tune" else seconds_of_it
     return seconds, int(size)
+
+
+def usual(name: str, store: Store) -> dict[str, float]:
+    """Seconds of each step: as the model's own makes took it, else the last one in this home; of files the median."""
+    own = {*(store.named("packs", name) or {}).get("runs", ())}
+    runs = sorted(store.runs(), key=lambda run: run.key in own)
+    files = [run.seconds for run in runs if run.step == "read"]
+    return {run.step: run.seconds for run in runs} | ({"read": statistics.median(files)} if files else {})
 
 
 def learning(lines: list[Planned], params: tune.Params, store: Store, lock: Lock | None, base: float) -> float:
     """Seconds that the passes over documents and examples take, after which a training ends of itself. Infinite where
     that cannot be known yet; `base` is the base's size in units of 100 MB."""
     read = next((line.output for line in lines if line.step == "curate"), None)
-    usual = REFERENCE_TOKENS / base * (lock.gflops / REFERENCE_GFLOPS if lock and lock.gflops else 1.0)
+    expected = REFERENCE_TOKENS / base * (lock.gflops / REFERENCE_GFLOPS if lock and lock.gflops else 1.0)
     speed = lock.train_tokens_per_second if lock else 0.0
     if not read or (lock and lock.device != "cpu" and not speed):
         return math.inf
     files = store.tree(read)
     documents, examples = (store.size(files[name]) for name in ("train.jsonl", "examples/train.jsonl"))
     tokens = (documents + examples) / tune.BYTES_A_TOKEN * tune.passes(params, examples > 0)
-    return 10 + tokens / (speed or usual) / 0.9  # a tenth is looks at valid
+    return 10 + tokens / (speed or expected) / 0.9  # a tenth is looks at valid
 
 
 ONCE = {"read", "unpack"}  # what is there of the others' files and of the base is not made again
@@ -108,5 +119,5 @@ def forgetting(record: Mapping[str, Any], store: Store) -> dict[str, float]:
 def may_have_examples(recipe: Recipe, folder: Path) -> bool:
     """Whether any source looks as if it held examples; only reading it will tell."""
     places = [folder / expanded(source.path) for source in recipe.sources]
-    tables = (path for place in places for path in [place, *place.rglob("*")] if path.suffix in TABLES)
+    tables = (path for place in places for path in [place, *place.rglob("*")] if path.suffix.lower() in TABLES)
     return any(source.profile == "examples" for source in recipe.sources) or any(tables)

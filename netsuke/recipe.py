@@ -205,7 +205,7 @@ def check_name(name: str, where: str) -> None:
         raise RecipeError(
             f"{name!r} cannot be a model's name",
             where=where,
-            hint="use letters, digits, dots, hyphens and underscores, at most 64",
+            hint="begin with a letter or digit, then also dots, hyphens and underscores, at most 64",
         )
 
 

@@ -116,7 +116,7 @@ def _recipe_of(path: Path, store: Store) -> tuple[Recipe, Path, bool]:
 
 def model_name(text: str) -> str:
     """A model's name made from a file's or folder's."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", printable(text)).strip("-.")[:64] or "model"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", printable(text)).strip("-._")[:64] or "model"
 
 
 def named_pack(name: str, store: Store) -> dict[str, Any] | None:

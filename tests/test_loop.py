@@ -14,10 +14,11 @@ from material import document, netsuke, whole_make, write_material
 from netsuke import foretold, loop, recipe, search, signing, targets
 from netsuke.errors import BudgetError, GateError, RecipeError
 from netsuke.ledger import Ledger
+from netsuke.nouns import Run
 from netsuke.pack import manifest
 from netsuke.reachability import downstream, gc, verify
 from netsuke.step import Local, Planned
-from netsuke.store import Store, hash_file
+from netsuke.store import Store, hash_file, key_of
 
 DOCUMENTS = 16
 
@@ -132,6 +133,38 @@ def test_an_estimate_knows_that_a_small_folder_ends_before_the_minutes_do(again)
     assert beside == pytest.approx(4 * alone)
     nothing_read = [line for line in lines if line.step != "curate"]
     assert foretold.estimate(nothing_read, wanted, place.parent, store, lock)[0] == 600 * 60
+
+
+def test_a_step_takes_as_long_as_in_the_makes_of_its_model_and_a_file_as_most_files(tmp_path):
+    store = Store(tmp_path / "home")
+
+    def ran(step, seconds):
+        params = {"n": seconds}
+        key = key_of(step, 1, params, {}, {})
+        run = Run(key, step, 1, params, {}, {}, store.add_bytes(b"x"), seconds)
+        store.record(run)
+        return run.key
+
+    own = ran("carve", 20.0)
+    store.name("packs", "notes", {"ref": store.add_bytes(b"x"), "runs": [own]})
+    for step, seconds in (("carve", 2400.0), ("check", 50.0), ("read", 0.01), ("read", 0.02), ("read", 60.0)):
+        ran(step, seconds)
+    assert foretold.usual("notes", store) == {"carve": 20.0, "check": 50.0, "read": 0.02}
+    assert foretold.usual("other", store)["carve"] == 2400.0
+
+
+def test_any_table_of_examples_is_expected_to_be_one(tmp_path):
+    wanted = recipe.fresh("notes", loop.SECTIONS)
+    for name, expected in (("a.md", False), ("b.ndjson", True), ("c.CSV", True)):
+        (tmp_path / name.partition(".")[0]).mkdir()
+        (tmp_path / name.partition(".")[0] / name).write_text("x")
+        assert foretold.may_have_examples(wanted, tmp_path / name.partition(".")[0]) is expected
+
+
+@pytest.mark.parametrize("named, called", [("_posts", "posts"), ("__", "model"), ("-_x", "x"), ("a b", "a-b")])
+def test_any_folder_has_a_name_for_a_model(named, called):
+    assert targets.model_name(named) == called
+    recipe.check_name(called, "here")
 
 
 @pytest.mark.slow

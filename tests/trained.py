@@ -28,3 +28,9 @@ def place(tmp_path_factory):
 def job(place, scratch, params=PARAMS, start=None):
     """A training of it, not begun."""
     return train.Job(params, place / "model", place / "train.jsonl", place / "valid.jsonl", scratch, start=start)
+
+
+def every_four_steps(monkeypatch):
+    """Let a training write a checkpoint at each fourth step, however quick the steps are."""
+    monkeypatch.setattr(train, "CHECKPOINT_TOKENS", PARAMS.window_tokens * PARAMS.windows_per_step * 4)
+    monkeypatch.setattr(train, "CHECKPOINT_SHARE", 1e9)

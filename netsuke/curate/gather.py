@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from ..ledger import Ledger, Stand
 from ..nouns import Recipe, Ref, Source
 from ..rights import licences, signals, sites
 from ..rights.signals import Signal
-from ..step import CHUNK, Executor, Job
-from ..store import Store, canonical
+from ..step import CHUNK, Executor, Job, Local
+from ..store import Store, canonical, hash_file
 from . import Params, ReadParams, read
 from .find import all_names, find_files
 from .forgotten import Forgotten, source_root
@@ -193,10 +194,11 @@ def _read(
 ) -> bool:
     """Give each row its file and "text", or why it is dropped; whether all is known (a plan may not)."""
     rows, jobs = [], []
+    makes = isinstance(executor, Local)  # a plan copies nothing: it may be of a folder that nobody goes on with
     for start in range(0, len(waiting), CHUNK):
-        with store.together():
+        with store.together() if makes else nullcontext():
             for row, file in waiting[start : start + CHUNK]:
-                _take(row, file, params.max_mb, store)
+                _take(row, file, params.max_mb, store.add_file if makes else hash_file)
                 row["standing"] = said(row)  # of these very bytes, perhaps
                 if says_no(row):
                     row["drop"] = _CONSENT
@@ -218,13 +220,13 @@ def _read(
     return known
 
 
-def _take(row: Row, file: Path, max_mb: float, store: Store) -> None:
-    """Take a file's bytes into the store; a drop in its row if it is too large or cannot be read."""
+def _take(row: Row, file: Path, max_mb: float, taken: Callable[[Path], Ref]) -> None:
+    """Give a row the ref of its file's bytes; a drop if it is too large or cannot be read."""
     try:
         size = file.stat().st_size
         if size > max_mb * 1e6:
             row["drop"] = {"rule": "too large", "detail": f"{size / 1e6:.1f} MB; curate.max_mb is {max_mb:g}"}
         else:
-            row["file"] = store.add_file(file)
+            row["file"] = taken(file)
     except OSError as error:
         row["drop"] = {"rule": "unreadable", "detail": error.strerror or type(error).__name__}

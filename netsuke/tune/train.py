@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import torch
@@ -22,7 +23,8 @@ from .loss import head_loss
 from .teacher import Teacher
 
 CHANCE = 0.1  # by which a look at some ten lessons of valid differs from the next; the last state has cooled down
-CHECKPOINT_TOKENS = 16_384  # between checkpoints: under a minute of work on two cores
+CHECKPOINT_TOKENS = 16_384  # at least between checkpoints: under a minute of work on two cores
+CHECKPOINT_SHARE = 0.05  # of the time at most goes into them; a GPU is through so many tokens in a second
 
 
 class Job:
@@ -96,6 +98,7 @@ class Job:
                 self._settle(rates.tried(self, each))
         every = max(1, math.ceil(self.steps / self.params.evaluations))
         save_every = max(1, CHECKPOINT_TOKENS // (self.params.window_tokens * self.params.windows_per_step))
+        saved, took = monotonic(), 0.0
         while self.step < self.steps and not self._stale():
             rate = rates.learning_rate(self.step, self.steps, self.rate)
             loss = self.train_step(self.rows[self.plan[self.step]], rate)
@@ -104,8 +107,11 @@ class Job:
                 raise RecipeError(f"training diverged at step {self.step}", hint="lower tune.learning_rate")
             if self.step % every == 0 or self.step == self.steps:
                 self._evaluate()
-            if self.step % save_every == 0 and self.crew.leads:
+            began = monotonic()
+            if self.step % save_every == 0 and self.crew.leads and took <= CHECKPOINT_SHARE * (began - saved):
                 self._checkpoint()
+                saved = monotonic()
+                took = saved - began
             yield Progress(
                 0.96 * (self.tried + self.step) / (self.tried + self.steps),
                 f"loss {loss:.3f}" + (f", valid {self.history[-1]['valid']:.4f} bits per byte" if self.valid else ""),

@@ -84,6 +84,8 @@ def test_a_plan_reads_nothing_and_says_what_it_would(folder, store):
     plan = Plan(store)
     assert gather(recipe_of(), folder / FILE, store, plan) is None
     assert len(plan.lines) == 12 and not any(line.cached for line in plan.lines)
+    kept = [path for path in (store.root / "objects").rglob("*") if path.is_file()]
+    assert kept == []  # of a folder that was only looked at
 
 
 def test_recipes_are_not_documents(folder, store):

@@ -4,13 +4,12 @@ import dataclasses
 
 import pytest
 import torch
-from trained import PARAMS, job
+from trained import PARAMS, every_four_steps, job
 from trained import place as place
 
 from netsuke import tune
 from netsuke.engines import device
 from netsuke.nouns import Compute
-from netsuke.tune import train
 
 pytestmark = pytest.mark.skipif(device.accelerator() != "cuda", reason="no CUDA GPU is here")
 
@@ -35,7 +34,7 @@ def test_the_same_seed_learns_the_same_bits_twice(place, tmp_path, method):
 
 @pytest.mark.parametrize("stop_after", [5, 13])
 def test_a_killed_training_goes_on_to_the_same_bits(place, tmp_path, monkeypatch, stop_after):
-    monkeypatch.setattr(train, "CHECKPOINT_TOKENS", 32 * 2 * 4)
+    every_four_steps(monkeypatch)
     whole = job(place, tmp_path / "a", ON_GPU)
     list(whole.run())
     for number, _ in enumerate(job(place, tmp_path / "b", ON_GPU).run()):

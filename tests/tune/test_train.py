@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from trained import PARAMS, job
+from trained import PARAMS, every_four_steps, job
 from trained import place as place
 
 from netsuke import tune
@@ -60,7 +60,7 @@ def whole(place, tmp_path_factory):
 
 @pytest.mark.parametrize("stop_after", [1, 5, 8, 13, 23])
 def test_an_interrupted_run_ends_with_the_same_bits(place, whole, tmp_path, monkeypatch, stop_after):
-    monkeypatch.setattr(train, "CHECKPOINT_TOKENS", 32 * 2 * 4)
+    every_four_steps(monkeypatch)
     for number, _ in enumerate(job(place, tmp_path / "b").run()):
         if number == stop_after:
             break
@@ -74,10 +74,26 @@ def test_an_interrupted_run_ends_with_the_same_bits(place, whole, tmp_path, monk
         assert (tmp_path / "x" / name).read_bytes() == (tmp_path / "y" / name).read_bytes()
 
 
+def test_checkpoints_take_no_more_than_a_share_of_the_time(place, tmp_path, monkeypatch):
+    every_four_steps(monkeypatch)
+    monkeypatch.setattr(train, "CHECKPOINT_SHARE", 0.05)
+    clock, written = [0.0], []
+
+    def checkpoint(self):
+        written.append(self.step)
+        clock[0] += 0.5  # which may come again after ten seconds
+
+    monkeypatch.setattr(train.Job, "_checkpoint", checkpoint)
+    monkeypatch.setattr(train, "monotonic", lambda: clock[0])
+    for _ in job(place, tmp_path).run():
+        clock[0] += 1.0
+    assert written == [4, 16]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stop_after", [3, 30])
 def test_the_rate_of_the_best_trial_is_taken_and_outlives_a_kill(place, tmp_path, monkeypatch, stop_after):
-    monkeypatch.setattr(train, "CHECKPOINT_TOKENS", 32 * 2 * 4)
+    every_four_steps(monkeypatch)
     params = dataclasses.replace(PARAMS, learning_rate=0.0, budget_tokens=32 * 2 * 150, patience=100)
     whole = job(place, tmp_path / "a", params)
     shown = [progress.fraction for progress in whole.run() if progress.fraction]
@@ -99,7 +115,7 @@ def test_a_short_training_takes_the_usual_rate(place, tmp_path):
 
 
 def test_a_half_written_checkpoint_is_not_taken(place, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "CHECKPOINT_TOKENS", 32 * 2 * 4)
+    every_four_steps(monkeypatch)
     work = job(place, tmp_path)
     list(work.run())
     (newest,) = tmp_path.glob("checkpoint-*")
