@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import filecmp
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -33,12 +34,16 @@ def files_in(folder: Path) -> Iterator[Path]:
 
 
 def holds(folder: Path, objects: Mapping[str, Path]) -> bool:
-    """Whether a folder holds links to these objects and nothing else."""
+    """Whether a folder holds these objects, as links or as copies, and nothing else."""
     try:
         found = {path.relative_to(folder).as_posix(): path for path in files_in(folder)}
-        return found.keys() == objects.keys() and all(found[n].samefile(objects[n]) for n in found)
+        return found.keys() == objects.keys() and all(_same(found[n], objects[n]) for n in found)
     except (OSError, StoreError):
         return False
+
+
+def _same(path: Path, target: Path) -> bool:
+    return path.samefile(target) or filecmp.cmp(path, target, shallow=False)
 
 
 def link(path: Path, target: Path) -> None:

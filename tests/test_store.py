@@ -110,6 +110,8 @@ def test_a_disk_without_hard_links_will_do(store, monkeypatch, error):
     path = store.path(ref)
     (path / "c").write_bytes(b"spoilt")
     assert files_of(store.path(ref)) == {"a/b": b"one", "c": b"two"}
+    laid = (path / "c").stat().st_ino
+    assert (store.path(ref) / "c").stat().st_ino == laid  # whoever reads it keeps it
 
 
 # -- what is refused -------------------------------------------------------------------------------------

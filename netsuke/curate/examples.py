@@ -121,6 +121,8 @@ def _form(record: Mapping[str, Any], layout: _Layout) -> Row:
         raise _BadRow(_BAD_ANSWER)
     if layout.shape == "messages":
         return {"messages": _messages(values[0])}
+    if layout.shape == "prompt + completion" and all(isinstance(value, list) for value in values):
+        return {"messages": _messages([*values[0], *values[1]])}  # as TRL has a conversation
     source, target = map(_text, layout.columns, values)
     more = record[layout.appended] if layout.appended else None
     if layout.appended and more is not None and not (isinstance(more, str) and not more.strip()):

@@ -53,6 +53,7 @@ class Form:
     function: str
     suffix: str
     growth: float
+    whole: bool = False  # with all other files of the pack
 
     def write(self, pack: Pack, out: Path) -> list[str]:
         """Write it at `out`; what a person should know about it."""
@@ -61,12 +62,13 @@ class Form:
 
     def bytes(self, pack: Pack) -> int:
         """About how much it writes."""
-        return int(self.growth * pack.model_facts["bytes"]) + 20_000_000
+        others = sum(facts["bytes"] for facts in pack.record["files"].values()) - pack.model_facts["bytes"]
+        return int(self.growth * pack.model_facts["bytes"]) + self.whole * others + 20_000_000
 
 
 FORMS = {
     "gguf": Form("plain", "file", ".gguf", 1.0),
-    "folder": Form("plain", "folder", "-pack", 1.1),
+    "folder": Form("plain", "folder", "-pack", 1.1, whole=True),
     "shared": Form("share", "folder", "-shared", 1.1),
     "hf": Form("huggingface", "write", "-hf", 8.0),
     "ollama": Form("ollama", "write", "-ollama", 1.0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import re
 import shutil
@@ -65,7 +66,7 @@ def _renamed(part: Path, target: Path) -> None:
     if not part.is_dir():
         os.replace(part, target)
         return
-    new = {file.relative_to(part).as_posix() for file in files_in(part)}
+    new = {file.relative_to(part).as_posix() for file in files_in(part)} | _listed(target)
     for file in files_in(target):
         name = file.relative_to(target).as_posix()
         if name not in new and not _BLOB.fullmatch(name):
@@ -82,6 +83,14 @@ def _renamed(part: Path, target: Path) -> None:
             raise StoreError(f"what was there lies in {old.name} now: {error}", where=str(target.parent)) from error
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _listed(folder: Path) -> set[str]:
+    """What a pack's own manifest lists: one that was made before may have had more files."""
+    try:
+        return {*json.loads((folder / "netsuke.json").read_bytes())["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def _synced(part: Path) -> None:

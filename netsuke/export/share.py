@@ -28,7 +28,8 @@ Left out: {left}. What remains and can still tell of the documents:
   documents;
 - ledger.jsonl: the sha256 of each document, so whoever has a document can tell that it was used; its licence and the
   decision. Owners' names are left out, and so are the reasons, which name people and folders;
-- the names of labels, if it was taught any, and the number of documents and words in the report, which is a page by
+- the names of labels and the instructions (the system message) of its examples, if it was taught any: `ask` needs both;
+- the number of documents and words in the report, which is a page by
   `netsuke report FOLDER --html FILE`.
 """
 
@@ -41,6 +42,7 @@ def folder(pack: Pack, out: Path) -> list[str]:
         if name in pack.record["files"]:
             shutil.copyfile(pack.folder / name, out / name)
     _forget_owners(out)
+    _forget_rows(out)
     remains = REMAINS.format(left=", ".join([*left, "owners' names"]))
     with (out / "card.md").open("a", encoding="utf-8") as card:
         card.write(remains)
@@ -70,6 +72,13 @@ def _forget_owners(out: Path) -> None:
         lines = words.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [_renamed(line, called) for line in lines if not line.startswith("- owners, ")]
         words.write_text("".join(kept), encoding="utf-8")
+
+
+def _forget_rows(out: Path) -> None:
+    """Take out of the task why rows were left out: that may quote their labels."""
+    if (place := out / "task.json").exists():
+        task = json.loads(place.read_text(encoding="utf-8"))
+        write_json(place, {name: value for name, value in task.items() if name != "left_out"})
 
 
 def _renamed(line: str, called: Mapping[str, str]) -> str:

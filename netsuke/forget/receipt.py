@@ -101,7 +101,7 @@ def every(store: Store) -> Iterator[dict[str, Any]]:
     """What the receipts of a home say, oldest first; "about" is what the ledger has of it. Raises StoreError."""
     rows = {row.number: row for row in Ledger(store.root / "ledger.db").rows()} if _places(store) else {}
     for place in _places(store):
-        content = opened(place, store.root)
+        content = _kept(place, store)
         told = [rows.get(row["number"]) for row in content["ledger"]["rows"]]
         yield content | {"about": [f"{row.scope} {row.about}" for row in told if row]}
 
@@ -112,7 +112,19 @@ def find(store: Store, made: str) -> dict[str, Any]:
     if len(found) != 1 or not made:
         known = ", ".join(place.stem for place in _places(store)) or "none"
         raise StoreError(f"{'no' if not found else 'more than one'} receipt {made!r}", hint=f"receipts: {known}")
-    return opened(found[0], store.root)
+    return _kept(found[0], store)
+
+
+def _kept(place: Path, store: Store) -> dict[str, Any]:
+    """What a receipt in its home says, by the key that it holds: the home may have had another one since."""
+    try:
+        public = str(json.loads(place.read_bytes())["public"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return opened(place, store.root)  # which tells what is wrong with it
+    with tempfile.NamedTemporaryFile("w") as key:
+        key.write(public)
+        key.flush()
+        return opened(place, store.root, Path(key.name))
 
 
 def _places(store: Store) -> list[Path]:

@@ -109,7 +109,7 @@ def _streamed(
         a_row = max(a_row, min(least, len(aside) * MOST_ASIDE * window / said, len(aside)))
     rows: list[Tokens] = []
     at = done = 0
-    while at < len(stream) - 1 or done < len(aside):
+    while at < len(stream) - 1 or done < len(aside) or (len(stream) and not rows):  # one token teaches nothing
         end = Bin()
         due = min(math.ceil(a_row * (len(rows) + 1)), done + len(aside))  # none twice in one row
         while done < due and end.size + len(aside[done % len(aside)]) < window:

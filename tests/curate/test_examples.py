@@ -46,6 +46,14 @@ def made(text: str, suffix: str) -> Examples:
     return found
 
 
+def test_a_prompt_and_completion_of_messages_are_a_conversation():
+    told = made(jsonl({"prompt": ASKED[:1], "completion": ASKED[1:]}, {"prompt": ASKED, "completion": []}), ".jsonl")
+    assert told.rows == ({"line": 1, "messages": ASKED}, {"line": 2, "messages": ASKED})
+    assert bad(jsonl({"prompt": ASKED, "completion": ASKED[:1]}, {"prompt": "Hi", "completion": "Ho"})) == {
+        1: "the last message is the user's, not the assistant's"
+    }
+
+
 def bad(text: str, suffix: str = ".jsonl") -> dict[int, str]:
     return dict(made(text, suffix).bad_rows)
 

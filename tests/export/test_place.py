@@ -1,6 +1,7 @@
 """An export is there whole or not there, and takes nobody's place unasked."""
 
 import errno
+import json
 import os
 
 import pytest
@@ -45,6 +46,16 @@ def test_what_is_there_stays(tmp_path, home):
     assert (tmp_path / "out").read_text() == "old"
     lay(tmp_path / "out", home, force=True)
     assert (tmp_path / "out").read_text() == "new"
+
+
+def test_force_replaces_a_pack_that_had_more_files(tmp_path, home):
+    out = tmp_path / "out"
+    for name, listed in (("voice-1.gguf", {"voice-1.gguf": {}}), ("model.gguf", {})):
+        with laid(out, home=home, needed_bytes=10, force=True) as part:
+            part.mkdir()
+            (part / name).write_text("x")
+            (part / "netsuke.json").write_text(json.dumps({"files": listed}))
+    assert left(out) == ["model.gguf", "netsuke.json"]
 
 
 def test_force_replaces_an_export_and_nothing_else(tmp_path, home):

@@ -11,7 +11,7 @@ from netsuke.documents import write_rows
 from netsuke.ledger import Ledger
 from netsuke.nouns import Source
 from netsuke.pack import compare, manifest
-from netsuke.store import Store
+from netsuke.store import Store, hash_file
 
 ROWS = [
     {"hash": "a" * 64, "source": 0, "owner": "Ada", "licence": "MIT", "decision": "in", "reason": "", "split": "train"},
@@ -34,6 +34,16 @@ def test_what_quotes_the_documents_stays_at_home(tmp_path):
     assert manifest.read(out)["left_out"] == ["shots.jsonl"]
     assert "shots.jsonl" in told[0] and any("rare word" in line for line in told[1:])
     assert "## Shared" in (out / "card.md").read_text() and "word for word" in (out / "card.md").read_text()
+
+
+def test_a_task_is_shared_with_its_instructions_and_says_so_and_without_what_was_left_out(tmp_path):
+    pack = small_pack(tmp_path / "pack", rows=ROWS)
+    task = {"kind": "labels", "system": "Sort letters.", "left_out": [{"why": "its label is Ada's", "lines": [3]}]}
+    (pack.folder / "task.json").write_text(json.dumps(task))
+    pack.record["files"]["task.json"] = {"sha256": hash_file(pack.folder / "task.json"), "bytes": 1}
+    out, told = shared(pack, tmp_path / "out")
+    assert json.loads((out / "task.json").read_text()) == {"kind": "labels", "system": "Sort letters."}
+    assert any("the system message" in line for line in told) and manifest.faults(out) == []
 
 
 def reasons(home):

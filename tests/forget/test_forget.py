@@ -12,7 +12,7 @@ import pytest
 from forgetting import files_with, forget, make, pieces_of, silent
 from material import HERS, copied, document, netsuke, whole_make, write_two_owners
 
-from netsuke import foretold, loop, recipe, targets
+from netsuke import foretold, loop, recipe, signing, targets
 from netsuke.curate.gather import gather
 from netsuke.errors import ConsentError, RecipeError, StoreError
 from netsuke.forget import erase, journal, pending, prove, receipt, run
@@ -390,11 +390,19 @@ def test_a_pack_that_was_handed_out_is_told_by_the_receipt(again, tmp_path, monk
     assert receipt.withdrawn(away, file, stranger.root, public)
     done = netsuke(stranger.root, "verify", str(away), "--revoked", str(file), "--key", str(public))
     assert done.returncode == 6 and "withdrawn: asked" in done.stdout, done.stderr
-    changed = json.loads(file.read_text())
+    whole = file.read_bytes()
+    changed = json.loads(whole)
     changed["content"]["packs"] = []
     file.write_text(json.dumps(changed))
-    with pytest.raises(StoreError, match="not as it was signed"):
-        receipt.withdrawn(away, file, store.root, None)
+    for look in (lambda: receipt.withdrawn(away, file, store.root, None), lambda: list(receipt.every(store))):
+        with pytest.raises(StoreError, match="not as it was signed"):
+            look()
+    file.write_bytes(whole)
+    signing.keys_in(store.root).secret.unlink()
+    signing.own_keys(store.root)  # another key from now on: the receipts of this home are still its own
+    assert receipt.find(store, content["id"])["packs"] == content["packs"]
+    (tmp_path / "all.json").write_bytes(receipt.revocations(store))
+    assert receipt.withdrawn(away, tmp_path / "all.json", store.root, None)
     (away / "card.md").write_text("other")
     (away / "model.gguf").write_bytes(b"other")
     assert receipt.withdrawn(away, tmp_path / "all.json", store.root, None) is None

@@ -314,6 +314,12 @@ def test_with_a_teacher_the_target_is_the_mixture(share):
     assert torch.allclose(found, wanted, atol=1e-7)
 
 
+def test_a_text_of_one_token_is_a_row_that_teaches_nothing():
+    rows = batches.pack([hf.Text([7], 1)], 8, seed=0)
+    assert len(rows) == 1 and not rows.wanted[:, 1:].any()
+    assert [numbers.tolist() for numbers in batches.order(len(rows), 2, 1, seed=0)] == [[0], [0]]
+
+
 @settings(max_examples=50, deadline=None)
 @given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=12), window=st.integers(2, 16))
 def test_packing_loses_and_repeats_nothing(lengths, window):
