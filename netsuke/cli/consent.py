@@ -106,9 +106,9 @@ def say_in(as_json: bool, by: str | None, reason: str, **given: str | None) -> N
 @about
 @AS_JSON
 def clear(as_json: bool, by: str | None, reason: str, **given: str | None) -> None:
-    """Take an `out` or `in` back, word for word; lift what is `forgotten`.
+    """Take back an `out` or `in`; lift what is `forgotten`.
 
-    The ledger keeps both rows: nothing is deleted. What `netsuke forget` deleted does not come back by this, but its
+    Named as when it was said. The ledger keeps both rows: nothing is deleted. What `netsuke forget` deleted does not come back by this, but its
     file, where it still lies in a source, is read again at the next make.
     """
     _decide("cleared", reason, by, given, as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -45,7 +46,7 @@ def pack(name: str, place: Path | None, to: str, serve_dir: bool, share: bool, f
         if share or own:
             (out / signing.FILE).write_bytes(signing.signature(out, signing.own_keys(store.root)))
         size = sum(file.stat().st_size for file in ([out] if out.is_file() else out.rglob("*")) if file.is_file())
-    notes = [line.replace("{place}", str(place)) for line in told]
+    notes = [line.replace('"{place}"', repr(str(place))).replace("{place}", shlex.quote(str(place))) for line in told]
     value = {"name": found.name, "to": to, "place": str(place), "bytes": size, "notes": notes}
     result(value, as_json, f"{place}: {size / 1e6:,.1f} MB")
     for line, note in zip(told, notes, strict=True) if not as_json else ():  # a command with a path is copied whole
