@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..engines import asking
 from .supervisor import Supervisor
 from .turns import Turn
+
+T = TypeVar("T")
 
 
 class Task:
@@ -32,20 +34,29 @@ class Task:
     def _is_shaped(self, body: Mapping[str, Any]) -> bool:
         return [message["role"] for message in body["messages"]] in self.shapes
 
-    def prepared(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """A chat request for a text: a question of the task is asked as the examples were, and not by chance."""
+    async def prepared(self, body: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
+        """A chat request for a text: a question of the task is asked as the examples were, and not by chance.
+
+        To be awaited while the turn is held. Raises EngineError.
+        """
         if not self.way or not self._is_shaped(body):
             return dict(body)
-        messages = asking.Prompt(self.way, self.examples).before(body["messages"])
+        messages, _ = await self._with(turn, lambda asker: asker.fitting(body["messages"]))
         sure = {"temperature": 0.0} if self.way.kind == "extract" else {}
         return {**sure, **body, "messages": messages}
 
     async def ask(self, messages: list[dict[str, str]], turn: Turn) -> asking.Answer:
-        """To be awaited while the turn is held. Raises EngineError.
+        """To be awaited while the turn is held. Raises EngineError."""
+        return await self._with(
+            turn, lambda asker: asker.ask(messages, id_slot=turn.slot, cache_prompt=turn.kept)
+        )
+
+    async def _with(self, turn: Turn, use: Callable[[asking.Asker], T]) -> T:
+        """What a thread comes to with the turn's asker.
 
         Who leaves waits for what was begun: else it would write into the slot of the next one.
         """
-        work = asyncio.ensure_future(asyncio.to_thread(self._ask, messages, turn))
+        work = asyncio.ensure_future(asyncio.to_thread(lambda: use(self._asker(turn.slot))))
         work.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             return await asyncio.shield(work)
@@ -53,11 +64,12 @@ class Task:
             await asyncio.wait({work})
             raise
 
-    def _ask(self, messages: list[dict[str, str]], turn: Turn) -> asking.Answer:
+    def _asker(self, slot: int) -> asking.Asker:
+        """Made at its first question: with thousands of examples that takes half a second."""
         assert self.way
-        if turn.slot not in self._askers:
-            self._askers[turn.slot] = asking.Asker(self.supervisor.engine, self.way, self.examples)
-        return self._askers[turn.slot].ask(messages, id_slot=turn.slot, cache_prompt=turn.kept)
+        if slot not in self._askers:
+            self._askers[slot] = asking.Asker(self.supervisor.engine, self.way, self.examples)
+        return self._askers[slot]
 
 
 def answered(answer: asking.Answer) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,10 @@ from typing import Any
 import ollama
 import openai
 import pytest
-from served import BODY, CHAT, KEY, Running, error_of, until
+from served import BODY, CHAT, KEY, Running, error_of, running, until
 
+from netsuke import talk
+from netsuke.engines import asking
 from netsuke.serve import Folders, Shelf, keys
 from netsuke.serve.infill import picked, prefix_alone
 from netsuke.serve.usage import rows
@@ -107,3 +111,34 @@ def test_the_context_that_is_told_is_the_one_that_there_is(model: Path, tmp_path
     told = {name: facts.task for name in places.names() if (facts := places.facts(name))}
     assert told == {"plain": False, "taught": True}
     assert [shelf.context_of(taught) for taught in told.values()] == [2048, 4096]
+
+
+@pytest.fixture
+def taught(model: Path, tmp_path: Path) -> Path:
+    """A folder with a model that was taught to copy words out, and shows four examples longer than its context."""
+    (tmp_path / "model.gguf").symlink_to(model / "model.gguf")
+    task = {"kind": "extract", "labels": [], "end": "<|im_end|>", "quiet": False, "commands": [], "roles": ["user"]}
+    (tmp_path / "task.json").write_text(json.dumps(task | {"way": {"shots": 4}, "answer_bytes": 5}))
+    rows = [{"text": f"{number} the inner thing " * 80, "label": "inner"} for number in range(4)]
+    (tmp_path / "shots.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return tmp_path
+
+
+def test_a_question_of_a_task_is_shortened_to_the_context_as_the_command_line_does(
+    taught: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexed, real = list[str](), asking.Nearest
+    monkeypatch.setattr(
+        asking, "Nearest", lambda texts: indexed.append(threading.current_thread().name) or real(texts)
+    )
+    questions = ["which thing", "which other thing " * 500]
+    with running(taught, context_tokens=2048) as server, server.client() as one:
+        asked = [{"messages": [{"role": "user", "content": question}], "max_tokens": 10} for question in questions]
+        answers = [one.post(CHAT, json=body).json() for body in asked]
+    assert len(indexed) == 1 and indexed[0].startswith("asyncio_"), "once, and beside the loop"
+    most = asking.CONTEXT_TOKENS - asking.ANSWER_TOKENS
+    assert all(most // 2 < answer["usage"]["prompt_tokens"] <= most for answer in answers)
+    said = [answer["choices"][0]["message"]["content"] for answer in answers]
+    others = [row["answer"] for row in talk.ask(taught, "taught", questions)]
+    cut = "\ufffd \n"  # half a letter at the end is told by one of them
+    assert [text.strip(cut) for text in said] == [text.strip(cut) for text in others]
