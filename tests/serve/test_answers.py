@@ -58,6 +58,14 @@ def test_a_prompt_keeps_its_half_however_long_an_answer_may_be(most: int) -> Non
     assert sent["prompt"] == "x" * 1500 and sent["n_predict"] == min(most, 1024)
 
 
+def test_a_hole_is_filled_however_few_letters_a_token_has(model: Path) -> None:
+    with running(model, context_tokens=1024) as server, server.client() as one:
+        for before in ("漢" * 2000, "7" * 2000, "the " * 2000):
+            answer = one.post("/infill", json={**HOLE, "input_prefix": before})
+            assert answer.status_code == 200, answer.text
+            assert 128 <= answer.json()["tokens_evaluated"] <= 1024
+
+
 def test_ollama_fills_a_hole_without_end_from_the_whole_prompt(server: Running) -> None:
     theirs = ollama.Client(host=server.url, headers={"Authorization": f"Bearer {KEY}"}, trust_env=False)
     answer = theirs.generate("tiny", "the " * 30, suffix="and the end", options={"num_predict": -1, "stop": ["a", "e"]})
