@@ -81,12 +81,13 @@ def answered(answer: asking.Answer) -> dict[str, Any]:
 
 
 def events(answer: asking.Answer) -> list[dict[str, Any]]:
-    """The same as the events of a stream."""
+    """The same as the events of a stream, of which each tells how sure it is, and the first what the question cost."""
     whole = answered(answer)
     first = {"index": 0, "delta": whole["choices"][0]["message"], "finish_reason": None}
     last: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": "stop"}
-    frames = [_framed("chat.completion.chunk", first), _framed("chat.completion.chunk", last)]
-    return [frames[0] | {"netsuke": answer.row}, frames[1] | {"id": frames[0]["id"], "usage": whole["usage"]}]
+    begun = _framed("chat.completion.chunk", first) | {"netsuke": answer.row}
+    counted = {"timings": {"prompt_n": answer.prompt_tokens}}
+    return [begun | counted, begun | {"choices": [last], "usage": whole["usage"]}]
 
 
 def _framed(kind: str, choice: dict[str, Any]) -> dict[str, Any]:
