@@ -16,7 +16,8 @@ from .relay import Asked, Relay
 
 CHARS_A_TOKEN = 2  # mostly more, in code
 _SAMPLING = ("n_predict", "temperature", "top_k", "top_p", "min_p", "seed", "stream", "cache_prompt",
-             "t_max_predict_ms")  # fmt: skip
+             "t_max_predict_ms", "repeat_penalty", "repeat_last_n", "presence_penalty",
+             "frequency_penalty")  # fmt: skip
 
 
 class GoingOn(Relay):

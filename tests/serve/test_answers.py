@@ -11,6 +11,7 @@ from typing import Any
 import ollama
 import openai
 import pytest
+from packed import small_pack
 from served import BODY, CHAT, KEY, Running, error_of, running, until
 
 from netsuke import talk
@@ -18,6 +19,7 @@ from netsuke.engines import asking
 from netsuke.serve import Folders, Shelf, keys
 from netsuke.serve.infill import picked, prefix_alone
 from netsuke.serve.usage import rows
+from netsuke.store import hash_file
 
 HOLE = {"input_prefix": "the house of the ", "input_suffix": " and the end", "n_predict": 12, "temperature": 0}
 
@@ -72,7 +74,22 @@ def test_ollama_fills_a_hole_without_end_from_the_whole_prompt(server: Running) 
     assert answer.prompt_eval_count and answer.prompt_eval_count > 20
     cut = theirs.generate("tiny", "the " * 30, suffix="and the end", options={"num_predict": 3, "temperature": 0})
     assert cut.eval_count == 3 and cut.done_reason == "length"
+    for asked in ({"format": "json"}, {"logprobs": True}):
+        with pytest.raises(ollama.ResponseError, match="beside 'suffix'"):
+            theirs.generate("tiny", "the", suffix="and the end", **asked)
     theirs._client.close()
+
+
+@pytest.mark.parametrize("penalty", ["repeat_penalty", "presence_penalty", "frequency_penalty"])
+def test_ollama_fills_a_hole_with_the_penalties_that_were_asked(server: Running, penalty: str) -> None:
+    asked = {"model": "tiny", "prompt": "the " * 9, "suffix": "and the end", "stream": False}
+    sure = {"temperature": 0, "num_predict": 40, "repeat_last_n": 64}
+    with server.client() as one:
+        plain, varied = (
+            one.post("/api/generate", json={**asked, "options": {**sure, penalty: loud}}).json()["response"]
+            for loud in (1 if penalty == "repeat_penalty" else 0, 2)
+        )
+    assert plain != varied
 
 
 def test_a_conversation_goes_on_with_what_was_answered(client: openai.OpenAI) -> None:
@@ -119,6 +136,16 @@ def test_the_context_that_is_told_is_the_one_that_there_is(model: Path, tmp_path
     told = {name: facts.task for name in places.names() if (facts := places.facts(name))}
     assert told == {"plain": False, "taught": True}
     assert [shelf.context_of(taught) for taught in told.values()] == [2048, 4096]
+
+
+def test_what_is_told_of_a_pack_in_a_folder_is_not_read_from_all_of_its_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_pack(tmp_path / "mine", "mine")
+    digest = hash_file(tmp_path / "mine" / "model.gguf")
+    monkeypatch.setattr("netsuke.serve.models.hash_file", lambda path: "read")
+    facts = Folders({"mine": tmp_path / "mine"}).facts("mine")
+    assert facts and (facts.sha256, facts.base, facts.licence) == (digest, "tiny", "MIT")
 
 
 @pytest.fixture
