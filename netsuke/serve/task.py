@@ -41,35 +41,34 @@ class Task:
         """
         if not self.way or not self._is_shaped(body):
             return dict(body)
-        messages, _ = await self._with(turn, lambda asker: asker.fitting(body["messages"]))
+        messages, _ = await _in_thread(lambda: self._asker(turn).fitting(body["messages"]))
         sure = {"temperature": 0.0} if self.way.kind == "extract" else {}
         return {**sure, **body, "messages": messages}
 
     async def ask(self, messages: list[dict[str, str]], turn: Turn) -> asking.Answer:
         """To be awaited while the turn is held. Raises EngineError."""
-        return await self._with(
-            turn, lambda asker: asker.ask(messages, id_slot=turn.slot, cache_prompt=turn.kept)
-        )
+        return await _in_thread(lambda: self._ask(messages, turn))
 
-    async def _with(self, turn: Turn, use: Callable[[asking.Asker], T]) -> T:
-        """What a thread comes to with the turn's asker.
+    def _ask(self, messages: list[dict[str, str]], turn: Turn) -> asking.Answer:
+        return self._asker(turn).ask(messages, id_slot=turn.slot, cache_prompt=turn.kept)
 
-        Who leaves waits for what was begun: else it would write into the slot of the next one.
-        """
-        work = asyncio.ensure_future(asyncio.to_thread(lambda: use(self._asker(turn.slot))))
-        work.add_done_callback(lambda done: done.cancelled() or done.exception())
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            await asyncio.wait({work})
-            raise
-
-    def _asker(self, slot: int) -> asking.Asker:
-        """Made at its first question: with thousands of examples that takes half a second."""
+    def _asker(self, turn: Turn) -> asking.Asker:
+        """Made at the slot's first question: with thousands of examples that takes half a second."""
         assert self.way
-        if slot not in self._askers:
-            self._askers[slot] = asking.Asker(self.supervisor.engine, self.way, self.examples)
-        return self._askers[slot]
+        if turn.slot not in self._askers:
+            self._askers[turn.slot] = asking.Asker(self.supervisor.engine, self.way, self.examples)
+        return self._askers[turn.slot]
+
+
+async def _in_thread(ask: Callable[[], T]) -> T:
+    """What it comes to. Who leaves waits for what was begun: else it would write into the slot of the next one."""
+    work = asyncio.ensure_future(asyncio.to_thread(ask))
+    work.add_done_callback(lambda done: done.cancelled() or done.exception())
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait({work})
+        raise
 
 
 def answered(answer: asking.Answer) -> dict[str, Any]:

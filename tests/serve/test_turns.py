@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -190,13 +189,13 @@ def test_the_more_are_refused_within_a_second_the_later_they_may_come_again():
 def test_who_leaves_a_question_of_a_task_keeps_the_turn_until_the_engine_is_done(tmp_path: Path) -> None:
     asked, done = threading.Event(), threading.Event()
 
-    def slow(messages: object, **slot: object) -> None:
+    def slow(messages: object, turn: object) -> None:
         asked.set()
         done.wait(30)
 
     async def story() -> None:
         task, turns = Task(Supervisor("tiny", Engine(tmp_path / "model.gguf")), tmp_path), Turns(1, 4)
-        task._asker = lambda slot: SimpleNamespace(ask=slow)  # type: ignore[assignment, method-assign, return-value]
+        task._ask = slow  # type: ignore[assignment, method-assign]
 
         async def one() -> None:
             async with turns.turn("a", ()) as turn:
