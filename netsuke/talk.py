@@ -60,14 +60,13 @@ def chat(model: Path, name: str, max_tokens: int, temperature: float, repeat_pen
             if fault := not_text(line):
                 say(f"error: {fault}")
                 continue
-            messages.append({"role": "user", "content": line})
             try:
-                answer = _answer(engine, messages, max_tokens, temperature, repeat_penalty)
+                asked = _fitting(engine, [*messages, {"role": "user", "content": line}], max_tokens)
+                answer = _answer(engine, asked, max_tokens, temperature, repeat_penalty)
             except EngineError as error:  # too long, say: the talk goes on without this line
                 say(f"error: {error}")
-                messages.pop()
                 continue
-            messages.append({"role": "assistant", "content": answer})
+            messages = [*asked, {"role": "assistant", "content": answer}]
 
 
 def ask(pack: Path, name: str, questions: Sequence[str]) -> list[dict[str, Any]]:
@@ -98,14 +97,20 @@ def _against_loops(repeat_penalty: float) -> dict[str, Any]:
     return {"repeat_penalty": repeat_penalty, "repeat_last_n": REPEATED_TOKENS}
 
 
+def _fitting(engine: Engine, messages: list[dict[str, str]], max_tokens: int) -> list[dict[str, str]]:
+    """The talk without its oldest exchanges, where the context has no room for it beside the answer."""
+    room = CONTEXT_TOKENS - min(max_tokens, CONTEXT_TOKENS // 2)
+    while len(messages) > 1 and len(engine.asked(messages)) > room:
+        messages = messages[2:]
+    return messages
+
+
 def _answer(
     engine: Engine, messages: list[dict[str, str]], max_tokens: int, temperature: float, repeat_penalty: float
 ) -> str:
-    """The streamed answer; the oldest exchanges leave when the talk is longer than the context."""
+    """The answer, written as it comes."""
     body = {"messages": messages, "max_tokens": max_tokens, "temperature": temperature, "stream": True}
     body |= _against_loops(repeat_penalty)
-    while sum(len(m["content"]) for m in messages) > 3 * (CONTEXT_TOKENS - max_tokens) and len(messages) > 1:
-        del messages[:2]
     parts: list[str] = []
     for event in engine.stream("/v1/chat/completions", body):
         for choice in event.get("choices", ()):

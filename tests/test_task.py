@@ -193,10 +193,15 @@ def test_the_other_apis_answer_with_the_label_too(made):
         assert whole["done"] and whole["prompt_eval_count"] > 0
         lines = [json.loads(line) for line in client.post("/api/chat", json=ollama).text.splitlines()]
         assert "".join(line["message"]["content"] for line in lines) == label and lines[-1]["done"]
+        assert lines[-1]["netsuke"] == row and lines[-1]["prompt_eval_count"] == whole["prompt_eval_count"]
         one = client.post("/api/generate", json={"model": "tiny", "prompt": "sail rope tide", "stream": False})
         assert one.json()["response"] == label
         theirs = client.post("/v1/messages", json={"messages": asked, "max_tokens": 9}).json()
         assert theirs["content"] == [{"type": "text", "text": label}]
+        streamed = client.post("/v1/messages", json={"messages": asked, "max_tokens": 9, "stream": True}).text
+        assert f'"input_tokens": {theirs["usage"]["input_tokens"]}' in streamed.partition("\n\n")[0]
+        streamed = client.post("/v1/chat/completions", json={"messages": asked, "stream": True}).text
+        assert streamed.count('"netsuke"') == 2 and "timings" not in streamed
         answer = client.post("/v1/responses", json={"input": "sail rope tide"}).json()
         assert answer["output"][0]["content"][0]["text"] == label
 

@@ -41,7 +41,7 @@ class Day(click.DateTime):
 @click.option("--slots", default=1, type=click.IntRange(1, 64), show_default=True, help="Requests side by side.")
 @click.option("--memory-mb", type=click.IntRange(1), help="For all models together [default: half of the machine's].")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option("--hostname", "hostnames", multiple=True, help="A name that others ask by, beside HOST.")
+@click.option("--hostname", "hostnames", multiple=True, help="A name that others ask by, beside HOST; a port too.")
 @click.option("--cert", type=FILE, help="A TLS certificate, PEM.")
 @click.option("--key-file", type=FILE, help="Its private key, PEM.")
 @click.option("--without-tls", is_flag=True, help="Open to the network although keys and prompts can be read.")

@@ -154,7 +154,7 @@ class Asker:
 
         Without `cache_prompt` nothing is taken from what the slot was asked before.
         """
-        prompt = self.fitting(messages)
+        _, prompt = self.fitting(messages)
         self._fields = {"id_slot": id_slot, "cache_prompt": cache_prompt}
         if self.way.kind == "labels":
             return dataclasses.replace(self.chosen(self.shares(prompt)), prompt_tokens=len(prompt))
@@ -163,18 +163,20 @@ class Asker:
         )
         return Answer(answer["content"].strip(), None, prompt_tokens=len(prompt))
 
-    def fitting(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
-        """The prompt's tokens: as many examples as the context has room for, else none and less of the question."""
+    def fitting(self, messages: Sequence[Mapping[str, str]]) -> tuple[list[Mapping[str, str]], list[int]]:
+        """(the prompt, its tokens): as many examples as the context has room for, else none and less of the question.
+        """
         room, question = self.room, messages[-1]["content"]
         for most in range(self.way.shots, -1, -1):
-            ids = self.engine.asked(self.prompt.before(messages, most))
+            prompt = self.prompt.before(messages, most)
+            ids = self.engine.asked(prompt)
             if len(ids) <= room:
-                return ids
+                return prompt, ids
         while len(ids) > room and question:
             question = question[: int(len(question) * 0.9 * room / len(ids))]
-            shorter = [*messages[:-1], {**messages[-1], "content": question}]
-            ids = self.engine.asked(self.prompt.before(shorter, 0))
-        return ids
+            prompt = self.prompt.before([*messages[:-1], {**messages[-1], "content": question}], 0)
+            ids = self.engine.asked(prompt)
+        return prompt, ids
 
     def chosen(self, shares: Mapping[str, float]) -> Answer:
         """The likeliest label by these shares, calibrated."""

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import EngineError
-from .guard import LOOPBACK
+from .guard import LOOPBACK, with_port
 
 HEAD_SECONDS = 10.0  # in which the head of a request must have come
 KEEP_SECONDS = 30  # that a connection is kept after an answer
@@ -33,7 +33,8 @@ FILES = 4 * MOST_CONNECTIONS  # that the process may open, where the system lets
 
 @dataclass(frozen=True)
 class Address:
-    """A host and a port. `names` are what a request's Host may say beside the loopback names.
+    """A host and a port. `names` are what a request's Host may say beside the loopback names, with a port of their
+    own where a proxy has another one.
 
     Without `certificate` and `private_key` (PEM files) it must be a loopback address, or `plain` must say that
     this is meant: then keys and prompts can be read on the way.
@@ -60,8 +61,8 @@ class Address:
 
     @property
     def url(self) -> str:
-        shown = next(iter(self.names), f"[{self.host}]" if ":" in self.host else self.host)
-        return f"{'https' if self.tls else 'http'}://{shown}:{self.port}"
+        shown = next(iter(self.names), _bracketed(self.host))
+        return f"{'https' if self.tls else 'http'}://{with_port(shown, self.port)}"
 
     def checked(self) -> Address:
         """The address with its own host among the names. Raises EngineError where it may not or cannot be used.
@@ -80,7 +81,7 @@ class Address:
             hint = "--hostname notes.example.org: what others write in the address bar"
             raise EngineError("every address of this machine, by which name?", where=where, hint=hint)
         own = () if self.host in ("0.0.0.0", "::", *(name.strip("[]") for name in LOOPBACK)) else (self.host,)
-        names = dict.fromkeys(f"[{name}]" if ":" in name else name for name in (*own, *self.names))
+        names = dict.fromkeys(map(_bracketed, (*own, *self.names)))
         return dataclasses.replace(self, names=tuple(names))
 
     def listening(self) -> socket.socket:
@@ -109,6 +110,14 @@ class Address:
             except (OSError, ssl.SSLError) as error:
                 raise EngineError(f"the certificate cannot be used: {error}", where=str(self.certificate)) from None
         _Front(config, on_ready).run(sockets=[listener])
+
+
+def _bracketed(name: str) -> str:
+    """A name as it stands in front of a port: an IPv6 address in brackets."""
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(name).version == 6:
+            return f"[{name}]"
+    return name
 
 
 def settings(app: ASGIApp) -> dict[str, Any]:

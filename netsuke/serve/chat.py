@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import httpx
 from starlette.responses import Response
 from starlette.types import Send
 
-from ..engines import asking
 from ..engines.llama import JSON, RefusedError
 from ..errors import EngineError
 from . import task
@@ -17,6 +17,7 @@ from .refused import Refused
 from .relay import Asked, Relay, begin, say
 from .supervisor import unavailable
 
+T = TypeVar("T")
 _PROBE = {"type": "function", "function": {"name": "probe", "parameters": {"type": "object", "properties": {}}}}
 
 
@@ -33,7 +34,7 @@ class Chat(Relay):
                 what = "answers this with a label, whose confidence was measured with all voices at 1."
                 raise Refused(400, f"The model {self.asked.model!r} {what}", code="no_voices", param="voices")
             return await self._labelled(send)
-        self.body = taught.prepared(self.body)
+        self.body = await self._twice(lambda: taught.prepared(self.body, self.turn))
         if self.body.get("tools") and not await self._knows_tools():
             message = f"The chat template of {self.asked.model!r} has no place for tools, so it cannot use any."
             raise Refused(501, message, code="no_tools", param="tools")
@@ -66,7 +67,7 @@ class Chat(Relay):
 
     # -- labels --------------------------------------------------------------------------------------------
     async def _labelled(self, send: Send) -> Response | None:
-        answer = await self._asked()
+        answer = await self._twice(lambda: self.seat.task.ask(self.body["messages"], self.turn))
         self.record.abstained = answer.abstained
         whole, dialect = task.answered(answer), self.asked.dialect
         self.record.prompt_tokens, self.record.completion_tokens = used(whole) or (0, 0)
@@ -79,13 +80,12 @@ class Chat(Relay):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         return None
 
-    async def _asked(self) -> asking.Answer:
-        """Asks once more if the engine died."""
-        messages: list[dict[str, Any]] = list(self.body["messages"])
+    async def _twice(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What the task's own asking comes to; asks once more if the engine died. Raises Refused."""
         for _ in range(2):
             await self.seat.supervisor.client()
             try:
-                return await self.seat.task.ask(messages, self.turn)
+                return await ask()
             except RefusedError as error:
                 raise Refused(400, f"{error}.", code="invalid_value") from None
             except EngineError:

@@ -33,6 +33,9 @@ class Dialect:
     def event(self, event: dict[str, Any]) -> list[bytes]:
         """What the client gets for an event of the engine's stream."""
         self.id = self.id or str(event.get("id", ""))
+        choices = event.get("choices")
+        if choices and choices[0].get("finish_reason") is None:  # we asked for the count so far, and nobody else
+            event = {name: value for name, value in event.items() if name != "timings"}
         return [framed(self.told(event))]
 
     def closing(self) -> list[bytes]:

@@ -8,6 +8,7 @@ needs a key, whether the route exists or not.
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Collection
@@ -37,6 +38,11 @@ def as_json(scope: Scope, refused: Refused) -> Response:
     return refused.response(scope["path"])
 
 
+def with_port(name: str, port: int) -> str:
+    """A name as a Host that tells the port; one that tells its own, that of a proxy say, keeps it."""
+    return name if re.search(r":\d+$", name) else f"{name}:{port}"
+
+
 class Guard:
     """ASGI middleware: refuses, or hands on and adds the security headers to the answer.
 
@@ -58,7 +64,7 @@ class Guard:
         done: Callable[[Record], None] = lambda record: None,
         refusing: Refusing = as_json,
     ) -> None:
-        others = {host for name in hosts for host in (name.lower(), f"{name.lower()}:{port}")}
+        others = {host for name in hosts for host in (name.lower(), with_port(name.lower(), port))}
         ours = {f"{name}:{port}" for name in LOOPBACK}
         self.app, self.callers, self.closing, self.done = app, callers, closing, done
         self.open_paths = set(open_paths)

@@ -14,12 +14,30 @@ from starlette.responses import Response
 from .refused import Refused
 from .relay import Asked, Relay
 
-CHARS_A_TOKEN = 2  # at least, in code: a prompt of so many characters fits
+CHARS_A_TOKEN = 2  # mostly more, in code
 _SAMPLING = ("n_predict", "temperature", "top_k", "top_p", "min_p", "seed", "stream", "cache_prompt",
-             "t_max_predict_ms")  # fmt: skip
+             "t_max_predict_ms", "repeat_penalty", "repeat_last_n", "presence_penalty",
+             "frequency_penalty")  # fmt: skip
 
 
-class Infilling(Relay):
+class GoingOn(Relay):
+    """An answer to /completion. Of a text that is longer than the context the older half is left out, and again."""
+
+    def __init__(self, asked: Asked, path: str = "/completion") -> None:
+        super().__init__(asked, path)
+
+    async def _open(self) -> httpx.Response:
+        while True:
+            try:
+                return await super()._open()
+            except Refused as refused:
+                text = self.body["prompt"]
+                if refused.code != "context_length_exceeded" or not text:
+                    raise
+                self.body = {**self.body, "prompt": text[(len(text) + 1) // 2 :]}
+
+
+class Infilling(GoingOn):
     """An answer to /infill. The engine answers whole: its tokens count, whatever the client reads of it."""
 
     def __init__(self, asked: Asked) -> None:

@@ -73,11 +73,14 @@ class Folders:
     def facts(self, name: str) -> Facts | None:
         if name in self._folders and name not in self._facts:
             folder = self._folders[name]
-            file = folder / FILE
-            told = _told((folder / "netsuke.json").read_bytes()) if (folder / "netsuke.json").exists() else ("", "")
+            file, listed = folder / FILE, folder / "netsuke.json"
+            manifest = listed.read_bytes() if listed.exists() else b""
+            digest = _digest(manifest) or hash_file(file)  # a pack's is what was checked when the server started
             sung = tuple(one.name for one in voices.read(folder))
             taught = (folder / TASK).exists()
-            self._facts[name] = Facts(file.stat().st_size, hash_file(file), file.stat().st_mtime, *told, sung, taught)
+            self._facts[name] = Facts(
+                file.stat().st_size, digest, file.stat().st_mtime, *_told(manifest), sung, taught
+            )
         return self._facts.get(name)
 
 
@@ -148,3 +151,11 @@ def _told(manifest: bytes) -> tuple[str, str]:
         return str(base["name"]), str(base["licence"])
     except (ValueError, KeyError, TypeError):
         return "", ""
+
+
+def _digest(manifest: bytes) -> str:
+    """The sha256 of the model by a manifest; "" where it tells none."""
+    try:
+        return str(json.loads(manifest)["files"][FILE]["sha256"])
+    except (ValueError, KeyError, TypeError):
+        return ""

@@ -107,9 +107,12 @@ def as_completion(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_infilling(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of /infill: what stands before the hole and behind it."""
+    """The body of /infill: what stands before the hole and behind it. Raises Refused for what is not told of one."""
+    for field in ("format", "logprobs"):
+        if given.get(field):
+            raise fields.wrong(field, "cannot be asked beside 'suffix'")
     body = _settings(given)
-    kept = {name: value for name, value in body.items() if name in fields.INFILL}
+    kept = {name: body[name] for name in _SAMPLING if name in body}
     hole = {"input_prefix": given["prompt"], "input_suffix": given["suffix"], "prompt": ""}
     return {**kept, **hole, "n_predict": body["max_tokens"], "stream": False}
 

@@ -155,7 +155,8 @@ class Relay:
                         await say(send, *held)
                         await self._break_off(refusal(500, data), send)
                         return True
-                    held += self.asked.dialect.event(self.note(event))
+                    self.note(event)
+                    held += self.asked.dialect.event(event)
                     self.record.answer = self.asked.dialect.id
                 if clock() - woke > AT_ONCE_SECONDS:
                     await say(send, *held)
@@ -179,14 +180,10 @@ class Relay:
         self.record.prompt_tokens = len(json.dumps(asked, ensure_ascii=False)) // CHARS_A_TOKEN
         self.record.completion_tokens = min(worked, most)
 
-    def note(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """Counts the tokens so far; the answer without counts that only we asked for."""
+    def note(self, answer: Mapping[str, Any]) -> None:
+        """Counts the tokens so far."""
         if count := used(answer):
             self.record.prompt_tokens, self.record.completion_tokens = count
-        choices = answer.get("choices")
-        if self.asked.stream and choices and choices[0].get("finish_reason") is None:
-            return {name: value for name, value in answer.items() if name != "timings"}
-        return answer
 
 
 async def begin(send: Send, dialect: Dialect) -> None:

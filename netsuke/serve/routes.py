@@ -72,6 +72,9 @@ class Routes:
         if wanted in known:
             return wanted
         request.scope["record"].model = ""
+        if wanted is None and not self.shelf.models.names():
+            message = "There is no model here yet: netsuke make FOLDER makes one."
+            raise Refused(404, message, code="model_not_found", param="model")
         if wanted is None or not key.may_use(wanted):
             shown = "any model" if wanted is None else f"the model {wanted[:64]!r}"
             raise Refused(403, f"This key may not use {shown}.", code="model_not_allowed", param="model")

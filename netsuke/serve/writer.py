@@ -21,6 +21,7 @@ from .record import Record
 WRITE_SECONDS = 0.1  # how long what is to be written gathers
 RETRY_SECONDS = 1.0
 MOST_WAITING = 100_000  # records that are kept while the disk takes none
+MINUTE = 60.0  # seconds
 TOLD_A_MINUTE = 60  # refusals of strangers that get a row of their own
 FOLD_EACH = 10_000  # records, or once a day is long over
 
@@ -39,7 +40,8 @@ class Writer:
         self._folded, self._since = "", 0  # on which day, and how many records ago
         self._waiting: deque[Record] = deque()
         self._strangers: deque[Record] = deque()  # their refusals of the last minute that have a row
-        self._more: Record | None = None  # stands for their other refusals
+        self._more: Record | None = None  # stands for their other refusals, a minute at most
+        self._counting = threading.Lock()  # of that one
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="netsuke-book", daemon=True)
@@ -59,9 +61,7 @@ class Writer:
 
     def close(self) -> None:
         """Writes what waits, or says how much was lost."""
-        if self._more:
-            self._waiting.append(self._more)
-            self._more = None
+        self._tell_more()
         self._closing = True
         self._wake.set()
         if self._thread.is_alive():
@@ -69,32 +69,40 @@ class Writer:
 
     def _has_room(self, record: Record) -> bool:
         """Whether a stranger's refusal gets a row; else it is counted. Nobody fills the disk by being refused."""
-        while self._strangers and record.time - self._strangers[0].time >= 60:
+        while self._strangers and record.time - self._strangers[0].time >= MINUTE:
             self._strangers.popleft()
         if len(self._strangers) < TOLD_A_MINUTE:
             self._strangers.append(record)
-            if self._more:
+            self._tell_more()
+            return True
+        with self._counting:
+            if self._more is None:
+                self._more = Record("*", "*", record.time, status=record.status, times=0)
+            self._more.times += 1
+        return False
+
+    def _tell_more(self, before: float = float("inf")) -> None:
+        """Gives those that were only counted their row, if that was begun before then."""
+        with self._counting:
+            if self._more and self._more.time < before:
                 self._waiting.append(self._more)
                 self._more = None
-            return True
-        if self._more is None:
-            self._more = Record("*", "*", record.time, status=record.status, times=0)
-        self._more.times += 1
-        return False
 
     def _run(self) -> None:
         told = False
         while not (self._closing and not self._waiting):
-            self._wake.wait()
+            self._wake.wait(MINUTE)
             self._wake.clear()
+            self._tell_more(time.time() - MINUTE)
             if not self._closing:
                 time.sleep(WRITE_SECONDS)
             batch = list(self._waiting)
+            if not batch:
+                continue
             for record in batch:
                 self._looked_at(record)
             try:
-                if batch:
-                    write(self.home, batch)
+                write(self.home, batch)
                 for _ in batch:
                     self._waiting.popleft()
                 self._fold(len(batch))

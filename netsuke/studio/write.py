@@ -10,11 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..serve import fields
-from ..serve.infill import Infilling
+from ..serve.infill import GoingOn, Infilling
 from ..serve.keys import OWNER
 from ..serve.record import Record
 from ..serve.refused import Refused
-from ..serve.relay import Relay
 from . import forms, shelf, voice
 from .close import bare, is_close
 from .lending import ask
@@ -33,7 +32,7 @@ async def page(house: House, request: Request) -> Response:
     return house.pages.page(request, "write.html", name=model.name, tab="write", model=model)
 
 
-async def ghost(house: House, request: Request) -> Relay:
+async def ghost(house: House, request: Request) -> GoingOn:
     """What may come next, as {"content"}: a suggestion that the page shows and never puts in by itself.
 
     When the page asks anew, the engine of this answer is freed.
@@ -50,7 +49,7 @@ async def ghost(house: House, request: Request) -> Relay:
     if after.partition("\n")[0].strip():
         told = {"input_prefix": before, "input_suffix": after, "prompt": ""}
         return Infilling(house.engines.asked(request, model.name, body | told, loud))
-    return Relay(house.engines.asked(request, model.name, body | {"prompt": before}, loud), "/completion")
+    return GoingOn(house.engines.asked(request, model.name, body | {"prompt": before}, loud))
 
 
 # -- rewriting -----------------------------------------------------------------------------------------------

@@ -318,3 +318,4 @@ def test_line_separators_in_an_answer_do_not_cut_its_events(server: Running) -> 
         lines = client.post("/v1/completions", json=body).text.split("\n\n")
     events = [json.loads(line.removeprefix("data: ")) for line in lines if line and "[DONE]" not in line]
     assert "".join(event["choices"][0]["text"] for event in events) == "\u2028\u0085x"
+    assert ["timings" in event for event in events] == [False] * (len(events) - 1) + [True]

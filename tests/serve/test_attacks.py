@@ -16,11 +16,13 @@ import browser
 import httpx
 import pytest
 from served import BODY, CHAT, KEY, Running, error_of, keyed, running
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
 from netsuke.errors import EngineError, NetsukeError
 from netsuke.serve import Address, Callers, Folders, usage
 from netsuke.serve.guard import Guard
+from netsuke.serve.refused import Refused
 from netsuke.serve.routes import Routes
 from netsuke.serve.writer import Writer
 
@@ -277,6 +279,22 @@ def test_the_address_that_is_printed_answers(tmp_path: Path, host: str) -> None:
             return (await client.get("/health", headers={"Host": url.partition("//")[2]})).status_code
 
     assert asyncio.run(asked(address.url)) == 200 and asyncio.run(asked("http://127.0.0.3:8177")) == 421
+    callers.close()
+
+
+def test_a_name_may_tell_the_port_of_a_proxy(tmp_path: Path) -> None:
+    told = ("notes.example:8443", "2001:db8::1", "[2001:db8::2]:8443")
+    address = Address("0.0.0.0", names=told, plain=True).checked()
+    assert address.names == ("notes.example:8443", "[2001:db8::1]", "[2001:db8::2]:8443")
+    assert address.url == "http://notes.example:8443"
+    callers = Callers(tmp_path, KEY)
+    guard = Guard(JSONResponse({}), callers=callers, port=address.port, hosts=address.names)
+    for host in ("notes.example:8443", "[2001:db8::1]", "[2001:db8::1]:8177", "[2001:db8::2]:8443"):
+        origin = {"host": host, "origin": f"https://{host}"}
+        assert guard.check("GET", "/health", Headers(origin)) is None
+    for host in ("notes.example", "notes.example:8177", "notes.example:8444"):
+        with pytest.raises(Refused):
+            guard.check("GET", "/health", Headers({"host": host}))
     callers.close()
 
 

@@ -118,13 +118,27 @@ def test_who_asked_which_route_is_kept_and_what_was_asked_is_not(model: Path) ->
 def test_refused_strangers_cannot_fill_the_disk(tmp_path: Path) -> None:
     writer = Writer(tmp_path)
     writer.start()
+    now = time.time()
     for _ in range(TOLD_A_MINUTE + 500):
-        writer.put(Record("GET", "/", 1000.0, status=401))
-    writer.put(Record("GET", "/", 1100.0, status=401))
+        writer.put(Record("GET", "/", now, status=401))
+    writer.put(Record("GET", "/", now + 100, status=401))
     writer.close()
     rows = audit.rows(tmp_path, 10_000)
     assert len(rows) == TOLD_A_MINUTE + 2 and sum(row.times for row in rows) == TOLD_A_MINUTE + 501
     assert audit.verify(tmp_path) is None
+
+
+def test_strangers_that_were_only_counted_get_their_row_though_nobody_comes_after_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netsuke.serve.writer.MINUTE", 0.3)
+    writer = Writer(tmp_path)
+    writer.start()
+    for _ in range(TOLD_A_MINUTE + 5):
+        writer.put(Record("GET", "/", status=401))
+    until(lambda: sum(row.times for row in audit.rows(tmp_path, 100)) == TOLD_A_MINUTE + 5)
+    writer.close()
+    assert len(audit.rows(tmp_path, 100)) == TOLD_A_MINUTE + 1
 
 
 def test_a_disk_that_takes_nothing_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,6 +124,8 @@ def test_anthropic_messages(claude: anthropic.Anthropic) -> None:
     whole = claude.messages.create(**fields)
     assert whole.role == "assistant" and whole.model == "tiny" and whole.stop_reason in ("max_tokens", "end_turn")
     assert whole.usage.input_tokens > 0 and 0 < whole.usage.output_tokens <= 8
+    (start, *_) = claude.messages.create(**fields, stream=True)
+    assert start.message.usage.input_tokens == whole.usage.input_tokens
     with claude.messages.stream(**fields) as stream:
         text = "".join(stream.text_stream)
         final = stream.get_final_message()

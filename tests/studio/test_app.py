@@ -48,7 +48,8 @@ def test_a_home_without_a_model_opens_and_a_new_one_answers_at_once(store, tmp_p
         with httpx.Client(base_url=one.url, trust_env=False) as browser:
             assert browser.get(one.link).status_code == 303 and "Make the first one" in browser.get("/").text
         assert api.get("/health").json() == {"status": "ok"} and api.get("/v1/models").json()["data"] == []
-        assert api.post(CHAT, json=BODY).status_code == 403
+        none = api.post(CHAT, json=BODY)
+        assert (none.status_code, none.json()["error"]["code"]) == (404, "model_not_found")
         with_pack(store, tmp_path)
         assert [row["id"] for row in api.get("/v1/models").json()["data"]] == ["mine"]
         assert api.post(CHAT, json=BODY).status_code == 200

@@ -118,6 +118,8 @@ def test_ghost_text_comes_from_the_model(client):
     answer = client.post("/m/mine/ghost", json={"before": "the other", "after": "", "voices": {}})
     assert answer.status_code == 200 and {"content"} <= set(answer.json()) <= {"content", "model", "timings"}
     assert client.post("/m/mine/ghost", json={"before": " ", "after": "", "voices": {}}).status_code == 400
+    dense = client.post("/m/mine/ghost", json={"before": "漢" * 2400, "after": "", "voices": {}})
+    assert dense.status_code == 200 and "content" in dense.json()
     inside = client.post("/m/mine/ghost", json={"before": "the other", "after": " day\n", "voices": {}})
     assert inside.status_code == 200 and "content" in inside.json()
 
