@@ -108,8 +108,8 @@ def say_in(as_json: bool, by: str | None, reason: str, **given: str | None) -> N
 def clear(as_json: bool, by: str | None, reason: str, **given: str | None) -> None:
     """Take back an `out` or `in`; lift what is `forgotten`.
 
-    Named as when it was said. The ledger keeps both rows: nothing is deleted. What `netsuke forget` deleted does not come back by this, but its
-    file, where it still lies in a source, is read again at the next make.
+    Named as when it was said. The ledger keeps both rows: nothing is deleted. What `netsuke forget` deleted does not
+    come back by this, but its file, where it still lies in a source, is read again at the next make.
     """
     _decide("cleared", reason, by, given, as_json)
 
