@@ -505,6 +505,7 @@ def test_a_disk_that_fills_at_any_write_loses_nothing(room, full_disk, stays):
         assert verify(store) == []
         assert files_of(store.path(store.named("packs", "old")["ref"])) == {"m": b"model", "c/d": b"card"}
         assert everything(store, room) == wanted and verify(store) == []
+        shutil.rmtree(store.root)
     assert error is None and store.names("packs") == ["new", "old"]
     assert refused > 60
     assert refused == at - 1 or not stays  # once: making a folder that is there already may go wrong
