@@ -3,9 +3,11 @@
 import builtins
 import contextlib
 import errno
+import functools
 import io
 import os
 
+import httpx._transports.default
 import hypothesis
 import pytest
 
@@ -16,6 +18,10 @@ wait_passively()  # two workers share the cores, and torch is imported after thi
 
 hypothesis.settings.register_profile("same each time", derandomize=True, database=None, deadline=None)
 hypothesis.settings.load_profile("same each time")
+
+# Each of a thousand clients would read all certificates of the world anew, 17 ms, to speak plain HTTP.
+_transports = httpx._transports.default
+_transports.create_ssl_context = functools.cache(_transports.create_ssl_context)
 
 
 @pytest.fixture(autouse=True)
