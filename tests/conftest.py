@@ -6,11 +6,14 @@ import errno
 import functools
 import io
 import os
+import subprocess
+import sys
 
 import httpx._transports.default
 import hypothesis
 import pytest
 
+from netsuke.cli import main
 from netsuke.machine import wait_passively
 from netsuke.store import Store
 
@@ -34,6 +37,27 @@ def own_home(tmp_path, monkeypatch):
 @pytest.fixture
 def store(tmp_path):
     return Store(tmp_path / "netsuke-home")
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """`command(home, *words)` is material.netsuke in this process: as much said, and no second to import it all."""
+
+    def call(home, *words):
+        with monkeypatch.context() as patch:
+            patch.setenv("NETSUKE_HOME", str(home))
+            patch.setenv("COLUMNS", "80")
+            patch.setattr(sys, "argv", ["netsuke", *words])
+            patch.setattr(sys, "stdin", io.StringIO())
+            capsys.readouterr()
+            code = 0
+            try:
+                main()
+            except SystemExit as stop:
+                code = int(stop.code or 0)
+            return subprocess.CompletedProcess(words, code, *capsys.readouterr())
+
+    return call
 
 
 class FullDisk:
