@@ -482,7 +482,8 @@ def room(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("stays", [True, False], ids=["stays full", "full once"])
+@pytest.mark.parametrize("stays", [pytest.param(True, id="stays full"),
+                                   pytest.param(False, id="full once", marks=pytest.mark.slow)])  # fmt: skip
 def test_a_disk_that_fills_at_any_write_loses_nothing(room, full_disk, stays):
     clean = Store(room / "clean")
     wanted, at, refused = everything(clean, room), 0, 0
