@@ -4,6 +4,7 @@ import builtins
 import contextlib
 import errno
 import functools
+import gc
 import io
 import os
 import subprocess
@@ -140,6 +141,12 @@ LONGEST = (  # the first two beside each other: no second one that waits for the
 def pytest_collection_modifyitems(items):
     """The longest files first, so that no core waits for the other at the end."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: the collector need not walk through all of torch again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter):
