@@ -33,7 +33,7 @@ browser:
 	@scripts/browser
 
 test: $(VENV)/.ready browser  # three workers on two cores: a third of the time a test waits
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	scripts/in-memory $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 slow: $(VENV)/.ready browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow --timeout=600

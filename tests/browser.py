@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,11 +48,34 @@ def opened(**context: Any) -> Iterator[Any]:
             page = browser.new_page(**context)
             page.asked, page.broken = [], []
             page.on("request", lambda request: page.asked.append(request.url))
+            _count(page)
             page.on("pageerror", lambda error: page.broken.append(str(error)))
             page.on("console", lambda note: page.broken.append(note.text) if note.type == "error" else None)
             yield page
         finally:
             browser.close()
+
+
+def _count(page: Any) -> None:
+    """Keep what a page waits for, `awaited`, a stream of events apart, and when that last changed, `stirred`."""
+    page.awaited, page.stirred = set(), time.monotonic()
+
+    def change(how: Any, request: Any) -> None:
+        if request.resource_type != "eventsource":
+            how(request)
+            page.stirred = time.monotonic()
+
+    page.on("request", lambda request: change(page.awaited.add, request))
+    for end in ("requestfinished", "requestfailed"):
+        page.on(end, lambda request: change(page.awaited.discard, request))
+
+
+def quiet(page: Any, seconds: float = 0.1) -> None:
+    """Waits until a loaded page has asked for nothing more for a moment: that of `networkidle` is half a second."""
+    page.wait_for_load_state()
+    page.stirred = time.monotonic()
+    while page.awaited or time.monotonic() < page.stirred + seconds:
+        page.wait_for_timeout(20)
 
 
 def ready(page: Any, timeout_seconds: float = 60) -> dict[str, str]:

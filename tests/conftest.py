@@ -3,12 +3,18 @@
 import builtins
 import contextlib
 import errno
+import functools
+import gc
 import io
 import os
+import subprocess
+import sys
 
+import httpx._transports.default
 import hypothesis
 import pytest
 
+from netsuke.cli import main
 from netsuke.machine import wait_passively
 from netsuke.store import Store
 
@@ -16,6 +22,10 @@ wait_passively()  # two workers share the cores, and torch is imported after thi
 
 hypothesis.settings.register_profile("same each time", derandomize=True, database=None, deadline=None)
 hypothesis.settings.load_profile("same each time")
+
+# Each of a thousand clients would read all certificates of the world anew, 17 ms, to speak plain HTTP.
+_transports = httpx._transports.default
+_transports.create_ssl_context = functools.cache(_transports.create_ssl_context)
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +38,27 @@ def own_home(tmp_path, monkeypatch):
 @pytest.fixture
 def store(tmp_path):
     return Store(tmp_path / "netsuke-home")
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """`command(home, *words)` is material.netsuke in this process: as much said, and no second to import it all."""
+
+    def call(home, *words):
+        with monkeypatch.context() as patch:
+            patch.setenv("NETSUKE_HOME", str(home))
+            patch.setenv("COLUMNS", "80")
+            patch.setattr(sys, "argv", ["netsuke", *words])
+            patch.setattr(sys, "stdin", io.StringIO())
+            capsys.readouterr()
+            code = 0
+            try:
+                main()
+            except SystemExit as stop:
+                code = int(stop.code or 0)
+            return subprocess.CompletedProcess(words, code, *capsys.readouterr())
+
+    return call
 
 
 class FullDisk:
@@ -110,6 +141,12 @@ LONGEST = (  # the first two beside each other: no second one that waits for the
 def pytest_collection_modifyitems(items):
     """The longest files first, so that no core waits for the other at the end."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: the collector need not walk through all of torch again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter):

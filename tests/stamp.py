@@ -7,6 +7,7 @@ output changes too (then bump `@step(version=…)`, and stamp), or it does not (
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import json
 from collections.abc import Iterator
@@ -30,12 +31,14 @@ def steps_in(tree: ast.Module) -> Iterator[tuple[str, int]]:
 def found(source: Path = SOURCE) -> Stamps:
     """Every step in the source: its folder, its version and the sha256 of all .py files of the folder."""
     stamps: Stamps = {}
+    once = functools.cache(digest)  # a folder may hold many steps
     for path in sorted(source.rglob("*.py")):
-        for name, version in steps_in(ast.parse(path.read_bytes())):
+        text = path.read_bytes()
+        for name, version in steps_in(ast.parse(text)) if b"step(" in text else ():
             if name in stamps:
                 raise SystemExit(f"two steps are named {name}: their runs would pass for each other's")
             folder = path.parent
-            stamps[name] = {"folder": folder.name, "version": version, "sha256": digest(folder)}
+            stamps[name] = {"folder": folder.name, "version": version, "sha256": once(folder)}
     return stamps
 
 

@@ -57,14 +57,14 @@ def test_help_says_what_the_recipe_has_to_say():
     assert "[default: the recipe's, else" in told["carve"] and "the recipe stays as it is" in told["carve"]
 
 
-def test_a_folder_without_a_recipe_gets_one(tmp_path):
+def test_a_folder_without_a_recipe_gets_one(tmp_path, command):
     folder = tmp_path / "My notes (2024)"
     folder.mkdir()
     for number in range(3):
         (folder / f"{number}.md").write_text(document(number))
-    done = netsuke(tmp_path / "home", "make", str(folder), "--mb", "80", "--minutes", "1")
+    done = command(tmp_path / "home", "make", str(folder), "--mb", "80", "--minutes", "1")
     assert done.returncode == 6 and "netsuke bases fetch smollm2-135m-instruct" in done.stderr
-    done = netsuke(tmp_path / "home", "plan", str(folder), "--json")
+    done = command(tmp_path / "home", "plan", str(folder), "--json")
     assert done.returncode == 6
 
 
@@ -81,12 +81,12 @@ def test_make_by_recipe_and_by_name_run_nothing_new(made):
                                    ["verify"], ["verify", "notes"], ["gc", "--dry-run"], ["consent"],
                                    ["consent", "--history"], ["consent", "show", "notes/note-00.md"],
                                    ["consent", "verify"]])  # fmt: skip
-def test_every_result_is_json_when_asked(made, words):
+def test_every_result_is_json_when_asked(made, words, command):
     _, home = made
-    done = netsuke(home, *words, "--json")
+    done = command(home, *words, "--json")
     assert done.returncode == 0, done.stderr
     json.loads(done.stdout)
-    plain = netsuke(home, *words)
+    plain = command(home, *words)
     assert plain.returncode == 0 and plain.stdout.strip()
     assert all(len(line) <= 80 for line in plain.stdout.splitlines() if "/" not in line)
 
@@ -102,9 +102,9 @@ def test_every_result_is_json_when_asked(made, words):
         ('name = "x"\nbase = "b"\nmb = -4\n[[sources]]\npath = "."', "between"),
     ],
 )
-def test_a_wrong_recipe_says_where(tmp_path, text, expected):
+def test_a_wrong_recipe_says_where(tmp_path, text, expected, command):
     (tmp_path / "netsuke.toml").write_text(text)
-    done = netsuke(tmp_path / "home", "make", str(tmp_path / "netsuke.toml"))
+    done = command(tmp_path / "home", "make", str(tmp_path / "netsuke.toml"))
     assert done.returncode == 2
     assert expected in done.stderr and "Traceback" not in done.stderr
 
@@ -136,47 +136,56 @@ def test_a_wrong_recipe_says_where(tmp_path, text, expected):
         (["nonsense"], 2, "No such command"),
     ],
 )
-def test_what_is_typed_wrong_is_named(made, words, code, expected):
+def test_what_is_typed_wrong_is_named(made, words, code, expected, command):
     _, home = made
-    done = netsuke(home, *words)
+    done = command(home, *words)
     assert done.returncode == code, done.stderr
     assert expected in done.stderr and "Traceback" not in done.stderr
 
 
-def test_the_report_is_read_and_is_json_when_asked(made):
+def test_a_process_ends_with_the_code_and_says_the_same(made):
     _, home = made
-    assert "## What got worse" in netsuke(home, "report", "notes").stdout
-    assert json.loads(netsuke(home, "report", "notes", "--json").stdout)["name"] == "notes"
+    assert netsuke(home, "list", "--json").returncode == 0
+    for words, code, expected in ((["complete", "nobody", "x"], 6, "no model"),
+                                  (["complete", "notes", "caf\udce9"], 2, "byte 0xe9 after 3 letters")):  # fmt: skip
+        done = netsuke(home, *words)
+        assert done.returncode == code and expected in done.stderr and "Traceback" not in done.stderr
 
 
-def test_of_a_folder_that_was_never_made_nothing_changed(store, tmp_path):
+def test_the_report_is_read_and_is_json_when_asked(made, command):
+    _, home = made
+    assert "## What got worse" in command(home, "report", "notes").stdout
+    assert json.loads(command(home, "report", "notes", "--json").stdout)["name"] == "notes"
+
+
+def test_of_a_folder_that_was_never_made_nothing_changed(store, tmp_path, command):
     with_base(store, tmp_path)
     (tmp_path / "odd näme & co").mkdir()
     (tmp_path / "odd näme & co" / "note.md").write_text(document(1))
     for verb in ("plan", "why"):
-        done = netsuke(store.root, verb, str(tmp_path / "odd näme & co"))
+        done = command(store.root, verb, str(tmp_path / "odd näme & co"))
         assert done.returncode == 0 and "not made yet" in done.stdout and "changed" not in done.stdout, done.stderr
 
 
-def test_the_report_as_a_page(made, tmp_path):
+def test_the_report_as_a_page(made, tmp_path, command):
     _, home = made
-    missing = netsuke(home, "report", "notes", "--html", str(tmp_path / "new" / "page.html"))
+    missing = command(home, "report", "notes", "--html", str(tmp_path / "new" / "page.html"))
     assert missing.returncode == 6 and "there is no such folder to write into" in missing.stderr
     assert not (tmp_path / "new").exists()
     (tmp_path / "new").mkdir()
-    done = netsuke(home, "report", "notes", "--html", str(tmp_path / "new" / "page.html"))
+    done = command(home, "report", "notes", "--html", str(tmp_path / "new" / "page.html"))
     assert done.returncode == 0 and "page.html" in done.stdout
     text = (tmp_path / "new" / "page.html").read_text()
     assert "Speed and cost" in text and "generation, tokens per second" in text and "Before and after" in text
-    again = netsuke(home, "report", "notes", "--html", str(tmp_path / "new" / "page.html"))
+    again = command(home, "report", "notes", "--html", str(tmp_path / "new" / "page.html"))
     assert again.returncode != 0 and "--force" in again.stderr
     (tmp_path / "file").write_text("")
-    failed = netsuke(home, "report", "notes", "--html", str(tmp_path / "file" / "page.html"))
+    failed = command(home, "report", "notes", "--html", str(tmp_path / "file" / "page.html"))
     assert failed.returncode != 0 and "no such folder" in failed.stderr and "Traceback" not in failed.stderr
 
 
-def test_a_home_of_nobody_is_named():
-    done = netsuke("~nosuchuser/x", "list")
+def test_a_home_of_nobody_is_named(command):
+    done = command("~nosuchuser/x", "list")
     assert done.returncode == 2 and "no home folder" in done.stderr and "Traceback" not in done.stderr
 
 
@@ -213,10 +222,10 @@ def test_a_pack_that_was_copied_out_is_used_and_verified(made, tmp_path):
     assert netsuke(home, "complete", str(tmp_path / "mine"), "In").returncode == 6
 
 
-def test_another_folder_of_the_same_name_does_not_replace_a_model(made, tmp_path):
+def test_another_folder_of_the_same_name_does_not_replace_a_model(made, tmp_path, command):
     _, home = made
     place = write_material(tmp_path / "notes", documents=3)
-    done = netsuke(home, "make", str(place.parent))
+    done = command(home, "make", str(place.parent))
     assert done.returncode == 2 and "--name" in done.stderr
 
 
@@ -233,12 +242,12 @@ def test_closed_standard_input_is_empty(tmp_path):
 
 
 @pytest.mark.parametrize("words", [[""], [" \n"]])
-def test_an_empty_prompt_is_none(tmp_path, words):
-    done = netsuke(tmp_path, "complete", "nobody", *words)
+def test_an_empty_prompt_is_none(tmp_path, words, command):
+    done = command(tmp_path, "complete", "nobody", *words)
     assert done.returncode == 2 and "no prompt" in done.stderr and "hint:" in done.stderr and done.stdout == ""
 
 
-def test_without_an_adapter_of_its_own_it_is_said_what_can_be_done(store, tmp_path):
+def test_without_an_adapter_of_its_own_it_is_said_what_can_be_done(store, tmp_path, command):
     (tmp_path / "carved").mkdir()
     (tmp_path / "carved" / "choice.json").write_text('{"pruned": true}')
     carved = store.add_folder(tmp_path / "carved")
@@ -247,10 +256,10 @@ def test_without_an_adapter_of_its_own_it_is_said_what_can_be_done(store, tmp_pa
         record = json.loads((folder / "netsuke.json").read_text())
         (folder / "netsuke.json").write_text(json.dumps(record | {"lineage": lineage}))
         store.name("packs", name, {"ref": store.add_folder(folder), "recipe": ""})
-    done = netsuke(store.root, "adapter", "cut", str(tmp_path / "out"))
+    done = command(store.root, "adapter", "cut", str(tmp_path / "out"))
     assert done.returncode == 6 and "netsuke pack cut --to gguf writes all of the model" in done.stderr
     assert "--mb" in done.stderr
-    done = netsuke(store.root, "adapter", "bare", str(tmp_path / "out"))
+    done = command(store.root, "adapter", "bare", str(tmp_path / "out"))
     assert done.returncode == 6 and "is not in this home" in done.stderr
 
 
@@ -285,6 +294,6 @@ def test_a_copy_onto_a_full_disk_names_the_place_that_is_full(tmp_path):
     assert done.returncode == 1 and "full: to" in done.stderr and "another disk" in done.stderr
 
 
-def test_a_folder_that_is_no_pack_is_said_to_be_none(tmp_path):
-    done = netsuke(tmp_path / "home", "verify", str(tmp_path))
+def test_a_folder_that_is_no_pack_is_said_to_be_none(tmp_path, command):
+    done = command(tmp_path / "home", "verify", str(tmp_path))
     assert done.returncode == 6 and "the folder is no pack" in done.stderr

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import sqlite3
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any, NamedTuple
 import pytest
 
 from netsuke import agreements
-from netsuke.cli import main
 from netsuke.ledger import Entry, Ledger
 from netsuke.store import canonical
 
@@ -34,22 +32,14 @@ class Done(NamedTuple):
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable[..., Done]:
+def run(command: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
     """Runs `netsuke consent …` in this process."""
-    monkeypatch.setenv("GOMP_SPINCOUNT", "0")
     monkeypatch.setenv("LOGNAME", "bo")
 
     def call(*words: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["netsuke", "consent", *words])
-        capsys.readouterr()
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        told = capsys.readouterr()
-        assert "Traceback" not in told.err
-        return Done(code, told.out, told.err)
+        done = command(tmp_path / "netsuke-home", "consent", *words)
+        assert "Traceback" not in done.stderr
+        return Done(done.returncode, done.stdout, done.stderr)
 
     return call
 

@@ -249,6 +249,7 @@ def test_gc_broken_off_anywhere_leaves_all_whole(store, tmp_path, monkeypatch):
                 cut = True
         assert verify(copy) == []
         assert make(copy, ["alpha", "beta"], "one").ran == []
+        shutil.rmtree(copy.root)
     assert at > 15
 
 

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from material import netsuke
 from searched import BEES, searchable_pack
 
 from netsuke import show
@@ -16,22 +15,22 @@ def room(tmp_path_factory):
     return room
 
 
-def test_quotes_are_shown_with_where_they_stand(room):
-    done = netsuke(room / "home", "search", str(room / "mine"), "How much honey does a colony need?", "--most", "1")
+def test_quotes_are_shown_with_where_they_stand(room, command):
+    done = command(room / "home", "search", str(room / "mine"), "How much honey does a colony need?", "--most", "1")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0].startswith("1.  A colony needs about twenty kilograms")
     assert "    bees.md, line 8\n    The Bees of Harrow Mill > Feeding in winter\n" in done.stdout
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
 
 
-def test_json_holds_the_offsets(room):
-    done = netsuke(room / "home", "search", str(room / "mine"), "honey", "--json")
+def test_json_holds_the_offsets(room, command):
+    done = command(room / "home", "search", str(room / "mine"), "honey", "--json")
     told = json.loads(done.stdout)
     assert told["found"] and all(BEES[q["begin"] : q["end"]] == q["quote"] for q in told["quotes"])
 
 
-def test_nothing_found_is_said(room):
-    done = netsuke(room / "home", "search", str(room / "mine"), "quantum chromodynamics")
+def test_nothing_found_is_said(room, command):
+    done = command(room / "home", "search", str(room / "mine"), "quantum chromodynamics")
     assert done.returncode == 0 and done.stdout.startswith("Nothing found: the best passage has a support of 0.")
 
 
@@ -39,15 +38,15 @@ def test_nothing_found_is_said(room):
     (["nobody", "honey"], 6, "make one"), (["{mine}", " "], 2, "what you look for"),
     (["{mine}", "x" * 2001], 2, "2,000"),
 ])  # fmt: skip
-def test_what_is_wrong_is_said(room, words, code, hint):
-    done = netsuke(room / "home", "search", *(word.replace("{mine}", str(room / "mine")) for word in words))
+def test_what_is_wrong_is_said(room, words, code, hint, command):
+    done = command(room / "home", "search", *(word.replace("{mine}", str(room / "mine")) for word in words))
     assert done.returncode == code and hint in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_changed_database_is_named(tmp_path):
+def test_a_changed_database_is_named(tmp_path, command):
     pack = searchable_pack(tmp_path / "pack")
     (pack / "search.db").write_bytes((pack / "search.db").read_bytes() + b"\0")
-    done = netsuke(tmp_path / "home", "search", str(pack), "honey")
+    done = command(tmp_path / "home", "search", str(pack), "honey")
     assert done.returncode == 6 and "search.db" in done.stderr
 
 

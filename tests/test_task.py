@@ -127,11 +127,11 @@ def test_a_question_is_answered_with_a_label_and_its_confidence(made):
         assert row["answer"] == (None if confidence < 0.3 else label)
 
 
-def test_the_command_line_asks(made, tmp_path):
+def test_the_command_line_asks(made, tmp_path, command):
     room, _, _ = made
     lines = tmp_path / "lines.txt"
     lines.write_text("sail rope\n\noven flour\n")
-    done = netsuke(room / "home", "ask", "signs", "a hive", "--file", str(lines), "--json")
+    done = command(room / "home", "ask", "signs", "a hive", "--file", str(lines), "--json")
     assert done.returncode == 0, done.stderr
     assert [row["question"] for row in json.loads(done.stdout)["answers"]] == [
         "a hive",
@@ -139,14 +139,14 @@ def test_the_command_line_asks(made, tmp_path):
         "oven flour",
     ]
     lines.write_bytes(b"\xef\xbb\xbfa hive\r\n")
-    marked = netsuke(room / "home", "ask", "signs", "--file", str(lines), "--json")
+    marked = command(room / "home", "ask", "signs", "--file", str(lines), "--json")
     assert [row["question"] for row in json.loads(marked.stdout)["answers"]] == ["a hive"]
     lines.write_bytes(b"caf\xe9\n")
-    other = netsuke(room / "home", "ask", "signs", "--file", str(lines))
+    other = command(room / "home", "ask", "signs", "--file", str(lines))
     assert other.returncode == 2 and "not UTF-8" in other.stderr and "Traceback" not in other.stderr
-    plain = netsuke(room / "home", "ask", "signs", "a hive")
+    plain = command(room / "home", "ask", "signs", "a hive")
     assert plain.stdout.split()[0] in SIGNS and "%" in plain.stdout
-    none = netsuke(room / "home", "ask", "signs")
+    none = command(room / "home", "ask", "signs")
     assert none.returncode != 0 and "no question" in none.stderr and "Traceback" not in none.stderr
 
 

@@ -55,7 +55,7 @@ def find_files(
 def _listed(folder: Path, on_error: Callable[[OSError], None] | None) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return list(entries)
+            return sorted(entries, key=lambda entry: entry.name)  # each file system has an order of its own
     except OSError as error:
         if on_error:
             on_error(error)

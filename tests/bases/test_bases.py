@@ -82,6 +82,7 @@ def test_what_pip_clears_away_meanwhile_counts_for_nothing(tmp_path, monkeypatch
     assert fetch._bytes_in(tmp_path) == 5
 
 
+@pytest.mark.slow
 def test_a_base_in_pieces_under_terms_is_fetched_once_they_are_accepted(store, pieces, monkeypatch, tmp_path):
     with pytest.raises(ConsentError, match="House Terms.*\n.*no mischief") as caught:
         fetch.fetch(pieces, store, lambda *_: None)

@@ -34,7 +34,8 @@ def inputs_of(room, store, **shape):
     return {"model": store.add_folder(room / "model"), **texts}
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["tied", "untied"])
+@pytest.fixture(scope="module", params=[pytest.param(True, id="tied"),
+                                        pytest.param(False, id="untied", marks=pytest.mark.slow)])  # fmt: skip
 def carved(request, tmp_path_factory):
     """(store, executor, inputs, what carve made)."""
     room = tmp_path_factory.mktemp("pruned")

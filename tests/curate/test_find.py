@@ -91,3 +91,11 @@ def test_all_names_has_what_speaks_for_others(tmp_path: Path) -> None:
     (tmp_path / "link.txt").symlink_to(tmp_path / "a.txt")
     assert list(all_names(tmp_path)) == [".well-known/tdmrep.json", "a.txt", "b/.reuse/dep5"]
     assert list(all_names(tmp_path / "nowhere")) == []
+
+
+def test_links_astray_are_told_by_name_whatever_the_order_on_the_disk(tmp_path: Path) -> None:
+    names, astray = list("hcagdfbe"), []
+    for name in names:
+        (tmp_path / name).symlink_to("/nowhere")
+    assert list(find_files(tmp_path, on_link=astray.append)) == []
+    assert astray == sorted(names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import signal
@@ -325,17 +324,9 @@ def test_another_model_that_never_had_it_stays_as_it_is(again):
         (("--dry-run", "--prove", "2026"), "--dry-run writes nothing"),
     ],
 )
-def test_what_is_typed_wrong_is_named_and_nothing_is_lost(made, words, told, capsys, monkeypatch):
-    import sys
-
-    from netsuke.cli import main
-
-    monkeypatch.setenv("NETSUKE_HOME", str(made / "home"))
-    monkeypatch.setattr(sys, "argv", ["netsuke", "forget", *words])
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert stop.value.code and told in capsys.readouterr().err
+def test_what_is_typed_wrong_is_named_and_nothing_is_lost(made, words, told, command):
+    done = command(made / "home", "forget", *words)
+    assert done.returncode and told in done.stderr
     store = Store(made / "home")
     assert pending(store.root) == [] and store.names("packs") == ["notes"] and not (store.root / "receipts").exists()
 
@@ -350,21 +341,12 @@ def test_copies_are_places_and_no_documents(places, said):
     assert told(found).startswith(said)
 
 
-def test_a_dry_run_shows_what_rests_on_it_and_changes_nothing(made, capsys, monkeypatch):
-    import sys
-
-    from netsuke.cli import main
-
-    monkeypatch.setenv("NETSUKE_HOME", str(made / "home"))
+def test_a_dry_run_shows_what_rests_on_it_and_changes_nothing(made, command):
     before = {path: path.stat().st_mtime_ns for path in (made / "home").rglob("*") if path.is_file()}
-    for words in (["--json"], []):
-        monkeypatch.setattr(sys, "argv", ["netsuke", "forget", "--source", "notes:1", "--dry-run", *words])
-        main()
-    out = capsys.readouterr().out
-    value, end = json.JSONDecoder().raw_decode(out)
+    asked = made / "home", "forget", "--source", "notes:1", "--dry-run"
+    value, text = json.loads(command(*asked, "--json").stdout), command(*asked).stdout
     assert value["targets"] == [{"scope": "path", "value": "notes/hers"}] and len(value["documents"]) == len(HERS)
     assert value["packs"][0]["name"] == "notes" and "adapter" in value["packs"][0]["parts"] and value["seconds"] > 0
-    text = out[end:]
     assert "2 documents to forget" in text and "search index" in text and "are skipped from now on" in text
     changed = {p for p, at in before.items() if p.stat().st_mtime_ns != at}
     assert {p.name.split("-")[0] for p in changed} <= {"ledger.db"}

@@ -73,8 +73,9 @@ def scores(ours, **others):
 )  # fmt: skip
 def test_a_task_that_the_base_does_better_got_worse(report, found, lines):
     assert worse([], None, found) == lines
-    text = page.html({**report, "scores": found} if found and found["scores"] else report)
-    assert all(line in text for line in lines) or lines == ["nothing that was measured"]
+    if lines != ["nothing that was measured"]:
+        text = page.html({**report, "scores": found})
+        assert all(line in text for line in lines)
 
 
 def test_the_page_asks_for_nothing_and_runs_nothing(report):
@@ -116,7 +117,8 @@ def test_without_quotes_nothing_is_quoted(report):
     quoted = {"samples": [{"given": "SECRET", "base": "b", "ours": "o", "true": "t"}],
               "failing": [{"who": "ours", "category": "c", "rule": "r", "prompt": "P?",
                            "answer": "ANSWERED"}]}  # fmt: skip
-    assert all(word in page.html(report, quoted) for word in ("SECRET", "ANSWERED", "data-quotes"))
+    full = page.html(report, quoted)
+    assert all(word in full for word in ("SECRET", "ANSWERED", "data-quotes"))
     bare = page.html(report)
     assert not any(word in bare for word in ("SECRET", "ANSWERED", "data-quotes", "Before and after"))
 

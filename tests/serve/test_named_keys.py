@@ -5,14 +5,15 @@ from __future__ import annotations
 import concurrent.futures
 import csv
 import dataclasses
+import functools
 import io
 import json
 import os
 import re
 import stat
 import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -236,49 +237,51 @@ def test_a_session_is_the_owners_and_acts_only_from_our_own_pages(tmp_path: Path
 
 
 # -- the command line ------------------------------------------------------------------------------------
-def _netsuke(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "netsuke", *arguments], capture_output=True, text=True, env=os.environ)
+@pytest.fixture
+def netsuke(command: Callable) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command line in this process, in the test's own home."""
+    return functools.partial(command, os.environ["NETSUKE_HOME"])
 
 
-def test_with_nothing_there_it_is_said_and_what_to_do() -> None:
-    assert "nobody else has a key: netsuke keys add" in _netsuke("keys", "list").stdout
-    assert all("nothing was asked yet: netsuke serve" in _netsuke(verb).stdout for verb in ("usage", "audit"))
-    nobody = _netsuke("usage", "--key", "shop")
+def test_with_nothing_there_it_is_said_and_what_to_do(netsuke: Callable) -> None:
+    assert "nobody else has a key: netsuke keys add" in netsuke("keys", "list").stdout
+    assert all("nothing was asked yet: netsuke serve" in netsuke(verb).stdout for verb in ("usage", "audit"))
+    nobody = netsuke("usage", "--key", "shop")
     assert nobody.returncode == 6 and "no key 'shop'" in nobody.stderr and nobody.stdout == ""
-    _netsuke("keys", "add", "--name", "shop")
+    netsuke("keys", "add", "--name", "shop")
     for key in ("shop", "owner"):
-        assert "nothing was asked by this key" in _netsuke("usage", "--key", key).stdout
+        assert "nothing was asked by this key" in netsuke("usage", "--key", key).stdout
 
 
 @pytest.mark.slow
-def test_the_tables_of_others_use_have_80_columns(tmp_path: Path) -> None:
+def test_the_tables_of_others_use_have_80_columns(netsuke: Callable) -> None:
     home, name = Path(os.environ["NETSUKE_HOME"]), "notes-of-the-workshop-and-of-all-its-apprentices-1901-to-1950"
     one = Record("POST", "/v1/chat/completions", who="owner", model="notes", status=200, reached=True, time=0.0,
                  prompt_tokens=1234, completion_tokens=5678)  # fmt: skip
     write(home, [one])
-    audit = _netsuke("audit").stdout
+    audit = netsuke("audit").stdout
     assert "1970-01-01 00:00:00  owner  POST /v1/chat/completions  notes   200   6,912" in audit
-    used = _netsuke("usage").stdout
+    used = netsuke("usage").stdout
     assert "owner  notes         1   1,234    5,678" in used and "written" in used
     write(home, [dataclasses.replace(one, who=name, model=name, path="/" + "x" * 90, completion_tokens=10**8)])
     keys.add(home, name, rpm=100_000, tokens_per_day=10**12, models=[name, "another"])
     for words in (["audit"], ["usage"], ["keys", "list"]):
-        table = _netsuke(*words).stdout
+        table = netsuke(*words).stdout
         assert max(map(len, table.splitlines())) <= 80 and "950" in table
         assert re.search(r"\d{4}-\d\d-\d\d", table)
 
 
-def test_keys_usage_and_audit_on_the_command_line(tmp_path: Path) -> None:
-    made = _netsuke("keys", "add", "--name", "shop", "--rpm", "60", "--models", "a, b")
+def test_keys_usage_and_audit_on_the_command_line(netsuke: Callable) -> None:
+    made = netsuke("keys", "add", "--name", "shop", "--rpm", "60", "--models", "a, b")
     assert made.returncode == 0 and made.stdout.startswith("nsk-") and "no model 'a'" in made.stderr
-    listed = _netsuke("keys", "list")
+    listed = netsuke("keys", "list")
     assert "shop" in listed.stdout and "60" in listed.stdout and made.stdout.strip() not in listed.stdout
-    assert json.loads(_netsuke("keys", "list", "--json").stdout)["keys"][0]["models"] == ["a", "b"]
-    assert _netsuke("keys", "add", "--name", "shop").returncode == 6
-    assert _netsuke("keys", "remove", "shop").returncode == 0
-    assert _netsuke("keys", "remove", "shop").returncode == 6
-    table = _netsuke("usage", "--csv").stdout
+    assert json.loads(netsuke("keys", "list", "--json").stdout)["keys"][0]["models"] == ["a", "b"]
+    assert netsuke("keys", "add", "--name", "shop").returncode == 6
+    assert netsuke("keys", "remove", "shop").returncode == 0
+    assert netsuke("keys", "remove", "shop").returncode == 6
+    table = netsuke("usage", "--csv").stdout
     assert next(csv.reader(io.StringIO(table))) == list(usage.COLUMNS)
-    assert json.loads(_netsuke("usage", "--json").stdout) == {"usage": []}
-    assert "0 rows, whole" in _netsuke("audit", "verify").stdout
-    assert _netsuke("serve").returncode == 6
+    assert json.loads(netsuke("usage", "--json").stdout) == {"usage": []}
+    assert "0 rows, whole" in netsuke("audit", "verify").stdout
+    assert netsuke("serve").returncode == 6

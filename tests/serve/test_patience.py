@@ -36,17 +36,17 @@ def _closed(connection: socket.socket) -> bool:
 
 @pytest.mark.parametrize("sent", ["", "GET /health HT", HEAD, HEAD + "X-Slow: "])
 def test_fault_14_a_head_that_does_not_come_is_given_up(
-    own_server: Running, monkeypatch: pytest.MonkeyPatch, sent: str
+    server: Running, monkeypatch: pytest.MonkeyPatch, sent: str
 ) -> None:
     monkeypatch.setattr("netsuke.serve.address.HEAD_SECONDS", 0.3)
-    with _connected(own_server) as connection:
+    with _connected(server) as connection:
         connection.sendall(sent.encode())
         assert _closed(connection)
 
 
-def test_fault_14_one_byte_at_a_time_is_given_up(own_server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fault_14_one_byte_at_a_time_is_given_up(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netsuke.serve.address.HEAD_SECONDS", 0.3)
-    with _connected(own_server) as connection, contextlib.suppress(ConnectionError):
+    with _connected(server) as connection, contextlib.suppress(ConnectionError):
         for letter in HEAD * 100:
             connection.sendall(letter.encode())
             time.sleep(0.02)
@@ -54,10 +54,10 @@ def test_fault_14_one_byte_at_a_time_is_given_up(own_server: Running, monkeypatc
 
 
 def test_fault_14_a_second_head_that_does_not_come_is_given_up(
-    own_server: Running, monkeypatch: pytest.MonkeyPatch
+    server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("netsuke.serve.address.HEAD_SECONDS", 0.3)
-    with _connected(own_server) as connection:
+    with _connected(server) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
         connection.sendall(b"GET /hea")

@@ -17,9 +17,9 @@ from served import BODY, CHAT, FOREVER, Running, error_of, running, until
 from netsuke.engines import asking
 from netsuke.engines.llama import Engine
 from netsuke.errors import EngineError, StoreError
-from netsuke.serve import Folders, Several, Shelf, Shipped
+from netsuke.serve import Folders, Several, Shelf, Shipped, shelf
 from netsuke.serve.refused import Refused
-from netsuke.serve.shelf import LOOK_SECONDS, OVERHEAD_BYTES, expected_bytes
+from netsuke.serve.shelf import OVERHEAD_BYTES, expected_bytes
 from netsuke.store import Store
 
 SLOW: dict[str, Any] = {"prompt": "a", "max_tokens": 1500, "grammar": FOREVER}
@@ -41,7 +41,8 @@ def shipped(store: Store, tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def server(shipped: Store) -> Iterator[Running]:
+def server(shipped: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    monkeypatch.setattr(shelf, "LOOK_SECONDS", 0.2)
     with running(Shipped(shipped), home=shipped.root) as one:
         yield one
 
@@ -153,7 +154,7 @@ def test_a_damaged_record_leaves_the_model_as_it_is(server: Running, shipped: St
     (shipped.root / "names" / "packs" / "one.json").write_text("{")
     with server.client() as client:
         error_of(client.post(CHAT, json={**BODY, "model": "nowhere"}), 404)
-        time.sleep(1.2 * LOOK_SECONDS)
+        time.sleep(2 * shelf.LOOK_SECONDS)
         assert client.post(CHAT, json={**BODY, "model": "one"}).status_code == 200
         assert [card["id"] for card in client.get("/v1/models").json()["data"]] == ["one", "two"]
     assert server.seat is old

@@ -19,36 +19,36 @@ def plain(opened, **headers):
     return httpx.Client(base_url=opened.url, trust_env=False, timeout=30, headers=headers)
 
 
-def test_a_link_works_once_and_sets_a_strict_cookie(opened):
-    link = opened.link
-    with plain(opened) as one:
+def test_a_link_works_once_and_sets_a_strict_cookie(shown):
+    link = shown.link
+    with plain(shown) as one:
         answer = one.get(link)
         cookie = answer.headers["set-cookie"]
         assert answer.status_code == 303 and "HttpOnly" in cookie and "SameSite=strict" in cookie
         assert one.get("/").status_code == 200
-    with plain(opened) as other:
+    with plain(shown) as other:
         assert other.get(link).status_code == 401
         assert "netsuke open" in other.get(link).text
         assert other.get("/").status_code == 401
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/makes/x", "/nothing", "/enter", "/keys", "/audit", "/usage.csv"])
-def test_without_the_cookie_there_is_nothing_to_see(opened, path):
-    with plain(opened) as one:
+def test_without_the_cookie_there_is_nothing_to_see(shown, path):
+    with plain(shown) as one:
         answer = one.get(path)
         assert answer.status_code == 401 and "mine" not in answer.text.replace("determine", "")
-        assert one.get(path, headers={"Cookie": f"{opened.door.callers.cookie}=wrong"}).status_code == 401
+        assert one.get(path, headers={"Cookie": f"{shown.door.callers.cookie}=wrong"}).status_code == 401
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.nip.io", "evil.example@127.0.0.1", "127.0.0.1:1"])
-def test_another_host_name_is_refused(client, host):
-    assert client.get("/", headers={"Host": host}).status_code == 421
+def test_another_host_name_is_refused(looking, host):
+    assert looking.get("/", headers={"Host": host}).status_code == 421
 
 
 @pytest.mark.parametrize("origin", ["null", "https://evil.example", "http://127.0.0.1:1", "http://localhost.evil.com"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_another_origin_is_refused_with_the_cookie_too(client, origin, method):
-    answer = client.request(method, "/makes" if method == "POST" else "/", headers={"Origin": origin})
+def test_another_origin_is_refused_with_the_cookie_too(looking, origin, method):
+    answer = looking.request(method, "/makes" if method == "POST" else "/", headers={"Origin": origin})
     assert answer.status_code == 403
 
 
@@ -59,14 +59,14 @@ def test_what_changes_something_says_where_it_comes_from(client):
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_a_page_of_another_port_may_not_ask(client, site):
-    assert client.get("/", headers={"Sec-Fetch-Site": site}).status_code == 403
-    assert client.get("/", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
+def test_a_page_of_another_port_may_not_ask(looking, site):
+    assert looking.get("/", headers={"Sec-Fetch-Site": site}).status_code == 403
+    assert looking.get("/", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/nothing", "/m/nobody"])
-def test_every_answer_is_hardened(client, path):
-    headers = client.get(path).headers
+def test_every_answer_is_hardened(looking, path):
+    headers = looking.get(path).headers
     policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
     assert policy["default-src"] == "'none'" and policy["script-src"] == "'self'"
     assert "unsafe" not in headers["content-security-policy"] and policy["frame-ancestors"] == "'none'"
@@ -76,8 +76,8 @@ def test_every_answer_is_hardened(client, path):
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_no_page_holds_an_inline_script_or_style(client, path):
-    text = client.get(path).text
+def test_no_page_holds_an_inline_script_or_style(looking, path):
+    text = looking.get(path).text
     assert "<style" not in text and " style=" not in text and "javascript:" not in text
     assert text.count("<script") == len(re.findall(r'<script [^>]*src="/static/[a-z/]+\.js"[^>]*></script>', text)) > 0
     assert not [word for word in text.split() if word.startswith("on") and "=\"" in word]
@@ -94,10 +94,10 @@ def test_a_key_opens_no_page_and_a_named_one_makes_no_link(opened):
         assert one.post("/enter", headers={"Authorization": f"Bearer {named}"}).status_code == 403
 
 
-def test_a_link_of_a_model_leads_to_its_page_and_nowhere_else(opened):
+def test_a_link_of_a_model_leads_to_its_page_and_nowhere_else(shown):
     for name, place in (("mine", "/m/mine"), ("../..//evil.example", "/m/..%2F..%2F%2Fevil.example")):
-        with plain(opened) as one:
-            answer = one.get(f"/enter?token={opened.door.token(name)}")
+        with plain(shown) as one:
+            answer = one.get(f"/enter?token={shown.door.token(name)}")
             assert answer.status_code == 303 and answer.headers["location"] == place
 
 
@@ -107,17 +107,17 @@ def test_two_studios_of_a_machine_keep_their_cookies_apart(opened, tmp_path):
         assert browser.get(opened.url).status_code == browser.get(other.url).status_code == 200
 
 
-def test_whoever_has_the_key_gets_another_link(opened):
-    port = int(opened.url.rpartition(":")[2])
+def test_whoever_has_the_key_gets_another_link(shown):
+    port = int(shown.url.rpartition(":")[2])
     link = opening.another_link(port, KEY)
-    with plain(opened) as one:
+    with plain(shown) as one:
         assert one.get(link).status_code == 303
         assert one.post("/enter").status_code == 401
     assert opening.another_link(port, "nsk-" + "x" * 43) is None
 
 
-def test_open_beside_a_running_studio_prints_its_link(opened, monkeypatch):
+def test_open_beside_a_running_studio_prints_its_link(shown, monkeypatch):
     monkeypatch.setattr("netsuke.serve.default_key", lambda home: KEY)
-    port = opened.url.rpartition(":")[2]
+    port = shown.url.rpartition(":")[2]
     done = CliRunner().invoke(opening.open_studio, ["--port", port, "--no-browser"])
-    assert done.exit_code == 0 and f"{opened.url}/enter?token=" in done.stderr
+    assert done.exit_code == 0 and f"{shown.url}/enter?token=" in done.stderr

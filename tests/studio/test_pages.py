@@ -13,8 +13,8 @@ from netsuke.store import Store
 from netsuke.studio import ask, close, drawing, material, rendering, write
 
 
-def test_the_first_page_shows_the_models_and_the_dials(client):
-    text = client.get("/").text
+def test_the_first_page_shows_the_models_and_the_dials(looking):
+    text = looking.get("/").text
     assert "mine" in text and 'name="mb"' in text and 'name="minutes"' in text and "70.0 MB" not in text
     assert "No open base" not in text
 
@@ -59,42 +59,43 @@ def test_a_damaged_name_is_told_and_hides_no_other(client, home):
 
 
 @pytest.mark.parametrize("path", ["/m/nobody", "/m/..%2f..%2fetc", "/m/nobody/write", "/makes/20260101000000-aaaaaa"])
-def test_what_is_not_there_says_what_is(client, path):
-    answer = client.get(path)
+def test_what_is_not_there_says_what_is(looking, path):
+    answer = looking.get(path)
     assert answer.status_code == 404 and "What to do" in answer.text or "no such page" in answer.text
 
 
-def test_a_pack_without_its_lists_says_so(client):
-    assert "netsuke make mine" in client.get("/m/mine/material").text
-    assert "was not taught a task" in client.get("/m/mine/ask").text
-    text = client.get("/m/mine/search?q=bees").text
+def test_a_pack_without_its_lists_says_so(looking):
+    assert "netsuke make mine" in looking.get("/m/mine/material").text
+    assert "was not taught a task" in looking.get("/m/mine/ask").text
+    text = looking.get("/m/mine/search?q=bees").text
     assert "cannot be searched" in text and "Make it again" in text and "Nothing found" not in text
-    assert client.get("/m/mine/report").status_code == 404
+    assert looking.get("/m/mine/report").status_code == 404
 
 
-def test_an_estimate_of_nothing_and_of_no_folder(client):
-    assert "Choose a folder" in client.get("/estimate").text
-    answer = client.get("/estimate?target=/nowhere&mb=80&minutes=5", headers={"HX-Request": "true"})
+def test_an_estimate_of_nothing_and_of_no_folder(looking):
+    assert "Choose a folder" in looking.get("/estimate").text
+    answer = looking.get("/estimate?target=/nowhere&mb=80&minutes=5", headers={"HX-Request": "true"})
     assert answer.status_code == 400 and "no folder" in answer.text and "<html" not in answer.text
     for wrong in ("mb=-1", "mb=x", "minutes=nan", "minutes=1e99"):
-        assert client.get(f"/estimate?target=/nowhere&{wrong}").status_code == 400
+        assert looking.get(f"/estimate?target=/nowhere&{wrong}").status_code == 400
 
 
 @pytest.mark.parametrize(("target", "said"), [
     ("~nosuchuser/x", "no home folder"), ("/tmp/" + "x" * 300, "too long"), ("y" * 300, "too long"),
     ("a\0b", "not a usable name"),
 ])  # fmt: skip
-def test_what_can_be_no_path_is_said(client, home, target, said):
-    for answer in (client.get("/estimate", params={"target": target}), client.post("/makes", data={"target": target})):
+def test_what_can_be_no_path_is_said(looking, target, said):
+    asked = {"target": target}
+    for answer in (looking.get("/estimate", params=asked), looking.post("/makes", data=asked)):
         assert answer.status_code in (400, 404) and said in answer.text and "What to do" in answer.text
 
 
-def test_a_name_that_no_file_can_have_is_no_model(client):
-    assert "not a usable name" in client.get(f"/m/{'x' * 300}").text
+def test_a_name_that_no_file_can_have_is_no_model(looking):
+    assert "not a usable name" in looking.get(f"/m/{'x' * 300}").text
     body = {"who": "\ud800" * 99, "prompt": "a", "asked": True, "tokens": 1, "seed": 0}
     for path in (f"/m/{'x' * 300}", f"/m/{'ü' * 150}/watch"):
-        assert client.get(path).status_code == 404
-    answer = client.post("/compare/stream", content=json.dumps(body), headers={"Content-Type": "application/json"})
+        assert looking.get(path).status_code == 404
+    answer = looking.post("/compare/stream", content=json.dumps(body), headers={"Content-Type": "application/json"})
     assert answer.status_code == 404
 
 
