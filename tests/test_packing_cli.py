@@ -20,7 +20,7 @@ def folder(tmp_path):
 
 
 def test_pack_writes_once_and_says_what(home, folder, tmp_path, command):
-    out = tmp_path / "out.gguf"
+    out = tmp_path / "my model.gguf"
     done = command(home, "pack", str(folder), str(out), "--to", "gguf", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) | {"notes": 0} == {
@@ -29,7 +29,7 @@ def test_pack_writes_once_and_says_what(home, folder, tmp_path, command):
     again = command(home, "pack", str(folder), str(out), "--to", "gguf")
     assert again.returncode == 6 and "there already" in again.stderr and "--force" in again.stderr
     forced = command(home, "pack", str(folder), str(out), "--to", "gguf", "--force")
-    assert forced.returncode == 0 and f"llama-cli -m {out}\n" in forced.stderr
+    assert forced.returncode == 0 and f"llama-cli -m '{out}'\n" in forced.stderr
     assert out.read_bytes() == (folder / "model.gguf").read_bytes()
 
 
