@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from .marks import MARK, Span, places
-from .tables import cells, line_at, sign_of
+from .tables import cells, line_at, row_at, sign_of
 
 _NAMES = "pass pwd secret token key credential kennwort wachtwoord contrase senha".split()
 _FOREIGN_NAMES = "hasł Hasł HASŁ парол Парол ПАРОЛ 密码 密碼 パスワード".split()
@@ -143,14 +143,13 @@ def _secret_cells(text: str, start: int, end: int, judges: Sequence[Callable[[st
 
 
 def _rows(text: str, head: Span) -> Iterator[Span]:
-    """The lines below a table's head that have its sign."""
-    sign, line = sign_of(text[slice(*head)]), head
-    while line[1] < len(text):
-        below = line_at(text, line[1] + 1)
-        if not below or sign not in text[slice(*below)]:
+    """The rows below a table's head that have its sign."""
+    sign, row = sign_of(text[slice(*head)]), head
+    while row[1] < len(text) and (below := line_at(text, row[1] + 1)):
+        row = row_at(text, below, sign)
+        if sign not in text[slice(*row)]:
             break
-        line = below
-        yield line
+        yield row
 
 
 def _judges(line: str) -> list[Callable[[str], bool]]:

@@ -33,6 +33,22 @@ def cells(line: str, sign: str) -> list[Span]:
     return [_stripped(line, *found.span(found.lastindex or 0)) for found in _CELL[sign].finditer(line)]
 
 
+def row_at(text: str, line: Span, sign: str) -> Span:
+    """The row that begins with a line: a cell in quotes may go on below. The line alone where it ends nowhere."""
+    start, end = line
+    while _is_open(text[start:end], sign):
+        below = line_at(text, end + 1) if end < len(text) else None
+        if not below or below[1] - start > _LONGEST_LINE:
+            return line
+        end = below[1]
+    return start, end
+
+
+def _is_open(row: str, sign: str) -> bool:
+    """Whether a cell that begins with a quote has no other at its end."""
+    return any(found.lastindex == 1 and found.end(1) == found.end() for found in _CELL[sign].finditer(row))
+
+
 def _stripped(line: str, start: int, end: int) -> Span:
     cell = line[start:end]
     start += len(cell) - len(cell.lstrip())

@@ -97,6 +97,8 @@ def test_a_column_of_passwords_is_masked(text: str) -> None:
         '"url","login","passphrase"\r\n"x","ann","{}"\r\n"y","ann","{}"\r\n"z","bo","{}"\r\n',
         "| Website | Passwort |\n|:--|:-:|\n| a | {} |\n| b | {} |\n| c | *** |\n| d | {} |\n| e | n/a |",
         "login_uri;login_password\na;{}\nb;hidden\nc;{}\nd;<your password>\ne;{}\nf;\n",
+        'note,user,password\n"its\npump",ann,{}\n"say ""hi"",\nand\ngo",ann,"{}"\nold 15" screen,ann,{}\n',
+        'user,password,note\nann,{},"two\r\n\r\nlines"\r\nbo,{},"no end\r\ncy,{},x\r\n',
     ],
 )
 def test_every_cell_of_a_table_of_logins_is_masked(text: str) -> None:
