@@ -103,3 +103,11 @@ def running(store: Store, **options: Any) -> Iterator[Open]:
             server.should_exit = True
             thread.join()
     assert not any(seat.supervisor.engine.alive for seat in app.state.shelf.seats)
+
+
+def ghost(client, name, before, after="", voices=None):
+    """What Write is told to suggest at the end of a line, its pieces together."""
+    answer = client.post(f"/m/{name}/ghost", json={"before": before, "after": after, "voices": voices or {}})
+    assert answer.status_code == 200 and answer.text.endswith("data: [DONE]\n\n"), answer.text
+    events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+    return "".join(choice["text"] for event in events for choice in event["choices"])

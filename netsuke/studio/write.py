@@ -33,9 +33,10 @@ async def page(house: House, request: Request) -> Response:
 
 
 async def ghost(house: House, request: Request) -> GoingOn:
-    """What may come next, as {"content"}: a suggestion that the page shows and never puts in by itself.
+    """What may come next: a suggestion that the page shows and never puts in by itself.
 
-    When the page asks anew, the engine of this answer is freed.
+    As OpenAI's stream of a completion, so that its first words are there before its last; inside of a line, where the
+    engine answers whole, as {"content"}. When the page asks anew, the engine of this answer is freed.
     """
     given = await forms.record(request, before=str, after=str, voices=dict)
     loud = forms.checked("voices", fields.voices, given["voices"])
@@ -44,12 +45,13 @@ async def ghost(house: House, request: Request) -> GoingOn:
     before, after = given["before"][-BEFORE_CHARS:].rstrip(" "), given["after"][:AFTER_CHARS]
     if not before.strip():  # a token begins with its space
         raise Refused(400, "There is nothing to go on from.", code="empty")
-    body = {"n_predict": GHOST_TOKENS, "temperature": 0.0, "cache_prompt": True, "stream": False, "stop": ["\n"],
-            "response_fields": ["content", "timings"]}  # fmt: skip
+    body = {"temperature": 0.0, "cache_prompt": True, "stop": ["\n"]}
     if after.partition("\n")[0].strip():
-        told = {"input_prefix": before, "input_suffix": after, "prompt": ""}
-        return Infilling(house.engines.asked(request, model.name, body | told, loud))
-    return GoingOn(house.engines.asked(request, model.name, body | {"prompt": before}, loud))
+        hole = {"input_prefix": before, "input_suffix": after, "prompt": "", "n_predict": GHOST_TOKENS, "stream": False,
+                "response_fields": ["content", "timings"]}  # fmt: skip
+        return Infilling(house.engines.asked(request, model.name, body | hole, loud))
+    more = {"prompt": before, "max_tokens": GHOST_TOKENS, "stream": True}
+    return GoingOn(house.engines.asked(request, model.name, body | more, loud), "/v1/completions")
 
 
 # -- rewriting -----------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import httpx
 from served import BODY, CHAT, until
-from studied import BASE, KEY, running, with_pack
+from studied import BASE, KEY, ghost, running, with_pack
 
 from netsuke.serve import audit, usage
 from netsuke.studio import shelf
@@ -34,7 +34,7 @@ def test_the_api_and_the_pages_have_one_engine(opened, client):
 
 
 def test_what_pages_ask_of_a_model_counts_as_the_owners(opened, client):
-    assert client.post("/m/mine/ghost", json={"before": "the other", "after": "", "voices": {}}).json()["content"]
+    assert ghost(client, "mine", before="the other")
     until(lambda: usage.rows(opened.store.root))
     (row,) = usage.rows(opened.store.root)
     assert (row["key"], row["model"], row["requests"]) == ("owner", "mine", 1) and row["completion_tokens"] > 0

@@ -67,7 +67,7 @@ def writing(page, name="ascii", text="the other"):
     page.reload()
     page.click(".cm-content")
     page.keyboard.type(text)
-    page.wait_for_selector(".cm-ghost", timeout=30_000)
+    page.wait_for_selector("#ghost-said:has-text('Suggestion')", state="attached", timeout=30_000)  # all of it
     return page.inner_text(".cm-ghost")
 
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from studied import with_pack
+from studied import ghost, with_pack
 
 from netsuke.serve.refused import Refused
 from netsuke.store import Store
@@ -116,13 +116,11 @@ def test_scripts_get_json(client):
 
 
 def test_ghost_text_comes_from_the_model(client):
-    answer = client.post("/m/mine/ghost", json={"before": "the other", "after": "", "voices": {}})
-    assert answer.status_code == 200 and {"content"} <= set(answer.json()) <= {"content", "model", "timings"}
+    assert ghost(client, "mine", before="the other")
     assert client.post("/m/mine/ghost", json={"before": " ", "after": "", "voices": {}}).status_code == 400
-    dense = client.post("/m/mine/ghost", json={"before": "漢" * 2400, "after": "", "voices": {}})
-    assert dense.status_code == 200 and "content" in dense.json()
+    assert ghost(client, "mine", before="漢" * 2400)
     inside = client.post("/m/mine/ghost", json={"before": "the other", "after": " day\n", "voices": {}})
-    assert inside.status_code == 200 and "content" in inside.json()
+    assert inside.status_code == 200 and {"content"} <= set(inside.json()) <= {"content", "model", "timings"}
 
 
 def test_write_has_the_voices_of_a_model_that_has_some(client, home, tmp_path):
@@ -131,10 +129,7 @@ def test_write_has_the_voices_of_a_model_that_has_some(client, home, tmp_path):
     assert page.count('type="range"') == 2 and 'data-voice="owner 3"' in page
     assert 'type="range"' not in client.get("/m/mine/write").text
     asked = {"before": "the other", "after": ""}
-    plain, loud = (
-        client.post("/m/choir/ghost", json={**asked, "voices": voices}).json()["content"]
-        for voices in ({}, {"Bea": 2, "owner 3": 0})
-    )
+    plain, loud = (ghost(client, "choir", **asked, voices=voices) for voices in ({}, {"Bea": 2, "owner 3": 0}))
     assert plain != loud
     inside = client.post("/m/choir/ghost", json={"before": "a", "after": " day\n", "voices": {"Bea": 2}})
     assert inside.status_code == 200

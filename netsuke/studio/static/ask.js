@@ -1,6 +1,6 @@
 // Rows in, labels out, one after the other as they are answered; and all of them as a table to keep.
 import { feedback } from "./feedback.js"
-import { counted, pick, said, send } from "./studio.js"
+import { counted, lines, pick, said, send } from "./studio.js"
 
 const $ = (id) => document.getElementById(id)
 const table = $("answers"), body = table.querySelector("tbody")
@@ -33,15 +33,11 @@ async function ask(rows) {
   try {
     const answer = await send(`/m/${encodeURIComponent(table.dataset.model)}/answers`, { rows }, { signal: mine.signal })
     if (running !== mine) return
-    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
     table.hidden = false
-    for (let rest = ""; ;) {
-      const { value, done } = await reader.read()
+    for await (const line of lines(answer)) {
       if (running !== mine) return
-      if (done) break
-      const lines = (rest + value).split("\n")
-      rest = lines.pop()
-      for (const line of lines) { answers.push(JSON.parse(line)); body.append(row(answers.at(-1))) }
+      answers.push(JSON.parse(line))
+      body.append(row(answers.at(-1)))
       $("asked").textContent = `${counted(answers.length, "text")} answered`
     }
     $("download").hidden = false

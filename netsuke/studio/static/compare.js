@@ -1,25 +1,9 @@
 // Two models on one beginning: both streams at once, every token with its probability.
 import { feedback } from "./feedback.js"
-import { said, send } from "./studio.js"
+import { events, said, send } from "./studio.js"
 
 const $ = (id) => document.getElementById(id)
 let running = null
-
-async function* events(answer) {
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
-  let rest = ""
-  for (;;) {
-    const { value, done } = await reader.read()
-    if (done) return
-    const lines = (rest + value).split("\n")
-    rest = lines.pop()
-    for (const line of lines) {
-      const data = line.startsWith("data: ") ? line.slice(6) : ""
-      if (data === "[DONE]") return
-      if (data) yield JSON.parse(data)
-    }
-  }
-}
 
 // an event as tokens: what was said, how likely it was, what else it might have been
 const tokens = (event) =>

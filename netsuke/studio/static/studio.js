@@ -25,6 +25,27 @@ async function trouble(answer) {
   return error
 }
 
+// the lines of an answer as they come
+export async function* lines(answer) {
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
+  for (let rest = ""; ;) {
+    const { value, done } = await reader.read()
+    if (done) return
+    const whole = (rest + value).split("\n")
+    rest = whole.pop()
+    yield* whole
+  }
+}
+
+// what a stream of server-sent events tells
+export async function* events(answer) {
+  for await (const line of lines(answer)) {
+    const data = line.startsWith("data: ") ? line.slice(6) : ""
+    if (data === "[DONE]") return
+    if (data) yield JSON.parse(data)
+  }
+}
+
 // what went wrong and what to do, as sentences
 export const said = ({ message, hint }) => [/[.!?…:]$/.test(message) ? message : `${message}.`, hint].filter(Boolean).join(" ")
 

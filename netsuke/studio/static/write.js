@@ -4,7 +4,7 @@ import {
   drawSelection, history, historyKeymap, keymap, markdown, placeholder, syntaxHighlighting, tags,
 } from "./vendor/codemirror.js"
 import { feedback } from "./feedback.js"
-import { counted, said, send } from "./studio.js"
+import { counted, events, said, send } from "./studio.js"
 
 const $ = (id) => document.getElementById(id)
 const model = $("desk").dataset.model
@@ -118,6 +118,18 @@ function suggest(view) {
   waiting = setTimeout(() => fetchGhost(view, asked), PAUSE_MS)
 }
 
+// what is suggested so far, again and again, and whether that is all
+async function* suggested(answer) {
+  let content = ""
+  if (answer.headers.get("content-type").startsWith("text/event-stream"))
+    for await (const event of events(answer)) {
+      if (event.error) throw new Error(event.error.message)
+      yield { content: (content += event.choices?.[0]?.text ?? ""), done: false }
+    }
+  else ({ content } = await answer.json())
+  yield { content, done: true }
+}
+
 async function fetchGhost(view, request) {
   const { doc } = view.state, at = view.state.selection.main.head
   const start = Math.max(0, Math.ceil((at - 2400) / 1200) * 1200) // it moves seldom, so the engine has most of it in its cache
@@ -125,14 +137,16 @@ async function fetchGhost(view, request) {
   if (!before.trim()) return
   const mine = (flight = new AbortController())
   try {
-    const { content } = await (await send(place("ghost"), { before, after, voices: voices() }, { signal: mine.signal })).json()
-    const now = view.state
-    if (request !== asked || now.doc !== doc || now.selection.main.head !== at) return // the answer is stale
-    const text = /\s$/.test(before) ? content.trimStart() : content
-    if (text.trim()) {
-      view.dispatch({ effects: setGhost.of({ at, text: text.trimEnd() }) })
-      $("ghost-said").textContent = `Suggestion: ${text}`
+    const answer = await send(place("ghost"), { before, after, voices: voices() }, { signal: mine.signal })
+    let text = "", shown = ""
+    for await (const { content, done } of suggested(answer)) {
+      const now = view.state
+      if (request !== asked || now.doc !== doc || now.selection.main.head !== at) return mine.abort() // it is stale
+      text = /\s$/.test(before) ? content.trimStart() : content
+      const whole = (done ? text : text.replace(/\S*$/, "")).trimEnd() // half a word is not shown
+      if (whole.trim() && whole !== shown) view.dispatch({ effects: setGhost.of({ at, text: (shown = whole) }) })
     }
+    if (shown) $("ghost-said").textContent = `Suggestion: ${shown}`
     $("ghost-told").textContent = ""
   } catch (error) {
     if (error.name !== "AbortError" && error.message) $("ghost-told").textContent = said(error)
