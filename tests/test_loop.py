@@ -12,6 +12,7 @@ import pytest
 from material import document, netsuke, whole_make, write_material
 
 from netsuke import foretold, loop, recipe, search, signing, targets
+from netsuke.documents import write_json
 from netsuke.errors import BudgetError, GateError, RecipeError
 from netsuke.ledger import Ledger
 from netsuke.nouns import Run
@@ -458,7 +459,7 @@ def test_an_untied_hugging_face_folder_is_a_base(tmp_path, store):
         {**weights, "model.embed_tokens.weight": rows, "lm_head.weight": head}, folder / "model.safetensors"
     )
     config = json.loads((folder / "config.json").read_text())
-    gguf.write_json(folder / "config.json", {**config, "tie_word_embeddings": False, "vocab_size": len(rows)})
+    write_json(folder / "config.json", {**config, "tie_word_embeddings": False, "vocab_size": len(rows)})
     outcome, _ = make(place, store, base=str(folder))
     report = {r["name"]: r for r in loop.report_of(store, outcome)["measures"]}
     assert report["domain"]["change"] < -0.1
