@@ -214,16 +214,9 @@ class Ledger:
             return _append(database, [entry])[0]
 
     # -- reading -----------------------------------------------------------------------------------------
-    def rows(
-        self,
-        *,
-        document: str | None = None,
-        path: str | None = None,
-        source: int | None = None,
-        decision: str | None = None,
-    ) -> list[Row]:
+    def rows(self, *, document: str | None = None, path: str | None = None) -> list[Row]:
         """The rows, oldest first, that have these values."""
-        wanted = {"document": document, "path": path, "source": source, "decision": decision}
+        wanted = {"document": document, "path": path}
         terms = {name: _stored(value) for name, value in wanted.items() if value is not None}
         where = " AND ".join(f"{name} = ?" for name in terms) or "1"
         with self._opened() as database:

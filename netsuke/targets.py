@@ -124,10 +124,10 @@ def named_pack(name: str, store: Store) -> dict[str, Any] | None:
     return None if "/" in name or name.startswith(".") or not name else store.named("packs", name)
 
 
-def pack_folder(name: str, store: Store, accept: bool = False) -> Path:
+def pack_folder(name: str, store: Store) -> Path:
     """The folder of a named pack, or of a pack anywhere, whole, its file sound and its chat template a known one.
 
-    `accept` takes another template too. Raises StoreError that lists the known ones, EngineError, RecipeError.
+    Raises StoreError that lists the models there are, EngineError, RecipeError.
     """
     if record := named_pack(name, store):
         return store.path(record["ref"])
@@ -136,7 +136,7 @@ def pack_folder(name: str, store: Store, accept: bool = False) -> Path:
             raise StoreError(
                 f"this pack is not whole: {faults[0]}", where=name, hint=f"netsuke verify {name}"
             )
-        outside.admit_pack(Path(name), store, accept)
+        outside.admit_pack(Path(name), store)
         return Path(name)
     known = store.names("packs")
     raise StoreError(

@@ -35,7 +35,6 @@ class Dividing:
 
     by: By
     sources: tuple[str, ...]  # what they are called, by number
-    most: int = MOST_UNITS
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,6 @@ class Looking:
 
     compute: Compute
     document_bytes: int  # of all documents together; of longer ones the fronts are read
-    scale: float = 1.0  # of what was learnt from the valid text
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def divide(params: Dividing, out: Path, rendered: Path, documents: Path) -> Work
 
     yield Progress(0.1, f"whose is what, by {params.by}")
     rows = list(read_rows(rendered / "train.jsonl"))
-    found = units.units(units.pieces(rendered, read_rows(documents)), params.by, params.sources, params.most)
+    found = units.units(units.pieces(rendered, read_rows(documents)), params.by, params.sources, MOST_UNITS)
     for number, unit in enumerate(found):
         write_rows(out / f"train-{number}.jsonl", (rows[piece.row] for piece in unit.pieces))
     write_json(out / "units.json", [asdict(unit) | {"bytes": unit.bytes} for unit in found])
