@@ -355,7 +355,7 @@ def test_order_changes_nothing_and_the_name_stands_for_the_file(again):
 def test_it_rests_on_the_documents_of_both_and_a_no_stops_it(first, again):
     room, _, _ = first
     document = room / "two" / "note-041.md"
-    assert downstream(again, hash_file(document))[1] == ["both", "two"]
+    assert downstream(again, [hash_file(document)]).packs == ("both", "two")
     Ledger(again.root / "ledger.db").decide_standing("document", hash_file(document), "out", "", "Bea")
     with pytest.raises(ConsentError, match=r"two rests on two/note-041\.md, which may not be used") as caught:
         combined(again)

@@ -208,8 +208,8 @@ def test_a_document_that_is_taken_out_is_not_found_any_more(again):
     paths, data = found()
     sentence = gone["text"].split("\n\n")[1][:60].encode()
     assert len(paths) == DOCUMENTS and sentence in data
-    runs, packs = downstream(store, outcome.data["train.jsonl"])
-    assert packs == ["notes"] and "index" in {run.step for run in runs}
+    rest = downstream(store, [outcome.data["train.jsonl"]])
+    assert rest.packs == ("notes",) and "index" in {run.step for run in rest.runs}
     (place.parent / gone["path"]).unlink()
     make(place, store)
     paths, data = found()
@@ -360,8 +360,8 @@ def test_a_third_party_without_a_licence_stays_out(again):
 @pytest.mark.slow
 def test_downstream_finds_the_pack_of_a_document_and_gc_keeps_it(again):
     place, store = again
-    runs, packs = downstream(store, hash_file(place.parent / "note-01.md"))
-    assert packs == ["notes"] and {"read", "curate", "pack"} <= {run.step for run in runs}
+    found = downstream(store, [hash_file(place.parent / "note-01.md")])
+    assert found.packs == ("notes",) and {"read", "curate", "pack"} <= {run.step for run in found.runs}
     path = place.parent / "note-05.md"
     path.write_text(document(77))
     make(place, store)

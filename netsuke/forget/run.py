@@ -18,7 +18,7 @@ from .. import combining, loop, recipe
 from ..errors import ConsentError, StoreError
 from ..ledger import Ledger
 from ..outcome import Outcome
-from ..reachability import resting
+from ..reachability import downstream
 from ..step import Progress, Watch
 from ..store import Store
 from . import journal as journals
@@ -149,7 +149,7 @@ def _made(pack: Affected, work: Work) -> str:
     seeds = work.found.seeds
 
     def checked(outcome: Outcome) -> None:
-        if outcome.pack.ref in resting(store, seeds).refs:
+        if outcome.pack.ref in downstream(store, seeds).refs:
             raise ConsentError("its base, or what it goes on from (tune.start), rests on what is forgotten")
 
     if pack.combined:
