@@ -143,16 +143,17 @@ def licence_allows(expression: str, widened: Collection[str] = ()) -> bool:
     """
     renamed = _REFERENCE.sub(lambda name: _OURS + name[0].replace(":", "-"), expression)
     try:
-        found = _licensing().parse(renamed, strict=True)
+        found = licensing().parse(renamed, strict=True)
     except Exception:  # nonsense breaks the parser in many ways, "()" with an IndexError
         return False
-    if found is None or any(" " in key for key in _licensing().license_keys(found)):
+    if found is None or any(" " in key for key in licensing().license_keys(found)):
         return False
     return _holds(found, _ALLOWED.union(name.casefold() for name in widened))
 
 
 @cache
-def _licensing() -> Any:
+def licensing() -> Any:
+    """SPDX's licences, and the expressions made of them."""
     from license_expression import get_spdx_licensing
 
     return get_spdx_licensing()
