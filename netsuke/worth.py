@@ -10,6 +10,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
@@ -44,11 +45,10 @@ class Model:
     documents: Ref  # documents.jsonl
     rendered: Ref
 
-    @property
+    @cached_property
     def training(self) -> tune.Training:
-        """How it was trained."""
-        params = dict(self.tuned[0].params)
-        return tune.Training(**{**params, "compute": Compute(**params["compute"])})
+        """How it was trained. Raises StoreError as `training_of` does."""
+        return training_of(self.name, self.tuned[0])
 
     @property
     def body(self) -> dict[str, Ref]:
@@ -102,17 +102,17 @@ def find(name: str, store: Store) -> Model:
                           hint="raise curate.valid, or give it more documents, and make it again")  # fmt: skip
     documents = Ref(store.tree(data.output)["documents.jsonl"])
     found = Model(name, store, record, tuned, weighed, documents, rendered)
-    require_training(found)
+    training_of(name, tuned[0])
     require_consent(found)
     return found
 
 
-def require_training(model: Model) -> None:
-    """Raise StoreError if it was trained in a way that this program no longer knows."""
+def training_of(name: str, run: Run) -> tune.Training:
+    """How a model was trained. Raises StoreError if that was in a way that this program no longer knows."""
     try:
-        assert model.training
+        return tune.Training(**{**run.params, "compute": Compute(**run.params["compute"])})
     except TypeError:
-        raise StoreError(f"{model.name} was made by an older netsuke", hint=f"netsuke make {model.name}") from None
+        raise StoreError(f"{name} was made by an older netsuke", hint=f"netsuke make {name}") from None
 
 
 def rendered_of(store: Store, learnt: Run | None, data: Run | None) -> Ref | None:
