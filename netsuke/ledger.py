@@ -24,15 +24,10 @@ from typing import Any, Literal
 from . import chain
 from .agreements import matches, same_name
 from .chain import START, Fault, log_ahead, transaction
-from .consent import ALLOWED_LICENCES, Decision, Stand, decide, licence_allows, which_licence
+from .consent import NOBODY, Stand
 from .errors import ConsentError, RecipeError, StoreError
 from .nouns import Source
 from .store import canonical
-
-__all__ = [
-    "ALLOWED_LICENCES", "Decision", "Entry", "Fault", "Ledger", "Row", "Stand", "Standing", "decide", "licence_allows",
-    "places_of", "which_licence",
-]  # fmt: skip
 
 Scope = Literal["owner", "document", "path"]
 Word = Literal["in", "out", "cleared", "forgotten"]  # forgotten: as if the file had never been there
@@ -109,7 +104,7 @@ class Standing:
         for row in reversed(found):
             if row.decision in ("forgotten", "out"):
                 return Stand("out", _sentence(row), row.decided_by)
-        return Stand("in", _sentence(found[-1]), found[-1].decided_by) if found else Stand(None, "", "")
+        return Stand("in", _sentence(found[-1]), found[-1].decided_by) if found else NOBODY
 
     @property
     def forgotten(self) -> Standing:

@@ -15,7 +15,8 @@ from ..terminal import printable, say
 from . import AS_JSON, open_store, result, rows
 
 if TYPE_CHECKING:
-    from ..ledger import Ledger, Scope, Stand
+    from ..consent import Stand
+    from ..ledger import Ledger, Scope
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 

@@ -15,7 +15,9 @@ from ..errors import RecipeError, StoreError
 from ..terminal import printable
 
 if TYPE_CHECKING:
-    from ..ledger import Fault, Ledger, Row, Stand, Standing
+    from ..chain import Fault
+    from ..consent import Stand
+    from ..ledger import Ledger, Row, Standing
 
 COLUMNS = (
     "number", "time", "document", "path", "source", "owner", "licence", "licence_how", "decision", "reason",

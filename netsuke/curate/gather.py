@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import agreements
+from ..consent import Stand
 from ..errors import RecipeError
-from ..ledger import Ledger, Stand
+from ..ledger import Ledger
 from ..nouns import Recipe, Ref, Source
 from ..rights import licences, signals, sites
 from ..rights.signals import Signal
