@@ -21,7 +21,7 @@ from .documents import read_rows
 from .errors import ConsentError, RecipeError, StoreError
 from .ledger import Ledger, places_of
 from .nouns import Compute, Gates, Recipe, Ref, Run
-from .outcome import Outcome
+from .outcome import Outcome, gates_of
 from .pack import manifest
 from .rights import together
 from .step import Executor, Local, Made, Plan, Planned, Watch
@@ -385,7 +385,7 @@ def make(
             "parents": [{"name": p.name, "ref": p.record["ref"]} for p in parents],
             "weights": json.loads(store.path(outcome_weights(store, outcome)).read_text())["parents"],
         }  # fmt: skip
-        if all(gate["passed"] for gate in loop.gates_of(store, outcome)):
+        if all(gate["passed"] for gate in gates_of(store, outcome)):
             save(wanted, path)  # else the file stays that of the pack that stays
         loop.ship(joint, path, store, outcome, runs, combined=combined)
     return outcome

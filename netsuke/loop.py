@@ -32,9 +32,6 @@ from .outcome import (
     since_last,
     summary_of,
 )
-from .outcome import export as export
-from .outcome import report_of as report_of
-from .outcome import scores_of as scores_of
 from .step import Executor, Local, Made, Progress, Watch
 from .store import Store
 from .tune import units
@@ -379,8 +376,3 @@ def record(recipe: Recipe, store: Store, data: Made) -> int:
     places = [source.named for source in recipe.sources]
     entries = [replace(Entry.of(row), path=f"{recipe.name}/{places[row['source']](row['path'])}") for row in rows]
     return Ledger(store.root / "ledger.db").record(entries)
-
-
-__all__ = [
-    "SECTIONS", "Outcome", "export", "gates_of", "loop", "make", "report_of", "scores_of", "since_last", "summary_of",
-]

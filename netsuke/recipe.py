@@ -19,9 +19,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import tomlkit
 
-from .errors import BudgetError, RecipeError
+from .errors import BudgetError, RecipeError, explained
 from .nouns import Gates, Recipe, Source
-from .store import explained
 
 FILE = "netsuke.toml"
 DEFAULT_BASE = "smollm2-135m-instruct"

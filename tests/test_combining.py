@@ -16,6 +16,7 @@ from netsuke import carve, combining, loop, recipe, targets, voices, worth
 from netsuke.errors import ConsentError, GateError, NetsukeError, RecipeError, StoreError
 from netsuke.ledger import Ledger
 from netsuke.nouns import Source
+from netsuke.outcome import report_of
 from netsuke.pack import manifest
 from netsuke.reachability import downstream, gc
 from netsuke.step import Local
@@ -330,7 +331,7 @@ def test_two_models_become_a_checked_pack_with_both_their_documents(first):
     record = store.named("packs", "both")
     assert {row["name"] for row in record["combined"]["parents"]} == {"one", "two"}
     assert all(row["weight"] > 0 for row in record["combined"]["weights"])
-    measures = {row["name"]: row for row in loop.report_of(store, outcome)["measures"]}
+    measures = {row["name"]: row for row in report_of(store, outcome)["measures"]}
     assert measures["domain"]["change"] < -0.01
     gc(store)
     assert combined(Store(room / "home"), search=True)[1] == []

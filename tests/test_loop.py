@@ -16,6 +16,7 @@ from netsuke.documents import write_json
 from netsuke.errors import BudgetError, GateError, RecipeError
 from netsuke.ledger import Ledger
 from netsuke.nouns import Run
+from netsuke.outcome import report_of
 from netsuke.pack import manifest
 from netsuke.reachability import downstream, gc, verify
 from netsuke.step import Local, Planned
@@ -461,7 +462,7 @@ def test_an_untied_hugging_face_folder_is_a_base(tmp_path, store):
     config = json.loads((folder / "config.json").read_text())
     write_json(folder / "config.json", {**config, "tie_word_embeddings": False, "vocab_size": len(rows)})
     outcome, _ = make(place, store, base=str(folder))
-    report = {r["name"]: r for r in loop.report_of(store, outcome)["measures"]}
+    report = {r["name"]: r for r in report_of(store, outcome)["measures"]}
     assert report["domain"]["change"] < -0.1
     with Engine(store.path(outcome.pack["model.gguf"]), threads=1) as engine:
         assert engine.complete("In the river", n_predict=4)["tokens_predicted"] == 4
