@@ -23,7 +23,8 @@ from .pack import manifest
 from .recipe import load_lock
 from .step import Executor, Made, Plan, Planned
 from .store import Store
-from .value import shapley, tables
+from .terminal import cut
+from .value import shapley
 
 LEAST_BYTES, MOST_BYTES = 1_500, 32_000  # of valid text that a coalition is scored on, at least and at most
 DOCUMENT_BYTES = 64_000  # of all documents, where influence is taken from
@@ -248,7 +249,7 @@ def adapters_of(
     found: list[tuple[str, Ref | None]] = []
     for number, unit in enumerate(units):
         tokens = round(model.tokens * unit["bytes"] / total)
-        label = f"tune {tables.cut(unit['name'], 24)}"
+        label = f"tune {cut(unit['name'], 24)}"
         seconds[label] = 10 + tokens / pace.train
         text = parts[f"train-{number}.jsonl"]
         made = execute.run(tune.tune, alone(model, tokens), label, **model.body, train=text, **nothing(model.store))

@@ -12,7 +12,7 @@ import click
 from ..disk import require_folder_of
 from ..errors import ConsentError, RecipeError, StoreError
 from ..forget import pending
-from ..terminal import printable, say
+from ..terminal import clean, printable, say
 from . import AS_JSON, open_store, result, rows
 from .consent import person
 
@@ -163,7 +163,7 @@ def _waiting(store: Store, as_json: bool) -> None:
 
     found = [journals.read(store.root, made) for made in pending(store.root)]
     told = [
-        rows.clean(f"{one.id}: {', '.join(f'{target.scope} {target.value}' for target in one.targets)}; "
+        clean(f"{one.id}: {', '.join(f'{target.scope} {target.value}' for target in one.targets)}; "
                    f"asked by {one.by} on {one.when[:10]}, packs: {', '.join(one.names) or 'none yet'}")
         for one in found
     ]  # fmt: skip
@@ -253,8 +253,8 @@ def told(found: Rests) -> str:
     for document in found.documents[:MOST]:
         packs = rows.count(len(document.packs), "pack")
         for path, owner in document.places[:3]:
-            lines.append(rows.clean(f"  {document.hash[:12]}  {path}, of {owner}; in {packs}"))
-        lines += [rows.clean(f"    a copy stays: {place}, of {whose}") for place, whose in document.staying[:3]]
+            lines.append(clean(f"  {document.hash[:12]}  {path}, of {owner}; in {packs}"))
+        lines += [clean(f"    a copy stays: {place}, of {whose}") for place, whose in document.staying[:3]]
     if len(found.documents) > MOST:
         lines.append(f"  … and {len(found.documents) - MOST:,} more (--json lists all)")
     if found.unread:
@@ -269,7 +269,7 @@ def told(found: Rests) -> str:
         lines += [f"  rests on it: {', '.join(pack.parts)}"] if pack.parts else []
         if pack.returning:
             copies = ", ".join(pack.returning[:3]) + (" …" if len(pack.returning) > 3 else "")
-            lines.append(rows.clean(f"  comes back, since the forgotten one stood for it: {copies}"))
+            lines.append(clean(f"  comes back, since the forgotten one stood for it: {copies}"))
     lines += [f"{rows.count(len(found.earlier), 'earlier pack')} deleted"] if found.earlier else []
     lines += [f"the base {name} is withdrawn: it was made of this" for name in found.bases]
     lines += [f"{rows.count(len(found.copies), 'file')} in the home deleted: dropped in the studio, or corrections"] \
@@ -284,13 +284,13 @@ def receipt_told(content: dict[str, Any]) -> str:
     from .. import show
 
     about = f" ({'; '.join(content['about'])})" if content.get("about") else ""
-    lines = [rows.clean(f"{content['id']}: {rows.count(len(content['documents']), 'document')} forgotten{about}")]
+    lines = [clean(f"{content['id']}: {rows.count(len(content['documents']), 'document')} forgotten{about}")]
     if content["reason"]:
-        lines.append(rows.clean(f"  {content['by']}: {content['reason']}"))
+        lines.append(clean(f"  {content['by']}: {content['reason']}"))
     for pack in content["packs"]:
         why = content.get("why", {}).get(pack["name"]) or pack.get("withdrawn")
         became = f"is {pack['after'][:12]} now" if "after" in pack else f"withdrawn: {why}"
-        lines.append(rows.clean(f"  {pack['name']}: {pack['before'][:12]} {became}"))
+        lines.append(clean(f"  {pack['name']}: {pack['before'][:12]} {became}"))
     gone, searched = content["deleted"], content["searched"]
     took = show.duration(content["seconds"])
     lines.append(f"  {gone['files']:,} files deleted, {gone['bytes'] / 1e6:,.1f} MB; {took}")
