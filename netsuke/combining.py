@@ -229,7 +229,7 @@ def require_consent(parents: Sequence[Parent], store: Store) -> None:
 
     Raises RecipeError for a parent whose recipe has other sources by now.
     """
-    ledger = Ledger(store.root / "ledger.db")
+    ledger = Ledger.of(store.root)
     standing = ledger.standing()
     for parent in parents:
         rows = parent.rows

@@ -29,6 +29,7 @@ from .errors import ConsentError, RecipeError, StoreError
 from .nouns import Source
 from .store import canonical
 
+FILE = "ledger.db"
 Scope = Literal["owner", "document", "path"]
 Word = Literal["in", "out", "cleared", "forgotten"]  # forgotten: as if the file had never been there
 LATER = ("licence_how", "signals", "scope")
@@ -180,6 +181,18 @@ class Ledger:
         self.path = path
         with self._opened() as database:
             self._prepare(database)
+
+    @classmethod
+    def of(cls, home: Path, *, must_exist: bool = False) -> Ledger:
+        """The ledger of a home. Raises StoreError where it `must_exist` and does not."""
+        if must_exist and not cls.is_in(home):
+            raise StoreError("there is no ledger yet", where=str(home / FILE), hint="the first make writes it")
+        return cls(home / FILE)
+
+    @staticmethod
+    def is_in(home: Path) -> bool:
+        """Whether a home has one: opening it makes one."""
+        return (home / FILE).exists()
 
     # -- writing -----------------------------------------------------------------------------------------
     def record(self, rows: Iterable[Entry]) -> int:

@@ -375,4 +375,4 @@ def record(recipe: Recipe, store: Store, data: Made) -> int:
     rows = read_rows(store.path(data["documents.jsonl"] or ""))
     places = [source.named for source in recipe.sources]
     entries = [replace(Entry.of(row), path=f"{recipe.name}/{places[row['source']](row['path'])}") for row in rows]
-    return Ledger(store.root / "ledger.db").record(entries)
+    return Ledger.of(store.root).record(entries)

@@ -145,7 +145,7 @@ def require_consent(model: Model) -> None:
 
     Raises RecipeError where its recipe has other sources by now: then nobody could tell whose is whose.
     """
-    ledger, sources = Ledger(model.store.root / "ledger.db"), sources_of(model)
+    ledger, sources = Ledger.of(model.store.root), sources_of(model)
     standing, rows = ledger.standing(), list(read_rows(model.store.path(model.documents)))
     places = [f"{model.name}/{row['path']}" for row in rows]  # where the recipe is gone
     if sources:

@@ -259,10 +259,7 @@ def person() -> str:
 def _ledger(*, new: bool = False) -> Ledger:
     from ..ledger import Ledger
 
-    path = open_store().root / "ledger.db"
-    if not new and not path.exists():
-        raise StoreError("there is no ledger yet", where=str(path), hint="the first make writes it")
-    return Ledger(path)
+    return Ledger.of(open_store().root, must_exist=not new)
 
 
 def _told(stand: Stand) -> dict[str, Any] | None:

@@ -107,15 +107,14 @@ def _forget(
 def _document(store: Store, prefix: str) -> str:
     from ..ledger import Ledger
 
-    path = store.root / "ledger.db"
-    return rows.document_hash(Ledger(path), prefix) if path.exists() else prefix
+    return rows.document_hash(Ledger.of(store.root), prefix) if Ledger.is_in(store.root) else prefix
 
 
 def _already(found: Rests, store: Store) -> list[Row]:
     """The rows by which all of it is forgotten already, if nothing that rests on it is here; else none."""
     from ..ledger import Ledger
 
-    standing = Ledger(store.root / "ledger.db").standing().forgotten
+    standing = Ledger.of(store.root).standing().forgotten
     known = [standing.find(target.scope, target.value) for target in found.wanted.targets]
     if found.packs or found.earlier or found.copies or not all(known):
         return []

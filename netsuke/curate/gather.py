@@ -40,7 +40,7 @@ def gather(recipe: Recipe, path: Path, store: Store, executor: Executor) -> Ref 
     """
     params: Params = recipe.params["curate"]
     ours = (path.name, path.with_suffix(".lock").name)
-    standing = Ledger(store.root / "ledger.db").standing()
+    standing = Ledger.of(store.root).standing()
     forgotten = Forgotten(recipe, path.parent, standing)
     places = [_Place.of(number, source, path.parent, forgotten) for number, source in enumerate(recipe.sources)]
     index: list[Row] = []

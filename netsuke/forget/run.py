@@ -68,7 +68,7 @@ def _through(journal: Journal, store: Store, watch: Watch) -> dict[str, Any]:
     work = Work(journal, store, watch)
     for stage in STAGES:
         stage(work)
-    content = receipt.content_of(journal, store, time.monotonic() - work.started, _ledger(store).head())
+    content = receipt.content_of(journal, store, time.monotonic() - work.started, Ledger.of(store.root).head())
     receipt.write(store, content)
     journal.end(store.root)
     return content | {"why": {pack.name: pack.why for pack in journal.packs if pack.why}}  # for whoever asked, alone
@@ -85,7 +85,7 @@ def set_aside(work: Work) -> None:
                 work.store.unname("packs", pack.name)
         for base in work.journal.bases:
             work.store.unname("bases", base)
-        ledger = _ledger(work.store)
+        ledger = Ledger.of(work.store.root)
         rows = [
             ledger.decide_standing(t.scope, t.value, "forgotten", work.journal.reason, work.journal.by)
             for t in work.journal.targets
@@ -170,7 +170,3 @@ def delete(work: Work) -> None:
 
 
 STAGES: tuple[Callable[[Work], None], ...] = (set_aside, rebuild, delete)
-
-
-def _ledger(store: Store) -> Ledger:
-    return Ledger(store.root / "ledger.db")
