@@ -165,8 +165,7 @@ def parent_of(name: str, store: Store) -> Parent:
     """A model of this home. Raises StoreError that lists those that are here."""
     record = targets.named_pack(name, store)
     if record is None:
-        here = store.names("packs")
-        raise StoreError(f"no model {name!r}", hint=f"models: {', '.join(here)}" if here else "make one first")
+        raise targets.no_model(name, store)
     return Parent(name, store, record)
 
 

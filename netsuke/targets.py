@@ -124,6 +124,13 @@ def named_pack(name: str, store: Store) -> dict[str, Any] | None:
     return None if "/" in name or name.startswith(".") or not name else store.named("packs", name)
 
 
+def no_model(name: str, store: Store, besides: str = "") -> StoreError:
+    """The error that there is no model of this name; its hint lists those there are."""
+    known = store.names("packs")
+    hint = f"models: {', '.join(known)}" if known else "make one: netsuke make ~/notes"
+    return StoreError(f"no model {name!r}{besides}", hint=hint)
+
+
 def pack_folder(name: str, store: Store) -> Path:
     """The folder of a named pack, or of a pack anywhere, whole, its file sound and its chat template a known one.
 
@@ -138,11 +145,7 @@ def pack_folder(name: str, store: Store) -> Path:
             )
         outside.admit_pack(Path(name), store)
         return Path(name)
-    known = store.names("packs")
-    raise StoreError(
-        f"no model {name!r}" + (", and the folder is no pack: it has no netsuke.json" if Path(name).is_dir() else ""),
-        hint=f"models: {', '.join(known)}" if known else "make one: netsuke make ~/notes",
-    )
+    raise no_model(name, store, ", and the folder is no pack: it has no netsuke.json" if Path(name).is_dir() else "")
 
 
 def signature_of(name: str, store: Store) -> Path | None:
