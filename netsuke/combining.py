@@ -335,7 +335,7 @@ def _base(parent: Parent) -> bases.Opened:
 def _rendering(joint: Recipe, parents: Sequence[Parent]) -> render.Rendering:
     """How the datasets of all are rendered: their task, where those that have one agree what kind it is."""
     kinds = {parent.kind for parent in parents} - {""}
-    rendering = render.sections(joint.params["task"], joint.params["tune"].window_tokens)
+    rendering = render.rendering(joint.params["task"], joint.params["tune"].window_tokens)
     kind: Any = kinds.pop() if len(kinds) == 1 else "none"
     return dataclasses.replace(rendering, kind=kind, labels=())
 

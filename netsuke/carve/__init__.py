@@ -151,7 +151,7 @@ def frontier(params: Carving, out: Path, model: Path, train: Path, valid: Path, 
     return [Measure("knee", knee["bytes"], "bytes", better="")]
 
 
-def sections(
+def carving(
     params: Params, budget_bytes: int, general_gate: float, compute: Compute, blind: bool = False
 ) -> Carving:
     """The carve step's params from the recipe's section and the rest of the recipe."""
