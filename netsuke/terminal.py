@@ -27,6 +27,11 @@ def not_text(text: str) -> str:
     return ""
 
 
+def count(number: int, noun: str) -> str:
+    """ "1 row", "2,000 rows"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def clean(text: str) -> str:
     """A text that changes nothing at a terminal but its own place: no control characters, no lone surrogates."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", "\ufffd", text)

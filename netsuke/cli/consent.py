@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 import click
 
 from ..errors import RecipeError, StoreError
-from ..terminal import printable, say
+from ..terminal import count, printable, say
 from . import AS_JSON, open_store, result, rows
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def export(as_csv: str | None, as_jsonl: str | None, history: bool, as_json: boo
             with click.open_file(name, "w", encoding="utf-8") as file:
                 write(found, file)
     if "-" not in names:
-        told = f"{rows.count(len(found), 'row')}: {', '.join(names)}"
+        told = f"{count(len(found), 'row')}: {', '.join(names)}"
         result({"rows": len(found), "files": names}, as_json, told)
 
 
@@ -226,7 +226,7 @@ def _decide(
     row = ledger.decide_standing(scope, target, decision, reason, by or person())
     known = ledger.newest()
     met = Counter(old.decision for old in known if row.is_about(old.owner, old.path, old.document))
-    told = f"{decision}: {scope} {target}; {rows.count(met.total(), 'document')} known, {met['in']:,} in"
+    told = f"{decision}: {scope} {target}; {count(met.total(), 'document')} known, {met['in']:,} in"
     result({**rows.record(row), "documents": met.total(), "in": met["in"]}, as_json, told)
     if stood and stood.decision == "forgotten":
         say("it is forgotten no more: where its file still lies in a source, the next make reads it again")

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import RecipeError, StoreError
-from ..terminal import clean, cut, printable
+from ..terminal import clean, count, cut, printable
 
 if TYPE_CHECKING:
     from ..chain import Fault
@@ -185,11 +185,6 @@ def fault_told(fault: Fault) -> str:
         + (f", after {path}" if path else ""),
         "added": f"row {number} was added after the end that the ledger knows{place}",
     }[fault.what]
-
-
-def count(number: int, noun: str) -> str:
-    """ "1 row", "2,000 rows"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _licence(row: Row) -> str:

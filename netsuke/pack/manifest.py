@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import signing, voices
+from .. import chat_templates, signing, voices
 from ..documents import read_rows, write_json, write_rows
 from ..errors import StoreError
 from ..store import Store, hash_file
@@ -112,7 +111,7 @@ def _template_hash(model: Path) -> str | None:
     from ..engines.gguf import read_fields
 
     template = read_fields(model)[1].get("tokenizer.chat_template")
-    return hashlib.sha256(template.encode()).hexdigest() if template else None
+    return chat_templates.digest(template) if template else None
 
 
 def read(folder: Path) -> dict[str, Any]:
