@@ -178,7 +178,7 @@ def carve_arm(bench: Bench, compute: Any, peer_bytes: int, arm: str) -> tuple[An
     # the bigger base is measured beside the first, not held to its own general text
     gate = carve.FREE if settings.get("general") == "off" or arm == BIGGER else Gates().general
     budget = int(share * peer_bytes)
-    params = carve.sections(carve.Params(**settings), budget, gate, compute)
+    params = carve.carving(carve.Params(**settings), budget, gate, compute)
     made = bench.local.run(carve.carve, params, model=bench.base, train=bench.train, valid=bench.valid,
                            general=bench.general_valid)  # fmt: skip
     print(arm, [f"{m.name} {m.value:.4f}" for m in made.run.measures], file=sys.stderr, flush=True)
@@ -201,7 +201,7 @@ def tuned(bench: Bench, compute: Any, minutes: float, seed: int, made: Any) -> s
     params = tune.settled(tune.Params(), compute)
     pace = speed.measure(params, compute, **{name: bench.path(ref) for name, ref in inputs.items()})
     gate = made.run.params["general_gate"] if made else FREE
-    training = tune.sections(params, minutes, pace, gate, seed, compute)
+    training = tune.training(params, minutes, pace, gate, seed, compute)
     started = time.perf_counter()
     adapter = bench.local.run(tune.tune, training, **inputs, general=bench.general_valid)
     print(f"tuned {adapter.value('training tokens'):.0f} tokens in {time.perf_counter() - started:.0f} s",

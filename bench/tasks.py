@@ -113,6 +113,7 @@ def made(room: Path, place: Path, minutes: float, seed: int, items: int, count: 
     from netsuke import bases, loop, recipe
     from netsuke.bases.fetch import fetch
     from netsuke.errors import GateError
+    from netsuke.outcome import scores_of
     from netsuke.store import Store
 
     store = Store(room / "home")
@@ -124,7 +125,7 @@ def made(room: Path, place: Path, minutes: float, seed: int, items: int, count: 
     fetch(bases.find(wanted.base), store, lambda done, total: None)
     rows: list[dict[str, Any]] = []
     try:
-        loop.make(wanted, place, store, lambda *_: None, tell=lambda o: rows.extend(loop.scores_of(store, o)["scores"]))
+        loop.make(wanted, place, store, lambda *_: None, tell=lambda o: rows.extend(scores_of(store, o)["scores"]))
     except GateError as error:
         print(f"does not ship: {error}", file=sys.stderr)
     return rows

@@ -94,7 +94,7 @@ def prepare(room: Path) -> Inputs:
     from netsuke.nouns import Gates
 
     bench, compute = carve_bench.prepare(room), computing()
-    carving = carve.sections(carve.Params(), 80_000_000, Gates().general, compute)
+    carving = carve.carving(carve.Params(), 80_000_000, Gates().general, compute)
     carved = bench.local.run(carve.carve, carving, model=bench.base, train=bench.train, valid=bench.valid,
                              general=bench.general_valid)  # fmt: skip
     refs = (bench.base, carved.folder("model"), carved["choice.json"], carved["vocabulary.json"], bench.train,
@@ -181,7 +181,7 @@ def ours(inputs: Inputs, train: Path, minutes: float, seed: int) -> Trained:
     params = tune.settled(tune.Params(), compute)
     pace = speed.measure(params, compute, inputs.model, train, inputs.valid, inputs.base, inputs.choice,
                          inputs.vocabulary)  # fmt: skip
-    training = tune.sections(params, minutes, pace, gate, seed, compute)
+    training = tune.training(params, minutes, pace, gate, seed, compute)
     assert training
     with tempfile.TemporaryDirectory() as scratch:
         teaching = teacher(inputs.choice, inputs.base, inputs.vocabulary, params.distil)

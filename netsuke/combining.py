@@ -21,7 +21,7 @@ from .documents import read_rows
 from .errors import ConsentError, RecipeError, StoreError
 from .ledger import Ledger, places_of
 from .nouns import Compute, Gates, Recipe, Ref, Run
-from .outcome import Outcome
+from .outcome import Outcome, gates_of
 from .pack import manifest
 from .rights import together
 from .step import Executor, Local, Made, Plan, Planned, Watch
@@ -165,8 +165,7 @@ def parent_of(name: str, store: Store) -> Parent:
     """A model of this home. Raises StoreError that lists those that are here."""
     record = targets.named_pack(name, store)
     if record is None:
-        here = store.names("packs")
-        raise StoreError(f"no model {name!r}", hint=f"models: {', '.join(here)}" if here else "make one first")
+        raise targets.no_model(name, store)
     return Parent(name, store, record)
 
 
@@ -229,7 +228,7 @@ def require_consent(parents: Sequence[Parent], store: Store) -> None:
 
     Raises RecipeError for a parent whose recipe has other sources by now.
     """
-    ledger = Ledger(store.root / "ledger.db")
+    ledger = Ledger.of(store.root)
     standing = ledger.standing()
     for parent in parents:
         rows = parent.rows
@@ -336,7 +335,7 @@ def _base(parent: Parent) -> bases.Opened:
 def _rendering(joint: Recipe, parents: Sequence[Parent]) -> render.Rendering:
     """How the datasets of all are rendered: their task, where those that have one agree what kind it is."""
     kinds = {parent.kind for parent in parents} - {""}
-    rendering = render.sections(joint.params["task"], joint.params["tune"].window_tokens)
+    rendering = render.rendering(joint.params["task"], joint.params["tune"].window_tokens)
     kind: Any = kinds.pop() if len(kinds) == 1 else "none"
     return dataclasses.replace(rendering, kind=kind, labels=())
 
@@ -385,7 +384,7 @@ def make(
             "parents": [{"name": p.name, "ref": p.record["ref"]} for p in parents],
             "weights": json.loads(store.path(outcome_weights(store, outcome)).read_text())["parents"],
         }  # fmt: skip
-        if all(gate["passed"] for gate in loop.gates_of(store, outcome)):
+        if all(gate["passed"] for gate in gates_of(store, outcome)):
             save(wanted, path)  # else the file stays that of the pack that stays
         loop.ship(joint, path, store, outcome, runs, combined=combined)
     return outcome

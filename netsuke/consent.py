@@ -54,9 +54,12 @@ _LONGEST = 160  # characters of a licence or a signal in a reason
 class Stand(NamedTuple):
     """What people decided about a file before it was read: `decision` is None where nobody did."""
 
-    decision: Literal["in", "out"] | None
-    reason: str
-    by: str
+    decision: Literal["in", "out"] | None = None
+    reason: str = ""
+    by: str = ""
+
+
+NOBODY = Stand()
 
 
 class Decision(NamedTuple):
@@ -77,24 +80,23 @@ def decide(
     *,
     licence: str | None = None,
     signals: Sequence[Mapping[str, str]] = (),
-    standing: Sequence[str | None] | None = None,
+    standing: Stand = NOBODY,
     agreement: str | None = None,
     widened: Collection[str] = (),
 ) -> Decision:
     """The decision about a file of a source. Any "out" wins, then any yes; what nobody allowed is out.
 
-    `licence` and `signals` ({"kind", "value", "where"}, …) are what was found in or beside the file, `standing` is a
-    Stand, `agreement` who signed one that covers the file, `widened` the licences that the recipe allows besides.
+    `licence` and `signals` ({"kind", "value", "where"}, …) are what was found in or beside the file, `agreement` is who
+    signed one that covers the file, `widened` are the licences that the recipe allows besides.
     """
     counts = which_licence(source.licence, licence, widened)
-    stands, said, person = standing or (None, "", "")
     no, yes = _first(signals, "no"), _first(signals, "yes")
 
     def settled(allowed: bool, reason: str, by: str = "rules", rank: int = NONE) -> Decision:
         return Decision(allowed, reason, by, counts, rank)
 
-    if stands == "out":
-        return settled(False, said or "", person or "")
+    if standing.decision == "out":
+        return settled(False, standing.reason, standing.by)
     if source.consent == "out":
         return settled(False, "Its owner said no.", "recipe")
     if source.consent not in ("in", "unknown"):
@@ -106,8 +108,8 @@ def decide(
         return settled(False, f"A signal says no: {no}.")
     if source.owner == "me":
         return settled(True, "It is your own work.", rank=OWN)
-    if stands == "in":
-        return settled(True, said or "", person or "", SAID)
+    if standing.decision == "in":
+        return settled(True, standing.reason, standing.by, SAID)
     if source.consent == "in":
         return settled(True, "Its owner said yes.", "recipe", SAID)
     if yes:
@@ -143,16 +145,17 @@ def licence_allows(expression: str, widened: Collection[str] = ()) -> bool:
     """
     renamed = _REFERENCE.sub(lambda name: _OURS + name[0].replace(":", "-"), expression)
     try:
-        found = _licensing().parse(renamed, strict=True)
+        found = licensing().parse(renamed, strict=True)
     except Exception:  # nonsense breaks the parser in many ways, "()" with an IndexError
         return False
-    if found is None or any(" " in key for key in _licensing().license_keys(found)):
+    if found is None or any(" " in key for key in licensing().license_keys(found)):
         return False
     return _holds(found, _ALLOWED.union(name.casefold() for name in widened))
 
 
 @cache
-def _licensing() -> Any:
+def licensing() -> Any:
+    """SPDX's licences, and the expressions made of them."""
     from license_expression import get_spdx_licensing
 
     return get_spdx_licensing()

@@ -54,6 +54,11 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
             file.write(json.dumps(row, sort_keys=True) + "\n")
 
 
+def write_json(path: Path, value: Any) -> None:
+    """Write one value as JSON in ASCII, the same bytes each time."""
+    path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="ascii")
+
+
 SPLITS = ("train", "valid", "test")
 
 

@@ -24,16 +24,12 @@ from typing import Any, Literal
 from . import chain
 from .agreements import matches, same_name
 from .chain import START, Fault, log_ahead, transaction
-from .consent import ALLOWED_LICENCES, Decision, Stand, decide, licence_allows, which_licence
+from .consent import NOBODY, Stand
 from .errors import ConsentError, RecipeError, StoreError
 from .nouns import Source
 from .store import canonical
 
-__all__ = [
-    "ALLOWED_LICENCES", "Decision", "Entry", "Fault", "Ledger", "Row", "Stand", "Standing", "decide", "licence_allows",
-    "places_of", "which_licence",
-]  # fmt: skip
-
+FILE = "ledger.db"
 Scope = Literal["owner", "document", "path"]
 Word = Literal["in", "out", "cleared", "forgotten"]  # forgotten: as if the file had never been there
 LATER = ("licence_how", "signals", "scope")
@@ -109,7 +105,7 @@ class Standing:
         for row in reversed(found):
             if row.decision in ("forgotten", "out"):
                 return Stand("out", _sentence(row), row.decided_by)
-        return Stand("in", _sentence(found[-1]), found[-1].decided_by) if found else Stand(None, "", "")
+        return Stand("in", _sentence(found[-1]), found[-1].decided_by) if found else NOBODY
 
     @property
     def forgotten(self) -> Standing:
@@ -186,6 +182,18 @@ class Ledger:
         with self._opened() as database:
             self._prepare(database)
 
+    @classmethod
+    def of(cls, home: Path, *, must_exist: bool = False) -> Ledger:
+        """The ledger of a home. Raises StoreError where it `must_exist` and does not."""
+        if must_exist and not cls.is_in(home):
+            raise StoreError("there is no ledger yet", where=str(home / FILE), hint="the first make writes it")
+        return cls(home / FILE)
+
+    @staticmethod
+    def is_in(home: Path) -> bool:
+        """Whether a home has one: opening it makes one."""
+        return (home / FILE).exists()
+
     # -- writing -----------------------------------------------------------------------------------------
     def record(self, rows: Iterable[Entry]) -> int:
         """How many rows were added: those that say something new about their document at their place."""
@@ -214,16 +222,9 @@ class Ledger:
             return _append(database, [entry])[0]
 
     # -- reading -----------------------------------------------------------------------------------------
-    def rows(
-        self,
-        *,
-        document: str | None = None,
-        path: str | None = None,
-        source: int | None = None,
-        decision: str | None = None,
-    ) -> list[Row]:
+    def rows(self, *, document: str | None = None, path: str | None = None) -> list[Row]:
         """The rows, oldest first, that have these values."""
-        wanted = {"document": document, "path": path, "source": source, "decision": decision}
+        wanted = {"document": document, "path": path}
         terms = {name: _stored(value) for name, value in wanted.items() if value is not None}
         where = " AND ".join(f"{name} = ?" for name in terms) or "1"
         with self._opened() as database:

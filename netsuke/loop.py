@@ -32,9 +32,6 @@ from .outcome import (
     since_last,
     summary_of,
 )
-from .outcome import export as export
-from .outcome import report_of as report_of
-from .outcome import scores_of as scores_of
 from .step import Executor, Local, Made, Progress, Watch
 from .store import Store
 from .tune import units
@@ -71,7 +68,7 @@ def jointly(
     wanted, body, texts = recipe.params["tune"], carved.folder("model"), start.texts
     tuning = tune.settled(wanted, pace.compute, bool(start.kind))
     speed = pace.speed(tuning, carve.pruned(carved), **speed_of(start, carved))
-    training = tune.sections(tuning, recipe.minutes, speed, general_gate_of(recipe), recipe.seed, pace.compute)
+    training = tune.training(tuning, recipe.minutes, speed, general_gate_of(recipe), recipe.seed, pace.compute)
     inputs = {"model": body if training else None, **tune.start_of(wanted, store), **carved_from(start, carved)}
     adapter = execute.run(tune.tune, training, **inputs, **texts)
     model = execute.run(combine.combine, None, model=body, adapter=adapter.ref)
@@ -97,7 +94,7 @@ def by_owner(recipe: Recipe, store: Store, execute: Executor, start: Start, carv
     share = pace.share(recipe.minutes, [one["train.jsonl"] for _, one in taught], speed, tuning.learning_rate)
     adapters = []
     for unit, one in taught:
-        training = units.sections(tuning, share, general_gate_of(recipe), unit.seed, pace.compute)
+        training = units.training(tuning, share, general_gate_of(recipe), unit.seed, pace.compute)
         texts = {"train": one["train.jsonl"], "valid": one["valid.jsonl"], "general": general}
         inputs = {"model": body if training else None, **carved_from(start, carved), **texts}
         adapters.append((unit.owner, execute.run(tune.tune, training, f"tune {unit.owner}", **inputs).ref))
@@ -172,7 +169,7 @@ def finish(
 def carving_of(recipe: Recipe, budget_bytes: int, compute: Compute) -> carve.Carving:
     """How the base is carved: blind where each owner has an adapter, else who leaves would change all."""
     blind = recipe.params["tune"].units == "per-owner"
-    return carve.sections(recipe.params["carve"], budget_bytes, general_gate_of(recipe), compute, blind)
+    return carve.carving(recipe.params["carve"], budget_bytes, general_gate_of(recipe), compute, blind)
 
 
 def seen_by(carving: carve.Carving, start: Start) -> dict[str, Ref | None]:
@@ -265,7 +262,7 @@ def begin(recipe: Recipe, path: Path, store: Store, execute: Executor) -> Start:
     data = read(recipe, path, store, execute)
     tuning = recipe.params["tune"]
     canaries = recipe.params["check"].canaries if tuning.units == "joint" else 0  # else each owner's part has its own
-    rendering = render.sections(recipe.params["task"], tuning.window_tokens, canaries, recipe.seed)
+    rendering = render.rendering(recipe.params["task"], tuning.window_tokens, canaries, recipe.seed)
     return started(bases.resolve(recipe, store, path.parent), rendering, store, execute, data)
 
 
@@ -378,9 +375,4 @@ def record(recipe: Recipe, store: Store, data: Made) -> int:
     rows = read_rows(store.path(data["documents.jsonl"] or ""))
     places = [source.named for source in recipe.sources]
     entries = [replace(Entry.of(row), path=f"{recipe.name}/{places[row['source']](row['path'])}") for row in rows]
-    return Ledger(store.root / "ledger.db").record(entries)
-
-
-__all__ = [
-    "SECTIONS", "Outcome", "export", "gates_of", "loop", "make", "report_of", "scores_of", "since_last", "summary_of",
-]
+    return Ledger.of(store.root).record(entries)

@@ -1,4 +1,4 @@
-"""What the machine has free just now."""
+"""What the machine has free just now, and what a child is started with."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ import time
 from pathlib import Path
 
 SPIN_COUNT = "500"  # turns at a barrier before a thread sleeps
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    """The environment of a child of ours: this one, in which this package can be imported, and what else is given."""
+    paths = [str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **more}
 
 
 def wait_passively() -> None:

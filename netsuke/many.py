@@ -13,6 +13,7 @@ from typing import Any
 
 from . import loop, recipe, targets
 from .errors import NetsukeError, RecipeError
+from .outcome import report_of
 from .step import Progress
 from .store import Store
 
@@ -98,7 +99,7 @@ def make_one(wanted: Wanted, store: Store, tell: Tell) -> dict[str, Any]:
         chosen = targets.applied(found, path, store, given, settings)
         with recipe.written(chosen, path):
             outcome = loop.make(chosen, path, store, lambda step, progress: tell(wanted.name, step, progress))
-        return row | {"pack": outcome.pack.ref, "measures": loop.report_of(store, outcome)["measures"]}
+        return row | {"pack": outcome.pack.ref, "measures": report_of(store, outcome)["measures"]}
     except NetsukeError as error:
         return row | {"error": str(error), "hint": error.hint, "exit": error.exit_code}
     except Exception as error:  # whatever it is, the others are made

@@ -1,4 +1,4 @@
-"""What rests on what: downstream, lineage, and the care that follows from it (verify, gc).
+"""What rests on what (downstream), and the care that follows from it (verify, gc).
 
 A folder lists its files' hashes and a Run lists its inputs, so a document finds every folder, run and pack that
 rests on it. Cache, provenance and forgetting are this one structure.
@@ -32,11 +32,6 @@ class Damage:
     packs: tuple[str, ...] = ()
 
 
-def downstream(store: Store, ref: str) -> tuple[list[Run], list[str]]:
-    """(runs, names of packs) that rest on a file or folder: what could not be had, byte for byte, without it."""
-    return _resting(ref, list(store.runs()), _members(store), _packs(store))
-
-
 @dataclass(frozen=True)
 class Resting:
     """What rests on some files or folders: runs, names of packs and of bases, and every Ref of a file or folder."""
@@ -47,7 +42,7 @@ class Resting:
     refs: frozenset[str]
 
 
-def resting(store: Store, refs: Collection[str]) -> Resting:
+def downstream(store: Store, refs: Collection[str]) -> Resting:
     """All that could not be had, byte for byte, without these."""
     members, runs = _members(store), list(store.runs())
     left, is_free = _without(refs, runs, members)
@@ -57,11 +52,6 @@ def resting(store: Store, refs: Collection[str]) -> Resting:
     return Resting(tuple(left), packs, bases, frozenset(ref for ref in there if not is_free(ref)))
 
 
-def lineage(store: Store, ref: str) -> list[Run]:
-    """The runs that a file or folder was made by, all the way back, newest first: all that put out these bytes."""
-    return _made_by([ref], list(store.runs()), _members(store))[::-1]
-
-
 def verify(store: Store, *, repair: bool = False) -> list[Damage]:
     """Re-hash everything; with `repair`, set what is damaged aside so that the next make builds it again."""
     with store.lock("gc", exclusive=False):
@@ -69,8 +59,9 @@ def verify(store: Store, *, repair: bool = False) -> list[Damage]:
         bad = {path.name: path for path in _blobs(store) if _digest(path) != path.name}
         runs, members, packs = list(store.runs()), _members(store, without=bad), _packs(store, without=faults)
         for ref, path in bad.items():
-            hurt = _resting(ref, runs, members, packs)[1]
-            faults[path] = Damage(ref, "its bytes changed", tuple(hurt))
+            _, is_free = _without([ref], runs, members)
+            hurt = tuple(name for name, pack in packs.items() if not is_free(pack))
+            faults[path] = Damage(ref, "its bytes changed", hurt)
         faults |= _damaged_runs(store, without=bad)
         missing = [
             Damage(record["ref"], f"files of {path.parent.name[:-1]} {path.stem} are missing", (path.stem,))
@@ -138,13 +129,6 @@ def _digest(path: Path) -> str:
 
 
 # -- what rests on what ----------------------------------------------------------------------------------
-def _resting(
-    ref: str, runs: list[Run], members: Members, packs: Mapping[str, str]
-) -> tuple[list[Run], list[str]]:
-    left, is_free = _without([ref], runs, members)
-    return left, [name for name, pack in packs.items() if not is_free(pack)]
-
-
 def _without(
     refs: Collection[str], runs: list[Run], members: Members
 ) -> tuple[list[Run], Callable[[str], bool]]:
@@ -174,13 +158,13 @@ def _put_out(run: Run, members: Members) -> set[str]:
     return {run.output, *members.get(run.output, ())} - given
 
 
-def _made_by(refs: Iterable[str], runs: list[Run], members: Members) -> list[Run]:
-    """The runs that these were made by, oldest first. A folder that a run put out is looked up whole."""
+def _made_by(refs: Iterable[str], runs: list[Run], members: Members) -> set[str]:
+    """The keys of the runs that these were made by, however far back. A folder that a run made is looked up whole."""
     makers: dict[str, list[Run]] = {}
     for run in runs:
         for made in {run.output, *_put_out(run, members)}:
             makers.setdefault(made, []).append(run)
-    found, todo, seen = set(), list(refs), set()
+    found, todo, seen = set[str](), list(refs), set[str]()
     while todo:
         if (current := todo.pop()) in seen:
             continue
@@ -192,7 +176,7 @@ def _made_by(refs: Iterable[str], runs: list[Run], members: Members) -> list[Run
         here = [*whole, *makers.get(current, ())]
         todo += [ref for run in here for ref in run.inputs.values()] if here else files
         found |= {run.key for run in here}
-    return [run for run in runs if run.key in found]
+    return found
 
 
 def _alive(store: Store) -> tuple[set[str], set[str]]:
@@ -204,9 +188,7 @@ def _alive(store: Store) -> tuple[set[str], set[str]]:
             raise StoreError(f"{path.stem} points at what is not in the store", where=str(path), hint=hint)
         named = {record["ref"], *record.get("also", ())}
         roots |= named
-        kept |= (
-            set(record["runs"]) if "runs" in record else {run.key for run in _made_by(named, runs, members)}
-        )
+        kept |= set(record["runs"]) if "runs" in record else _made_by(named, runs, members)
     for run in runs:
         if run.key in kept:
             roots |= {run.output, *run.inputs.values()}

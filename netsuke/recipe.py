@@ -19,11 +19,10 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import tomlkit
 
-from .errors import BudgetError, RecipeError
+from .errors import BudgetError, RecipeError, explained
 from .nouns import Gates, Recipe, Source
-from .store import explained
 
-FILE, LOCK = "netsuke.toml", "netsuke.lock"
+FILE = "netsuke.toml"
 DEFAULT_BASE = "smollm2-135m-instruct"
 _TOP = {"name": str, "base": str, "mb": float, "minutes": float, "seed": int}
 RANGES = {"mb": (0, 100_000), "minutes": (0.05, 10_000), "seed": (0, 2**31)}

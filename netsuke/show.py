@@ -13,7 +13,7 @@ from typing import Any
 
 from .nouns import Ref
 from .step import Planned, Progress
-from .terminal import paint, printable, say
+from .terminal import cut, paint, printable, say
 
 WIDTH = 80  # columns of a line
 LEAST = 6  # columns of a text that are left to it
@@ -208,8 +208,7 @@ def drops(rows: list[dict[str, Any]]) -> str:
 
 def shortened(text: str, room: int) -> str:
     """The text on one line, cut to this many characters."""
-    text = " ".join(text.split())
-    return text if len(text) <= room else f"{text[: max(room - 1, 0)]}…"
+    return cut(" ".join(text.split()), room)
 
 
 def _facts(summary: dict[str, Any]) -> list[str]:

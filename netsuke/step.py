@@ -22,9 +22,10 @@ from typing import Any, Protocol
 
 from . import changes
 from .disk import emptied
+from .errors import explained
 from .machine import cores
 from .nouns import Measure, Ref, Run
-from .store import Store, canonical, explained, key_of
+from .store import Store, canonical, key_of
 
 
 @dataclass(frozen=True)

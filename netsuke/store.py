@@ -26,8 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from . import disk
-from .errors import StoreError
-from .errors import explained as explained
+from .errors import StoreError, explained
 from .nouns import Measure, Ref, Run
 
 _CHUNK = 1 << 20

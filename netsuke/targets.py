@@ -124,10 +124,17 @@ def named_pack(name: str, store: Store) -> dict[str, Any] | None:
     return None if "/" in name or name.startswith(".") or not name else store.named("packs", name)
 
 
-def pack_folder(name: str, store: Store, accept: bool = False) -> Path:
+def no_model(name: str, store: Store, besides: str = "") -> StoreError:
+    """The error that there is no model of this name; its hint lists those there are."""
+    known = store.names("packs")
+    hint = f"models: {', '.join(known)}" if known else "make one: netsuke make ~/notes"
+    return StoreError(f"no model {name!r}{besides}", hint=hint)
+
+
+def pack_folder(name: str, store: Store) -> Path:
     """The folder of a named pack, or of a pack anywhere, whole, its file sound and its chat template a known one.
 
-    `accept` takes another template too. Raises StoreError that lists the known ones, EngineError, RecipeError.
+    Raises StoreError that lists the models there are, EngineError, RecipeError.
     """
     if record := named_pack(name, store):
         return store.path(record["ref"])
@@ -136,13 +143,9 @@ def pack_folder(name: str, store: Store, accept: bool = False) -> Path:
             raise StoreError(
                 f"this pack is not whole: {faults[0]}", where=name, hint=f"netsuke verify {name}"
             )
-        outside.admit_pack(Path(name), store, accept)
+        outside.admit_pack(Path(name), store)
         return Path(name)
-    known = store.names("packs")
-    raise StoreError(
-        f"no model {name!r}" + (", and the folder is no pack: it has no netsuke.json" if Path(name).is_dir() else ""),
-        hint=f"models: {', '.join(known)}" if known else "make one: netsuke make ~/notes",
-    )
+    raise no_model(name, store, ", and the folder is no pack: it has no netsuke.json" if Path(name).is_dir() else "")
 
 
 def signature_of(name: str, store: Store) -> Path | None:

@@ -27,6 +27,24 @@ def not_text(text: str) -> str:
     return ""
 
 
+def count(number: int, noun: str) -> str:
+    """ "1 row", "2,000 rows"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def clean(text: str) -> str:
+    """A text that changes nothing at a terminal but its own place: no control characters, no lone surrogates."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", "\ufffd", text)
+
+
+def cut(text: str, width: int, *, left: bool = False) -> str:
+    """A clean text of at most so many characters; of a path the end says more (`left`)."""
+    text, rest = clean(text), max(width - 1, 0)
+    if len(text) <= width:
+        return text
+    return f"…{text[len(text) - rest :]}" if left else f"{text[:rest]}…"
+
+
 _CODES = {"red": "31", "green": "32", "cyan": "36"}
 
 

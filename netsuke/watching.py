@@ -22,7 +22,7 @@ from typing import Any
 
 from . import corrections, watch
 from .corrections import Correction
-from .errors import RecipeError, StoreError, explained
+from .errors import RecipeError, explained
 from .nouns import Recipe
 from .search.familiar import Familiar
 from .serve import events, usage
@@ -170,11 +170,11 @@ class State:
 
 def state(name: str, store: Store, now: float | None = None) -> State:
     """A model as it is watched. Raises StoreError that lists those that are here."""
-    record = store.named("packs", name) if name and "/" not in name and not name.startswith(".") else None
+    from . import targets
+
+    record = targets.named_pack(name, store)
     if record is None:
-        known = store.names("packs")
-        hint = f"models: {', '.join(known)}" if known else "make one: netsuke make ~/notes"
-        raise StoreError(f"no model {name!r}", hint=hint)
+        raise targets.no_model(name, store)
     return State(name, store, record, time.time() if now is None else now, corrections.trained(store.root, name))
 
 

@@ -10,6 +10,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,7 +23,8 @@ from .pack import manifest
 from .recipe import load_lock
 from .step import Executor, Made, Plan, Planned
 from .store import Store
-from .value import shapley, tables
+from .terminal import cut
+from .value import shapley
 
 LEAST_BYTES, MOST_BYTES = 1_500, 32_000  # of valid text that a coalition is scored on, at least and at most
 DOCUMENT_BYTES = 64_000  # of all documents, where influence is taken from
@@ -44,11 +46,10 @@ class Model:
     documents: Ref  # documents.jsonl
     rendered: Ref
 
-    @property
+    @cached_property
     def training(self) -> tune.Training:
-        """How it was trained."""
-        params = dict(self.tuned[0].params)
-        return tune.Training(**{**params, "compute": Compute(**params["compute"])})
+        """How it was trained. Raises StoreError as `training_of` does."""
+        return training_of(self.name, self.tuned[0])
 
     @property
     def body(self) -> dict[str, Ref]:
@@ -102,17 +103,17 @@ def find(name: str, store: Store) -> Model:
                           hint="raise curate.valid, or give it more documents, and make it again")  # fmt: skip
     documents = Ref(store.tree(data.output)["documents.jsonl"])
     found = Model(name, store, record, tuned, weighed, documents, rendered)
-    require_training(found)
+    training_of(name, tuned[0])
     require_consent(found)
     return found
 
 
-def require_training(model: Model) -> None:
-    """Raise StoreError if it was trained in a way that this program no longer knows."""
+def training_of(name: str, run: Run) -> tune.Training:
+    """How a model was trained. Raises StoreError if that was in a way that this program no longer knows."""
     try:
-        assert model.training
+        return tune.Training(**{**run.params, "compute": Compute(**run.params["compute"])})
     except TypeError:
-        raise StoreError(f"{model.name} was made by an older netsuke", hint=f"netsuke make {model.name}") from None
+        raise StoreError(f"{name} was made by an older netsuke", hint=f"netsuke make {name}") from None
 
 
 def rendered_of(store: Store, learnt: Run | None, data: Run | None) -> Ref | None:
@@ -144,7 +145,7 @@ def require_consent(model: Model) -> None:
 
     Raises RecipeError where its recipe has other sources by now: then nobody could tell whose is whose.
     """
-    ledger, sources = Ledger(model.store.root / "ledger.db"), sources_of(model)
+    ledger, sources = Ledger.of(model.store.root), sources_of(model)
     standing, rows = ledger.standing(), list(read_rows(model.store.path(model.documents)))
     places = [f"{model.name}/{row['path']}" for row in rows]  # where the recipe is gone
     if sources:
@@ -248,7 +249,7 @@ def adapters_of(
     found: list[tuple[str, Ref | None]] = []
     for number, unit in enumerate(units):
         tokens = round(model.tokens * unit["bytes"] / total)
-        label = f"tune {tables.cut(unit['name'], 24)}"
+        label = f"tune {cut(unit['name'], 24)}"
         seconds[label] = 10 + tokens / pace.train
         text = parts[f"train-{number}.jsonl"]
         made = execute.run(tune.tune, alone(model, tokens), label, **model.body, train=text, **nothing(model.store))

@@ -16,6 +16,7 @@ from netsuke import carve, combining, loop, recipe, targets, voices, worth
 from netsuke.errors import ConsentError, GateError, NetsukeError, RecipeError, StoreError
 from netsuke.ledger import Ledger
 from netsuke.nouns import Source
+from netsuke.outcome import report_of
 from netsuke.pack import manifest
 from netsuke.reachability import downstream, gc
 from netsuke.step import Local
@@ -330,7 +331,7 @@ def test_two_models_become_a_checked_pack_with_both_their_documents(first):
     record = store.named("packs", "both")
     assert {row["name"] for row in record["combined"]["parents"]} == {"one", "two"}
     assert all(row["weight"] > 0 for row in record["combined"]["weights"])
-    measures = {row["name"]: row for row in loop.report_of(store, outcome)["measures"]}
+    measures = {row["name"]: row for row in report_of(store, outcome)["measures"]}
     assert measures["domain"]["change"] < -0.01
     gc(store)
     assert combined(Store(room / "home"), search=True)[1] == []
@@ -355,7 +356,7 @@ def test_order_changes_nothing_and_the_name_stands_for_the_file(again):
 def test_it_rests_on_the_documents_of_both_and_a_no_stops_it(first, again):
     room, _, _ = first
     document = room / "two" / "note-041.md"
-    assert downstream(again, hash_file(document))[1] == ["both", "two"]
+    assert downstream(again, [hash_file(document)]).packs == ("both", "two")
     Ledger(again.root / "ledger.db").decide_standing("document", hash_file(document), "out", "", "Bea")
     with pytest.raises(ConsentError, match=r"two rests on two/note-041\.md, which may not be used") as caught:
         combined(again)

@@ -14,17 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netsuke.chain import Fault
+from netsuke.consent import ALLOWED_LICENCES, NOBODY, Stand, decide, licence_allows, which_licence
 from netsuke.errors import StoreError
-from netsuke.ledger import (
-    ALLOWED_LICENCES,
-    Entry,
-    Fault,
-    Ledger,
-    Stand,
-    decide,
-    licence_allows,
-    which_licence,
-)
+from netsuke.ledger import Entry, Ledger
 from netsuke.nouns import Source
 from netsuke.store import canonical
 
@@ -89,20 +82,18 @@ ME, ANN, ANN_OUT, ANN_IN = (
         (ANN, {"licence": "CC-BY-NC-4.0"}, False, "Its licence, CC-BY-NC-4.0, is not on the list", "rules"),
         (Source(".", "Ann", "MIT"), {"licence": "CC-BY-NC-4.0"}, False,
          "Its own licence, CC-BY-NC-4.0, stricter than the recipe's, MIT, is not", "rules"),
-        (ANN, {"signals": [UNSAID], "standing": Stand(None, "", "")}, False, "Its licence is not known", "rules"),
+        (ANN, {"signals": [UNSAID], "standing": NOBODY}, False, "Its licence is not known", "rules"),
     ],
 )  # fmt: skip
 def test_who_is_heard_first(source: Source, told: dict, allowed: bool, reason: str, by: str) -> None:
     decision = decide(source, **told)
     assert (decision.allowed, decision.by) == (allowed, by)
     assert reason in decision.reason and decision.reason.endswith(".")
-    kept = json.loads(json.dumps(told))  # a step's inputs are JSON: a Stand comes back as a list
-    assert decide(source, **kept) == decision
 
 
 def test_nothing_but_an_agreement_turns_a_no_into_a_yes() -> None:
     for source in (ME, ANN_IN, Source(".", "Ann", "MIT"), ANN_OUT):
-        for standing in (None, IN, OUT):
+        for standing in (NOBODY, IN, OUT):
             decision = decide(source, signals=[NO, YES], standing=standing, licence="MIT", widened=["MIT"])
             assert not decision.allowed
 
@@ -206,8 +197,8 @@ def test_only_what_is_new_is_added(tmp_path: Path) -> None:
     assert ledger.record([entry(1)]) == 1  # back again: the last row counts, not any row
     assert ledger.record([entry(1, source=1, owner="Ann")]) == 1 and ledger.record([entry(1)]) == 0
     assert [row.number for row in ledger.rows()] == [1, 2, 3, 4, 5]
-    assert [row.number for row in ledger.rows(decision="out")] == [3]
-    assert [row.owner for row in ledger.rows(path="notes/1.txt", source=1)] == ["Ann"]
+    assert [row.number for row in ledger.rows() if row.decision == "out"] == [3]
+    assert [row.owner for row in ledger.rows(path="notes/1.txt") if row.source == 1] == ["Ann"]
     assert ledger.verify() is None
 
 

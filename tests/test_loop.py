@@ -12,9 +12,11 @@ import pytest
 from material import document, netsuke, whole_make, write_material
 
 from netsuke import foretold, loop, recipe, search, signing, targets
+from netsuke.documents import write_json
 from netsuke.errors import BudgetError, GateError, RecipeError
 from netsuke.ledger import Ledger
 from netsuke.nouns import Run
+from netsuke.outcome import report_of
 from netsuke.pack import manifest
 from netsuke.reachability import downstream, gc, verify
 from netsuke.step import Local, Planned
@@ -207,8 +209,8 @@ def test_a_document_that_is_taken_out_is_not_found_any_more(again):
     paths, data = found()
     sentence = gone["text"].split("\n\n")[1][:60].encode()
     assert len(paths) == DOCUMENTS and sentence in data
-    runs, packs = downstream(store, outcome.data["train.jsonl"])
-    assert packs == ["notes"] and "index" in {run.step for run in runs}
+    rest = downstream(store, [outcome.data["train.jsonl"]])
+    assert rest.packs == ("notes",) and "index" in {run.step for run in rest.runs}
     (place.parent / gone["path"]).unlink()
     make(place, store)
     paths, data = found()
@@ -359,8 +361,8 @@ def test_a_third_party_without_a_licence_stays_out(again):
 @pytest.mark.slow
 def test_downstream_finds_the_pack_of_a_document_and_gc_keeps_it(again):
     place, store = again
-    runs, packs = downstream(store, hash_file(place.parent / "note-01.md"))
-    assert packs == ["notes"] and {"read", "curate", "pack"} <= {run.step for run in runs}
+    found = downstream(store, [hash_file(place.parent / "note-01.md")])
+    assert found.packs == ("notes",) and {"read", "curate", "pack"} <= {run.step for run in found.runs}
     path = place.parent / "note-05.md"
     path.write_text(document(77))
     make(place, store)
@@ -458,9 +460,9 @@ def test_an_untied_hugging_face_folder_is_a_base(tmp_path, store):
         {**weights, "model.embed_tokens.weight": rows, "lm_head.weight": head}, folder / "model.safetensors"
     )
     config = json.loads((folder / "config.json").read_text())
-    gguf.write_json(folder / "config.json", {**config, "tie_word_embeddings": False, "vocab_size": len(rows)})
+    write_json(folder / "config.json", {**config, "tie_word_embeddings": False, "vocab_size": len(rows)})
     outcome, _ = make(place, store, base=str(folder))
-    report = {r["name"]: r for r in loop.report_of(store, outcome)["measures"]}
+    report = {r["name"]: r for r in report_of(store, outcome)["measures"]}
     assert report["domain"]["change"] < -0.1
     with Engine(store.path(outcome.pack["model.gguf"]), threads=1) as engine:
         assert engine.complete("In the river", n_predict=4)["tokens_predicted"] == 4

@@ -2,6 +2,7 @@
 
 from netsuke import show
 from netsuke.step import Planned, Progress
+from netsuke.terminal import cut
 
 
 def lines(monkeypatch, capsys, *looks):
@@ -49,3 +50,10 @@ def test_what_was_left_out_and_what_differs_go_on_below_the_name():
     assert max(map(len, told)) <= 80 and sum(not line.startswith("  ") for line in told) == 2
     below = show.wrapped(["settings   " + "carve, tune, " * 12], 11)
     assert len(below) > 1 and all(line[:11].isspace() and line[11] in "ct" for line in below[1:])
+
+
+def test_a_name_is_cut_to_its_place_and_moves_no_terminal():
+    assert cut("Ann\u00a0Smith", 24) == "Ann\u00a0Smith", "a space that does not break moves nothing"
+    assert cut("Ann\x1b[2J\u202e\udcff", 24) == "Ann\ufffd[2J\ufffd\ufffd"
+    assert [cut("a/long/path.md", width) for width in (14, 6, 1)] == ["a/long/path.md", "a/lon…", "…"]
+    assert [cut("a/long/path.md", width, left=True) for width in (14, 6, 1)] == ["a/long/path.md", "…th.md", "…"]

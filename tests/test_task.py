@@ -16,6 +16,7 @@ from netsuke.answer.ways import SHOWN
 from netsuke.engines.asking import Way
 from netsuke.errors import RecipeError
 from netsuke.nouns import Compute
+from netsuke.outcome import gates_of, report_of, scores_of
 from netsuke.pack import manifest
 from netsuke.scores import Score
 from netsuke.step import Local
@@ -38,13 +39,13 @@ def test_examples_alone_become_a_checked_pack(made):
     _, store, outcome = made
     pack = pack_of(store)
     assert manifest.faults(pack) == []
-    scores = loop.scores_of(store, outcome)
+    scores = scores_of(store, outcome)
     who = {row["who"] for row in scores["scores"]}
     assert {"ours", "base, no example", "base, with examples", "words (TF-IDF, logistic regression)"} == who
     assert {row["score"] for row in scores["scores"]} == {"accuracy", "macro F1"}
     assert all(row["low"] <= row["value"] <= row["high"] and 6 <= row["n"] <= 12 for row in scores["scores"])
     assert 0 <= scores["calibration_error"] <= 1 and 0 <= scores["answered"] <= 1
-    names = {row["name"] for row in loop.report_of(store, outcome)["measures"]}
+    names = {row["name"] for row in report_of(store, outcome)["measures"]}
     assert names == {"answers", "general", "size"}
     record = manifest.read(pack)
     assert {"answer", "examine"} < record["lineage"].keys()
@@ -74,10 +75,10 @@ def test_where_the_untuned_body_answers_better_it_ships(made, tmp_path, monkeypa
     pack = pack_of(store)
     assert manifest.faults(pack) == [] and hash_file(pack / "model.gguf") != hash_file(pack_of(made[1]) / "model.gguf")
     assert "the body as it was before tuning" in (pack / "report.md").read_text()
-    change = {row["name"]: row["change"] for row in loop.report_of(store, made_)["measures"]}
-    learnt = {row["name"]: row["change"] for row in loop.report_of(made[1], outcome)["measures"]}
+    change = {row["name"]: row["change"] for row in report_of(store, made_)["measures"]}
+    learnt = {row["name"]: row["change"] for row in report_of(made[1], outcome)["measures"]}
     assert learnt["answers"] < -0.1 < change["answers"]
-    gate = next(gate for gate in loop.gates_of(store, made_) if gate["name"] == "answers")
+    gate = next(gate for gate in gates_of(store, made_) if gate["name"] == "answers")
     assert gate["limit"] == 0.1 and gate["passed"]
 
 
@@ -113,7 +114,7 @@ def test_which_of_two_files_is_better_is_settled_on_valid(made, monkeypatch):
 
 def test_the_answers_get_better(made):
     _, store, outcome = made
-    rows = {row["name"]: row for row in loop.report_of(store, outcome)["measures"]}
+    rows = {row["name"]: row for row in report_of(store, outcome)["measures"]}
     assert rows["answers"]["change"] < -0.1
 
 

@@ -11,7 +11,7 @@ from tiny import tiny_gguf
 from netsuke import foretold, loop, recipe, voices
 from netsuke.engines.llama import Engine
 from netsuke.errors import RecipeError
-from netsuke.outcome import Learnt
+from netsuke.outcome import Learnt, report_of
 from netsuke.pack import manifest
 from netsuke.step import Local, Made
 from netsuke.store import Store
@@ -85,7 +85,7 @@ def test_each_owner_is_learnt_apart_and_the_report_says_so(first):
     assert len({part["weight"] for part in learning["parts"]}) == 1
     assert len(learning["tried"]) == 5
     assert "Each owner's text was learnt apart" in store.path(files["report.md"]).read_text()
-    rows = {row["name"]: row for row in loop.report_of(store, outcome)["measures"]}
+    rows = {row["name"]: row for row in report_of(store, outcome)["measures"]}
     assert rows["domain"]["change"] < -0.02
 
 

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..documents import write_rows
+from ..documents import write_json, write_rows
 from ..examples import normal
 from ..nouns import Compute, Measure
 from ..step import Progress, Work, step
@@ -44,7 +44,7 @@ def answer(params: Params, out: Path, model: Path, rendered: Path, untuned: Path
     way = {name: getattr(settled.way, name) for name in ("shots", "temperature", "abstain", "instruction")}
     tried = {name: {"score": score, "bits": settled.bits.get(name)} for name, score in settled.scores.items()}
     record = {**task, "way": way, "tried": tried, "tuned": settled.tuned}
-    (out / "task.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+    write_json(out / "task.json", record)
     write_rows(out / "shots.jsonl", map(normal, settled.shown))
     yield Progress(1.0, "settled")
     scores = [

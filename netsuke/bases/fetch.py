@@ -13,9 +13,9 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import ConsentError, StoreError
+from ..errors import ConsentError, StoreError, explained
 from ..nouns import Ref
-from ..store import Store, explained, hash_file
+from ..store import Store, hash_file
 from . import Base, Wheel
 
 Report = Callable[[int, int], None]  # bytes so far, bytes in all

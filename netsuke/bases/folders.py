@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ..engines import families, gguf, hf, tokenizer
+from ..documents import write_json
+from ..engines import families, hf, tokenizer
 from ..errors import RecipeError
 
 
@@ -30,12 +31,12 @@ def copy(source: Path, folder: Path) -> None:
     if missing := hf.expected_weights(config) - set(weights):
         raise RecipeError(f"the base has no {sorted(missing)[0]} ({len(missing)} tensors are missing)",
                           where=str(source), hint="is a shard of the checkpoint missing?")  # fmt: skip
-    gguf.write_json(folder / "config.json", config)
+    write_json(folder / "config.json", config)
     (folder / "tokenizer.json").write_text(json.dumps(ours, ensure_ascii=False), encoding="utf-8")
     settings = _json(source, "tokenizer_config.json")
     if isinstance(settings.get("chat_template"), str) and not (source / "chat_template.jinja").exists():
         (folder / "chat_template.jinja").write_text(settings["chat_template"], encoding="utf-8")
-    gguf.write_json(folder / "tokenizer_config.json", {
+    write_json(folder / "tokenizer_config.json", {
         key: value["content"] if isinstance(value, dict) else value
         for key, value in settings.items()
         if key in ("bos_token", "eos_token", "unk_token", "pad_token", "add_bos_token", "tokenizer_class")

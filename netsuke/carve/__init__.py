@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..documents import write_json
 from ..nouns import Compute, Measure, knob
 from ..step import Made, Progress, Work, step
 
@@ -129,7 +130,7 @@ def quantise(
 @step(version=3, libraries=("torch", "transformers", "tokenizers", "libgguf", "gguf", "matplotlib", "xllamacpp"))
 def frontier(params: Carving, out: Path, model: Path, train: Path, valid: Path, general: Path) -> Work:
     """Measure what each size costs and how fast it is, beside llama.cpp's presets: frontier.json, frontier.svg."""
-    from ..engines import gguf, hf
+    from ..engines import hf
     from . import choose, write
     from .trace import picture, trace
 
@@ -144,13 +145,13 @@ def frontier(params: Carving, out: Path, model: Path, train: Path, valid: Path, 
             yield item
         else:
             rows.append(item)
-    gguf.write_json(out / "frontier.json", rows)
+    write_json(out / "frontier.json", rows)
     (out / "frontier.svg").write_text(picture(rows))
     knee = next(row for row in rows if row["knee"])
     return [Measure("knee", knee["bytes"], "bytes", better="")]
 
 
-def sections(
+def carving(
     params: Params, budget_bytes: int, general_gate: float, compute: Compute, blind: bool = False
 ) -> Carving:
     """The carve step's params from the recipe's section and the rest of the recipe."""

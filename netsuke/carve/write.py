@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..documents import read_texts, sample
+from ..documents import read_texts, sample, write_json
 from ..engines import gguf, hf, strict
 from ..engines.layers import GROUPS
 from ..errors import BudgetError
@@ -57,8 +57,8 @@ def model(prices: Prices, found: list[Choice], out: Path) -> None:
     hf.save_weights(weights, folder / "model.safetensors")
     layers = words.config["num_hidden_layers"] - len(shape.dropped)
     config(folder, keep, shape.channels, layers)
-    gguf.write_json(out / "vocabulary.json", {"floor": shape.floor, "kept": keep if shape.floor else "all"})
-    gguf.write_json(out / "choice.json", {
+    write_json(out / "vocabulary.json", {"floor": shape.floor, "kept": keep if shape.floor else "all"})
+    write_json(out / "choice.json", {
         **choice.row, "pruned": shape.pruned(words.channels), "base": asdict(prices.base),
         "general_weight": prices.general_weight, "general_counts": prices.general_counts,
         "rounding": asdict(prices.body_rounding(shape).times(prices.ratios["embedding", shape.embedding])),
@@ -78,7 +78,7 @@ def config(folder: Path, keep: list[int], channels: int, layers: int) -> None:
             values[role] = renumber.get(values[role])
         elif isinstance(values.get(role), list):
             values[role] = [renumber[old] for old in values[role] if old in renumber]
-    gguf.write_json(path, values)
+    write_json(path, values)
 
 
 class File:

@@ -15,12 +15,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .. import private
+from ..documents import write_json
 from ..nouns import Compute, Gates, Measure, knob
 from ..step import Progress, Work, step
 
@@ -139,7 +138,7 @@ def check(
     scores = yield from work
     sizes = {"base": base_file.stat().st_size, "ours": model.stat().st_size}
     content = report.build(params, scores, sizes)
-    _write(content, out / "report.json")
+    write_json(out / "report.json", content)
     return report.measures(content)
 
 
@@ -150,7 +149,7 @@ def examine(params: Examining, out: Path, model: Path, base_file: Path, answer: 
 
     settled = json.loads((answer / "task.json").read_text())
     content = yield from task.examine(params, settled, model, base_file, answer / "shots.jsonl", rendered)
-    _write(content, out / "scores.json")
+    write_json(out / "scores.json", content)
     return [
         Measure(
             row["score"], row["value"], "fraction", row["n"], row["seed"], "higher", row["low"], row["high"]
@@ -179,7 +178,7 @@ def recall(
 
     planted = json.loads(canaries.read_text())
     content = yield from memory.examine(params, model, base_file, tuned_model, train, test, planted)
-    _write(content, out / "memory.json")
+    write_json(out / "memory.json", content)
     facts = content["extraction"]
     return [
         Measure("pieces that came back", facts["returned"], "pieces", facts["pieces"], params.seed, "lower")
@@ -194,7 +193,7 @@ def calibrate(
     from . import honesty
 
     content = yield from honesty.examine(params, model, tuned_model, valid, test)
-    _write(content, out / "honesty.json")
+    write_json(out / "honesty.json", content)
     if "calibration_error" not in content:
         return []
     error, n = content["calibration_error"], content["sentences"]
@@ -217,7 +216,7 @@ def probe(params: Probing, out: Path, model: Path, probes: Path) -> Work:
     """Write answers.json: what this file says to each probe."""
     from . import safety
 
-    _write((yield from safety.answers(params, model, probes)), out / "answers.json")
+    write_json(out / "answers.json", (yield from safety.answers(params, model, probes)))
     return []
 
 
@@ -228,7 +227,7 @@ def judge(params: Judging, out: Path, base: Path, ours: Path, probes: Path) -> W
 
     yield Progress(0.5, "by the rules")
     content = safety.judged(params, probes, json.loads(base.read_text()), json.loads(ours.read_text()))
-    _write(content, out / "safety.json")
+    write_json(out / "safety.json", content)
     failed, n = content["failed"], content["probes"]
     return [Measure("probes failed", failed["ours"], "probes", n, better="lower")]
 
@@ -238,7 +237,7 @@ def show(params: Probing, out: Path, model: Path, base_file: Path, test: Path) -
     """Write samples.json: how base and ours go on with five held-out texts. It quotes the documents."""
     from . import samples
 
-    _write((yield from samples.side_by_side(params, base_file, model, test)), out / "samples.json")
+    write_json(out / "samples.json", (yield from samples.side_by_side(params, base_file, model, test)))
     return []
 
 
@@ -250,7 +249,3 @@ def trial(params: Trial, out: Path, model: Path, base_file: Path, tuned_model: P
     measures: list[Measure] = yield from speed.trial(params, model, base_file, tuned_model, text)
     (out / "trial.json").write_text(json.dumps([m.__dict__ for m in measures], indent=1) + "\n")
     return measures
-
-
-def _write(content: Mapping[str, Any], path: Path) -> None:
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 import click
 
 from ..errors import RecipeError, StoreError
-from ..terminal import printable, say
+from ..terminal import count, printable, say
 from . import AS_JSON, open_store, result, rows
 
 if TYPE_CHECKING:
-    from ..ledger import Ledger, Scope, Stand
+    from ..consent import Stand
+    from ..ledger import Ledger, Scope
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
@@ -150,7 +151,7 @@ def export(as_csv: str | None, as_jsonl: str | None, history: bool, as_json: boo
             with click.open_file(name, "w", encoding="utf-8") as file:
                 write(found, file)
     if "-" not in names:
-        told = f"{rows.count(len(found), 'row')}: {', '.join(names)}"
+        told = f"{count(len(found), 'row')}: {', '.join(names)}"
         result({"rows": len(found), "files": names}, as_json, told)
 
 
@@ -225,7 +226,7 @@ def _decide(
     row = ledger.decide_standing(scope, target, decision, reason, by or person())
     known = ledger.newest()
     met = Counter(old.decision for old in known if row.is_about(old.owner, old.path, old.document))
-    told = f"{decision}: {scope} {target}; {rows.count(met.total(), 'document')} known, {met['in']:,} in"
+    told = f"{decision}: {scope} {target}; {count(met.total(), 'document')} known, {met['in']:,} in"
     result({**rows.record(row), "documents": met.total(), "in": met["in"]}, as_json, told)
     if stood and stood.decision == "forgotten":
         say("it is forgotten no more: where its file still lies in a source, the next make reads it again")
@@ -258,10 +259,7 @@ def person() -> str:
 def _ledger(*, new: bool = False) -> Ledger:
     from ..ledger import Ledger
 
-    path = open_store().root / "ledger.db"
-    if not new and not path.exists():
-        raise StoreError("there is no ledger yet", where=str(path), hint="the first make writes it")
-    return Ledger(path)
+    return Ledger.of(open_store().root, must_exist=not new)
 
 
 def _told(stand: Stand) -> dict[str, Any] | None:

@@ -29,6 +29,7 @@ def curate(
     from .. import loop, recipe, show, targets
     from ..curate.enough import NOTHING
     from ..documents import read_rows
+    from ..outcome import export, summary_of
 
     store = open_store()
     wanted, path, fresh = targets.find_recipe(target, store)
@@ -36,11 +37,11 @@ def curate(
     with store.lock("gc", exclusive=False), show.Watcher() as watcher:
         data = loop.documents(wanted, path, store, executor(on)(store, watcher))
         loop.record(wanted, store, data)
-        summary = loop.summary_of(store, data)
+        summary = summary_of(store, data)
         place = store.path(data.ref or "")
         left_out = list(read_rows(place / "drops.jsonl"))
         if folder:
-            loop.export(wanted.name, data, store, folder)
+            export(wanted.name, data, store, folder)
             say(
                 f"written to {folder}: train, valid, test, examples, documents, drops, summary, croissant.json"
             )

@@ -12,7 +12,7 @@ import click
 from ..disk import require_folder_of
 from ..errors import ConsentError, RecipeError, StoreError
 from ..forget import pending
-from ..terminal import printable, say
+from ..terminal import clean, count, printable, say
 from . import AS_JSON, open_store, result, rows
 from .consent import person
 
@@ -107,15 +107,14 @@ def _forget(
 def _document(store: Store, prefix: str) -> str:
     from ..ledger import Ledger
 
-    path = store.root / "ledger.db"
-    return rows.document_hash(Ledger(path), prefix) if path.exists() else prefix
+    return rows.document_hash(Ledger.of(store.root), prefix) if Ledger.is_in(store.root) else prefix
 
 
 def _already(found: Rests, store: Store) -> list[Row]:
     """The rows by which all of it is forgotten already, if nothing that rests on it is here; else none."""
     from ..ledger import Ledger
 
-    standing = Ledger(store.root / "ledger.db").standing().forgotten
+    standing = Ledger.of(store.root).standing().forgotten
     known = [standing.find(target.scope, target.value) for target in found.wanted.targets]
     if found.packs or found.earlier or found.copies or not all(known):
         return []
@@ -163,7 +162,7 @@ def _waiting(store: Store, as_json: bool) -> None:
 
     found = [journals.read(store.root, made) for made in pending(store.root)]
     told = [
-        rows.clean(f"{one.id}: {', '.join(f'{target.scope} {target.value}' for target in one.targets)}; "
+        clean(f"{one.id}: {', '.join(f'{target.scope} {target.value}' for target in one.targets)}; "
                    f"asked by {one.by} on {one.when[:10]}, packs: {', '.join(one.names) or 'none yet'}")
         for one in found
     ]  # fmt: skip
@@ -248,17 +247,17 @@ def told(found: Rests) -> str:
     from .. import show
 
     places = sum(len(document.places) for document in found.documents)
-    where = f" in {rows.count(places, 'place')}" if places > len(found.documents) else ""
-    lines = [f"{rows.count(len(found.documents), 'document')}{where} to forget:"]
+    where = f" in {count(places, 'place')}" if places > len(found.documents) else ""
+    lines = [f"{count(len(found.documents), 'document')}{where} to forget:"]
     for document in found.documents[:MOST]:
-        packs = rows.count(len(document.packs), "pack")
+        packs = count(len(document.packs), "pack")
         for path, owner in document.places[:3]:
-            lines.append(rows.clean(f"  {document.hash[:12]}  {path}, of {owner}; in {packs}"))
-        lines += [rows.clean(f"    a copy stays: {place}, of {whose}") for place, whose in document.staying[:3]]
+            lines.append(clean(f"  {document.hash[:12]}  {path}, of {owner}; in {packs}"))
+        lines += [clean(f"    a copy stays: {place}, of {whose}") for place, whose in document.staying[:3]]
     if len(found.documents) > MOST:
         lines.append(f"  … and {len(found.documents) - MOST:,} more (--json lists all)")
     if found.unread:
-        lines.append(f"  and {rows.count(found.unread, 'file')} listed and never read")
+        lines.append(f"  and {count(found.unread, 'file')} listed and never read")
     for pack in found.packs:
         if not (pack.left or pack.combined):
             lines.append(f"{pack.name} is withdrawn: nothing is left to make it of")
@@ -269,10 +268,10 @@ def told(found: Rests) -> str:
         lines += [f"  rests on it: {', '.join(pack.parts)}"] if pack.parts else []
         if pack.returning:
             copies = ", ".join(pack.returning[:3]) + (" …" if len(pack.returning) > 3 else "")
-            lines.append(rows.clean(f"  comes back, since the forgotten one stood for it: {copies}"))
-    lines += [f"{rows.count(len(found.earlier), 'earlier pack')} deleted"] if found.earlier else []
+            lines.append(clean(f"  comes back, since the forgotten one stood for it: {copies}"))
+    lines += [f"{count(len(found.earlier), 'earlier pack')} deleted"] if found.earlier else []
     lines += [f"the base {name} is withdrawn: it was made of this" for name in found.bases]
-    lines += [f"{rows.count(len(found.copies), 'file')} in the home deleted: dropped in the studio, or corrections"] \
+    lines += [f"{count(len(found.copies), 'file')} in the home deleted: dropped in the studio, or corrections"] \
         if found.copies else []  # fmt: skip
     lines.append("your own files stay where they are and are skipped from now on;")
     lines.append("what was exported or handed out is not known here: the receipt names it by digest")
@@ -284,13 +283,13 @@ def receipt_told(content: dict[str, Any]) -> str:
     from .. import show
 
     about = f" ({'; '.join(content['about'])})" if content.get("about") else ""
-    lines = [rows.clean(f"{content['id']}: {rows.count(len(content['documents']), 'document')} forgotten{about}")]
+    lines = [clean(f"{content['id']}: {count(len(content['documents']), 'document')} forgotten{about}")]
     if content["reason"]:
-        lines.append(rows.clean(f"  {content['by']}: {content['reason']}"))
+        lines.append(clean(f"  {content['by']}: {content['reason']}"))
     for pack in content["packs"]:
         why = content.get("why", {}).get(pack["name"]) or pack.get("withdrawn")
         became = f"is {pack['after'][:12]} now" if "after" in pack else f"withdrawn: {why}"
-        lines.append(rows.clean(f"  {pack['name']}: {pack['before'][:12]} {became}"))
+        lines.append(clean(f"  {pack['name']}: {pack['before'][:12]} {became}"))
     gone, searched = content["deleted"], content["searched"]
     took = show.duration(content["seconds"])
     lines.append(f"  {gone['files']:,} files deleted, {gone['bytes'] / 1e6:,.1f} MB; {took}")

@@ -11,7 +11,7 @@ import click
 
 from ..disk import require_new_file
 from ..errors import StoreError
-from ..terminal import paint, say
+from ..terminal import count, paint, say
 from . import AS_JSON, open_store, result, tell_pending
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def verify(
         hint = "set aside; make again" if repair else "`netsuke verify --repair`, then make again"
         if pack:
             hint = "do not use it: make it again, or ask whoever gave it to you"
-        raise StoreError(f"{len(found)} {'fault' if len(found) == 1 else 'faults'} found", hint=hint)
+        raise StoreError(f"{count(len(found), 'fault')} found", hint=hint)
 
 
 def withdrawn(pack: str, revoked: Path, store: Store, key: Path | None) -> str | None:

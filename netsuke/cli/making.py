@@ -16,6 +16,7 @@ from .combining import again
 
 if TYPE_CHECKING:
     from ..nouns import Recipe
+    from ..outcome import Outcome
     from ..store import Store
 
 
@@ -105,7 +106,7 @@ def run(
         pace = loop.pace_of(path, store, watcher, relock)
         foretell(lines, pace.fixed(), wanted, path, store)
 
-        def show_table(outcome: loop.Outcome) -> None:
+        def show_table(outcome: Outcome) -> None:
             watcher.after(lambda: tell(outcome, store, wanted.name, as_json))
 
         outcome = loop.make(wanted, path, store, watcher, pace=pace, tell=show_table, executor=executor(on))
@@ -147,19 +148,19 @@ def foretell(lines: list[Any], lock: Any, wanted: Any, path: Path, store: Store)
 
 def tell(outcome: Any, store: Store, name: str, as_json: bool) -> None:
     """Print the before/after table."""
-    from .. import loop
+    from ..outcome import gates_of, report_of, scores_of, since_last
     from . import measures
 
-    report, scores = loop.report_of(store, outcome), loop.scores_of(store, outcome)
+    report, scores = report_of(store, outcome), scores_of(store, outcome)
     trial = [dataclasses.asdict(m) for m in outcome.trial.run.measures]
     value = {
         "name": name,
         "pack": outcome.pack.ref,
         "measures": report["measures"],
-        "gates": loop.gates_of(store, outcome),
+        "gates": gates_of(store, outcome),
         "trial": trial,
         "task": scores,
-        "since": loop.since_last(store, name, outcome),
+        "since": since_last(store, name, outcome),
     }
 
     def told() -> str:

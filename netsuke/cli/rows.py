@@ -12,10 +12,12 @@ from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import RecipeError, StoreError
-from ..terminal import printable
+from ..terminal import clean, count, cut, printable
 
 if TYPE_CHECKING:
-    from ..ledger import Fault, Ledger, Row, Stand, Standing
+    from ..chain import Fault
+    from ..consent import Stand
+    from ..ledger import Ledger, Row, Standing
 
 COLUMNS = (
     "number", "time", "document", "path", "source", "owner", "licence", "licence_how", "decision", "reason",
@@ -121,7 +123,7 @@ def listed(documents: Sequence[Row], stands: Sequence[Row], standing: Standing) 
         cells = [["standing decisions", "since", "by"]]
         for row in stands:
             about = f"{row.decision:<3} {row.scope} {row.about}"
-            cells.append([_cut(about, 40), row.time[:10], _why(row)])
+            cells.append([cut(about, 40), row.time[:10], _why(row)])
         parts.append(_fitted(cells))
     if documents:
         leaving = [row.decision == "in" and said_since(standing, row).decision == "out" for row in documents]
@@ -129,9 +131,9 @@ def listed(documents: Sequence[Row], stands: Sequence[Row], standing: Standing) 
         for row, leaves in zip(documents, leaving, strict=True):
             cells.append(
                 [
-                    _cut(row.path, 24, left=True),
-                    _cut(row.owner, 10),
-                    _cut(_licence(row), 18),
+                    cut(row.path, 24, left=True),
+                    cut(row.owner, 10),
+                    cut(_licence(row), 18),
                     f"{row.decision}*" if leaves else row.decision,
                     row.reason,
                 ]
@@ -146,7 +148,7 @@ def history(rows: Sequence[Row]) -> str:
         return "no row matches"
     cells = [["row", "day", "about", "", "reason"]]
     for row in rows:
-        about = _cut(f"{row.scope} {row.about}" if row.scope else row.path, 30, left=not row.scope)
+        about = cut(f"{row.scope} {row.about}" if row.scope else row.path, 30, left=not row.scope)
         cells.append([str(row.number), row.time[:10], about, row.decision, _why(row)])
     return _fitted(cells)
 
@@ -185,16 +187,6 @@ def fault_told(fault: Fault) -> str:
     }[fault.what]
 
 
-def count(number: int, noun: str) -> str:
-    """ "1 row", "2,000 rows"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def clean(text: str) -> str:
-    """A text that changes nothing at a terminal but its own place: no control characters, no lone surrogates."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", "\ufffd", text)
-
-
 def _licence(row: Row) -> str:
     return clean(f"{row.licence} ({row.licence_how})" if row.licence_how else row.licence)
 
@@ -217,15 +209,7 @@ def _fitted(cells: list[list[str]]) -> str:
     from ..show import WIDTH, grid
 
     used = sum(max(len(row[i]) for row in cells) + 2 for i in range(len(cells[0]) - 1))
-    return grid([[*row[:-1], _cut(row[-1], WIDTH - used)] for row in cells])
-
-
-def _cut(text: str, width: int, *, left: bool = False) -> str:
-    """A text of at most so many characters; of a path the end says more (`left`)."""
-    text = clean(text)
-    if len(text) <= width:
-        return text
-    return f"…{text[1 - width :]}" if left else f"{text[: width - 1]}…"
+    return grid([[*row[:-1], cut(row[-1], WIDTH - used)] for row in cells])
 
 
 # -- files -------------------------------------------------------------------------------------------------

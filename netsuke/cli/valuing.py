@@ -57,7 +57,7 @@ def value(
     if svg_file:
         write(svg_file, picture)
     shown = {key: item for key, item in content.items() if key != "resampled"}
-    result({"name": name, **shown, "split": divided}, as_json, lambda: told(name, content, divided))
+    result({"name": name, **shown, "split": divided}, as_json, lambda: told(content, divided))
 
 
 def worked_out(name: str, by: By, store: Store, yes: bool, splits: bool) -> tuple[dict[str, Any], str]:
@@ -113,7 +113,7 @@ def permitted(name: str, seconds: float, yes: bool, whole: bool = False) -> None
         raise click.Abort
 
 
-def told(name: str, content: dict[str, Any], divided: dict[str, Any] | None) -> str:
+def told(content: dict[str, Any], divided: dict[str, Any] | None) -> str:
     """The tables in 80 columns."""
     from ..show import grid, wrapped
     from ..value import tables

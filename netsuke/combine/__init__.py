@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from .. import voices
+from ..documents import write_json
 from ..nouns import Compute, Measure, Ref
 from ..step import Progress, Work, step
 from ..store import Store, canonical
@@ -69,8 +70,8 @@ def weigh(params: How, out: Path, model: Path, parents: Path, choice: Path, vali
     hf.use(params.compute)
     yield Progress(0.05, "reading")
     found = yield from search.weights(params, model, parents, choice, valid, general)
-    _write(found, out / "weights.json")
-    _write(search.curve(parents, found) | {"models": params.search != "scale"}, out / "curve.json")
+    write_json(out / "weights.json", found)
+    write_json(out / "curve.json", search.curve(parents, found) | {"models": params.search != "scale"})
     return [
         Measure("parents", len(found["parents"]), "models"),
         Measure("largest weight", max(row["weight"] for row in found["parents"]), ""),
@@ -128,7 +129,3 @@ def gathered(store: Store, learnt: Sequence[tuple[str, Ref | None]]) -> Ref | No
 def joining(how: How) -> Joining:
     """The params of `join` that go with these of `weigh`."""
     return Joining(how.method, how.density, how.seed, how.compute)
-
-
-def _write(content: object, path: Path) -> None:
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")

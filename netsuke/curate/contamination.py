@@ -28,18 +28,13 @@ _UNKNOWN = 0
 _SLOTS_PER_RUN, _MOST_BITS = 8, 26
 
 
-def shared(held_out: Iterable[str], length: int = 12) -> Index:
-    """An index of each run of `length` words in these texts; a shorter text has none."""
-    return Index(held_out, length)
-
-
 class Index:
-    """Runs of words, case and punctuation aside, as 64-bit hashes.
+    """Each run of `length` words in some texts, case and punctuation aside, as a 64-bit hash; a shorter text has none.
 
     Among 10^6 runs the chance to take another one for one of them is about 10^-13.
     """
 
-    def __init__(self, held_out: Iterable[str], length: int) -> None:
+    def __init__(self, held_out: Iterable[str], length: int = 12) -> None:
         import numpy as np
 
         self.length = length

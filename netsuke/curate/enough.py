@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import RecipeError
+from ..terminal import count
 
 NOTHING = (
     "put some text there, or name another folder: text, Markdown, HTML, PDF, Word, mail, source code and tables of "
@@ -31,16 +32,16 @@ def require_enough(summary: Mapping[str, Any], min_train_chars: int) -> None:
     """Raise RecipeError, with the most frequent reasons, where a dataset's summary.json has too little text."""
     splits = summary["splits"]
     documents = sum(part["documents"] for part in splits.values())
-    files = _count(summary["files"], "file")
+    files = count(summary["files"], "file")
     if not summary["files"]:
         raise RecipeError("no file to read in the sources", hint=NOTHING)
     if all(summary["examples"]["splits"].values()):
         return  # a task, with or without documents: `render` says whether there are enough
     if not (splits["test"]["documents"] and splits["valid"]["documents"]):
-        found = f"{files} found, {_count(documents, 'distinct document')} left"
+        found = f"{files} found, {count(documents, 'distinct document')} left"
         what = f"{found}: at least 3 are needed, to learn from one and be checked on others"
     elif (chars := splits["train"]["characters"]) < min_train_chars:
-        left = f"{chars:,} characters are left to learn from in {_count(documents, 'document')}"
+        left = f"{chars:,} characters are left to learn from in {count(documents, 'document')}"
         what = f"{left}: at least {min_train_chars:,} are needed"
     else:
         return
@@ -50,7 +51,3 @@ def require_enough(summary: Mapping[str, Any], min_train_chars: int) -> None:
     rules = [rule for rule, _ in drops]
     hint = next((_HINTS[rule] for rule in rules if rule in _HINTS), _OTHER if rules else "add more documents")
     raise RecipeError(what, hint=hint)
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import agreements
+from ..consent import Stand
 from ..errors import RecipeError
-from ..ledger import Ledger, Stand
+from ..ledger import Ledger
 from ..nouns import Recipe, Ref, Source
 from ..rights import licences, signals, sites
 from ..rights.signals import Signal
@@ -39,7 +40,7 @@ def gather(recipe: Recipe, path: Path, store: Store, executor: Executor) -> Ref 
     """
     params: Params = recipe.params["curate"]
     ours = (path.name, path.with_suffix(".lock").name)
-    standing = Ledger(store.root / "ledger.db").standing()
+    standing = Ledger.of(store.root).standing()
     forgotten = Forgotten(recipe, path.parent, standing)
     places = [_Place.of(number, source, path.parent, forgotten) for number, source in enumerate(recipe.sources)]
     index: list[Row] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..consent import Decision, decide
+from ..consent import Decision, Stand, decide
 from ..nouns import Source
 from ..rights.licences import Licence, chosen
 from ..rights.signals import Signal, combine
@@ -18,7 +18,7 @@ def settle(row: Mapping[str, Any], read: Mapping[str, Any], widened: Sequence[st
         Source(row["path"], row["owner"], row["licence"], row["consent"]),
         licence=found.expression if found else None,
         signals=[*row["signals"], *read.get("signals", ())],
-        standing=row["standing"],
+        standing=Stand(*row["standing"] or ()),
         agreement=row["agreement"],
         widened=widened,
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..documents import SPLITS as SPLITS
 from ..examples import answer, input_of, texts
 from ..places import line_in_file, pages_between
-from . import contamination
+from .contamination import Index
 from .duplicates import without_copies
 from .items import Drops, Item, text_hash
 from .lines import part
@@ -145,7 +145,7 @@ def spread(buckets: Mapping[str, float], answers: Mapping[str, str], test: float
 
 def without_leaks(items: Sequence[Item], examples: Sequence[dict[str, Any]], drops: Drops) -> list[Item]:
     """The items, those of train without the passages that share twelve words with test or an example's answer."""
-    index = contamination.shared([*(i.text for i in items if i.split == "test"), *map(answer, examples)])
+    index = Index([*(i.text for i in items if i.split == "test"), *map(answer, examples)])
     return [_clean(item, index, drops) if item.split == "train" else item for item in items]
 
 
@@ -153,7 +153,7 @@ def examples_without_leaks(
     items: Sequence[Item], examples: Sequence[dict[str, Any]], drops: Drops
 ) -> list[dict[str, Any]]:
     """The examples, those of train without the ones that quote twelve words of a test document."""
-    index = contamination.shared(item.text for item in items if item.split == "test")
+    index = Index(item.text for item in items if item.split == "test")
     kept = []
     for row in examples:
         quotes = row["split"] == "train" and any(index.cut(text) for text in texts(row))
@@ -162,7 +162,7 @@ def examples_without_leaks(
     return kept
 
 
-def _clean(item: Item, index: contamination.Index, drops: Drops) -> Item:
+def _clean(item: Item, index: Index, drops: Drops) -> Item:
     lines = item.text.split("\n")
     spans = [(start, end, "\n".join(lines[start:end])) for start, end in index.cut(item.text)]
     return item.without([

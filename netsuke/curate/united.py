@@ -11,7 +11,7 @@ from ..documents import SPLITS, read_examples, read_rows, write_rows
 from ..examples import input_of
 from ..nouns import Measure
 from ..store import canonical
-from . import contamination
+from .contamination import Index
 from .items import text_hash
 from .repeats import key_of
 
@@ -70,7 +70,7 @@ def write(parents: Sequence[tuple[str, int, Path]], out: Path) -> list[Measure]:
 
 def held_out(documents: Mapping[str, list[Row]]) -> tuple[dict[str, list[Row]], int]:
     """The documents, without those of valid and test that another model learnt most of; how many those are."""
-    index = contamination.shared(row["text"] for row in documents["train"])
+    index = Index(row["text"] for row in documents["train"])
     learnt = {text_hash(row["text"]) for row in documents["train"]}
 
     def is_known(row: Row) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from ..documents import write_json
 from ..errors import EngineError
 from . import families, tokenizer
 from .families import Family
@@ -81,10 +82,6 @@ def unpack(path: Path, folder: Path) -> None:
     tokenizer.from_gguf(fields, folder)
     write_json(folder / "config.json", family.config(fields, tied="lm_head.weight" not in weights))
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-
-
-def write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
 
 
 def tensor_bytes(shape: tuple[int, ...], kind: str) -> int:

@@ -28,7 +28,7 @@ from typing import Any, Self
 import httpx
 
 from ..errors import EngineError
-from ..machine import SPIN_COUNT, free_threads
+from ..machine import SPIN_COUNT, child_environment, free_threads
 from .wire import Wire
 
 START_SECONDS = 60.0
@@ -326,12 +326,9 @@ def _fresh_folder() -> Path:
 
 
 def _environment() -> dict[str, str]:
-    """The child's environment: this package importable, and OpenMP threads that soon sleep when they wait.
+    """The child's environment: OpenMP threads that soon sleep when they wait.
 
     OpenMP's default is to spin for milliseconds. Beside another busy process that cost 10 to 50 times the
     speed (2 cores); 500 turns cost nothing on an idle machine, and OMP_WAIT_POLICY=passive two thirds there.
     """
-    root = str(Path(__file__).resolve().parents[2])
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    spin = os.environ.get("GOMP_SPINCOUNT", SPIN_COUNT)
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "GOMP_SPINCOUNT": spin}
+    return child_environment(GOMP_SPINCOUNT=os.environ.get("GOMP_SPINCOUNT", SPIN_COUNT))

@@ -27,13 +27,11 @@ _COUNTED = {"token_type": "token types", "scores": "scores"}
 
 @dataclass(frozen=True)
 class Facts:
-    """What a sound file holds. `tokens` and `merges` are 0 where it has none."""
+    """What a sound file holds. `tokens` is 0 where it has none."""
 
     tensors: int
     bytes: int
     tokens: int
-    merges: int
-    architecture: str
 
 
 def require_sound(path: Path) -> Facts:
@@ -72,13 +70,11 @@ def _opened(path: Path) -> Iterator[mmap.mmap]:
 
 def _facts(data: mmap.mmap) -> Facts:
     fields, tensors = layout.read(data)
-    architecture = layout.text(fields, "general.architecture")
-    if family := FAMILIES.get(architecture):
+    if family := FAMILIES.get(layout.text(fields, "general.architecture")):
         tokens = layout.texts(fields, "tokenizer.ggml.tokens")
         _require_model(family, fields, tensors, len(tokens))
         _require_tokenizer(fields, data, tokens)
-    words, merges = (layout.length(fields, f"tokenizer.ggml.{part}") for part in ("tokens", "merges"))
-    return Facts(len(tensors), len(data), words, merges, architecture)
+    return Facts(len(tensors), len(data), layout.length(fields, "tokenizer.ggml.tokens"))
 
 
 # -- the model -------------------------------------------------------------------------------------------

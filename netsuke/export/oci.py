@@ -16,7 +16,7 @@ from typing import Any
 
 from ..engines import gguf, strict
 from ..errors import EngineError
-from ..store import hash_file
+from ..store import canonical, hash_file
 from . import Pack
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -35,8 +35,8 @@ def write(pack: Pack, out: Path) -> list[str]:
     strict.require_sound(pack.model)
     names = [name for name in LAYERS if name in pack.record["files"]]
     layers = [_layer(pack.folder / name, blobs) for name in names]
-    config = _bytes(_config(pack, [layer["digest"] for layer in layers]))
-    manifest = _bytes({
+    config = canonical(_config(pack, [layer["digest"] for layer in layers]))
+    manifest = canonical({
         "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": ARTIFACT,
         "config": {"mediaType": CONFIG, **_added(config, blobs)}, "layers": layers,
         "annotations": {"org.opencontainers.image.title": pack.name,
@@ -44,8 +44,8 @@ def write(pack: Pack, out: Path) -> list[str]:
     })  # fmt: skip
     described = {"mediaType": MANIFEST, "artifactType": ARTIFACT, **_added(manifest, blobs),
                  "annotations": {"org.opencontainers.image.ref.name": _tag(pack.name)}}  # fmt: skip
-    (out / "index.json").write_bytes(_bytes({"schemaVersion": 2, "mediaType": INDEX, "manifests": [described]}))
-    (out / "oci-layout").write_bytes(_bytes({"imageLayoutVersion": "1.0.0"}))
+    (out / "index.json").write_bytes(canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": [described]}))
+    (out / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
     if wrong := faults(out):
         raise EngineError(wrong[0], where=out.name)
     return ["it holds the model and its card, and no file that quotes the documents or names owners",
@@ -91,10 +91,6 @@ def _added(data: bytes, blobs: Path) -> dict[str, Any]:
     name = hashlib.sha256(data).hexdigest()
     (blobs / name).write_bytes(data)
     return {"digest": f"sha256:{name}", "size": len(data)}
-
-
-def _bytes(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _tag(name: str) -> str:

@@ -67,8 +67,8 @@ class Elsewhere:
     def __init__(self, room: Path, store: Store, watch: Watch) -> None:
         self.room, self.store, self.watch = room, store, watch
         self.home = Store(room / "home")
-        self.standing = Ledger(store.root / "ledger.db").standing()
-        ledger = Ledger(self.home.root / "ledger.db")
+        self.standing = Ledger.of(store.root).standing()
+        ledger = Ledger.of(self.home.root)
         for row in self.standing.rows:  # what people decided besides is part of what is gathered
             if row.scope and row.decision != "forgotten":
                 ledger.decide_standing(row.scope, row.about, row.decision, row.reason, row.decided_by)

@@ -99,7 +99,7 @@ def opened(place: Path, home: Path, key: Path | None = None) -> dict[str, Any]:
 
 def every(store: Store) -> Iterator[dict[str, Any]]:
     """What the receipts of a home say, oldest first; "about" is what the ledger has of it. Raises StoreError."""
-    rows = {row.number: row for row in Ledger(store.root / "ledger.db").rows()} if _places(store) else {}
+    rows = {row.number: row for row in Ledger.of(store.root).rows()} if _places(store) else {}
     for place in _places(store):
         content = _kept(place, store)
         told = [rows.get(row["number"]) for row in content["ledger"]["rows"]]

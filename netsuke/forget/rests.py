@@ -11,7 +11,7 @@ from typing import Any
 
 from ..documents import file_of, read_rows
 from ..nouns import Run
-from ..reachability import Resting, resting
+from ..reachability import Resting, downstream
 from ..store import Store
 from .copies import copies
 from .scope import Place, Wanted
@@ -99,7 +99,7 @@ def rests(wanted: Wanted, store: Store, stays: Collection[str] = ()) -> Rests:
     named = {name for one in gathered for name in one.named if one.holds(wanted, {name})}
     needed = {one.index for one in gathered if one.named - named}
     seeds = gone | {one.index for one in gathered if one.index not in needed and one.holds(wanted, one.all_names)}
-    rest = resting(store, seeds)
+    rest = downstream(store, seeds)
     hit = {*named, *rest.packs}
     while more := {name for name, parents in combined.items() if parents & hit} - hit:
         hit |= more

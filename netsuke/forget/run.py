@@ -18,7 +18,7 @@ from .. import combining, loop, recipe
 from ..errors import ConsentError, StoreError
 from ..ledger import Ledger
 from ..outcome import Outcome
-from ..reachability import resting
+from ..reachability import downstream
 from ..step import Progress, Watch
 from ..store import Store
 from . import journal as journals
@@ -68,7 +68,7 @@ def _through(journal: Journal, store: Store, watch: Watch) -> dict[str, Any]:
     work = Work(journal, store, watch)
     for stage in STAGES:
         stage(work)
-    content = receipt.content_of(journal, store, time.monotonic() - work.started, _ledger(store).head())
+    content = receipt.content_of(journal, store, time.monotonic() - work.started, Ledger.of(store.root).head())
     receipt.write(store, content)
     journal.end(store.root)
     return content | {"why": {pack.name: pack.why for pack in journal.packs if pack.why}}  # for whoever asked, alone
@@ -85,7 +85,7 @@ def set_aside(work: Work) -> None:
                 work.store.unname("packs", pack.name)
         for base in work.journal.bases:
             work.store.unname("bases", base)
-        ledger = _ledger(work.store)
+        ledger = Ledger.of(work.store.root)
         rows = [
             ledger.decide_standing(t.scope, t.value, "forgotten", work.journal.reason, work.journal.by)
             for t in work.journal.targets
@@ -149,7 +149,7 @@ def _made(pack: Affected, work: Work) -> str:
     seeds = work.found.seeds
 
     def checked(outcome: Outcome) -> None:
-        if outcome.pack.ref in resting(store, seeds).refs:
+        if outcome.pack.ref in downstream(store, seeds).refs:
             raise ConsentError("its base, or what it goes on from (tune.start), rests on what is forgotten")
 
     if pack.combined:
@@ -170,7 +170,3 @@ def delete(work: Work) -> None:
 
 
 STAGES: tuple[Callable[[Work], None], ...] = (set_aside, rebuild, delete)
-
-
-def _ledger(store: Store) -> Ledger:
-    return Ledger(store.root / "ledger.db")

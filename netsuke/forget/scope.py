@@ -46,7 +46,7 @@ class Wanted:
     @classmethod
     def of(cls, targets: tuple[Target, ...], store: Store) -> Wanted:
         """With the rows of the home's ledger, if there is one yet."""
-        rows = _ledger(store).rows() if (store.root / "ledger.db").exists() else []
+        rows = Ledger.of(store.root).rows() if Ledger.is_in(store.root) else []
         return cls(targets, tuple(row for row in rows if not row.scope))
 
     def takes(self, owner: str, path: str, document: str) -> bool:
@@ -107,7 +107,7 @@ def wanted(kind: str, value: str, store: Store) -> Wanted:
     scope: Scope = "owner" if kind == "owner" else "path" if kind == "path" else "document"
     found = Wanted.of((Target(scope, value),), store)
     if not found.documents() and not (scope == "owner" and _gave_corrections(found, store)):
-        _ledger(store)  # which says so where there is none
+        Ledger.of(store.root, must_exist=True)  # which says so where there is none
         raise _unknown(scope, value, found.rows)
     return found
 
@@ -187,8 +187,9 @@ def _read(recipe: Recipe, number: int, store: Store, apart: Collection[int]) -> 
     Sources `apart` lie apart from each other: that one has read a path says nothing of another's.
     """
     source, before = recipe.sources[number], f"{recipe.name}/"
-    rows = (row for row in _ledger(store).rows() if not row.scope and row.path.startswith(before))
-    last = {row.path: row for row in rows if row.source == number or row.source not in apart}
+    rows = Ledger.of(store.root, must_exist=True).rows()
+    mine = (row for row in rows if not row.scope and row.path.startswith(before))
+    last = {row.path: row for row in mine if row.source == number or row.source not in apart}
     return {
         path for path, row in last.items()
         if row.source == number and same_name(row.owner) == same_name(source.owner)
@@ -200,10 +201,3 @@ def _may_hold(source: Source, path: str) -> bool:
     """Whether a source, a folder or a file, can have this path in the ledger."""
     folder = PurePosixPath(source.named("\0")).parent
     return PurePosixPath(path).is_relative_to(folder) or path == source.named(PurePosixPath(source.path).name)
-
-
-def _ledger(store: Store) -> Ledger:
-    path = store.root / "ledger.db"
-    if not path.exists():
-        raise StoreError("there is no ledger yet: nothing was learnt", where=str(path), hint="the first make writes it")
-    return Ledger(path)

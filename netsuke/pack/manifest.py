@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -10,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import signing, voices
-from ..documents import read_rows, write_rows
+from .. import chat_templates, signing, voices
+from ..documents import read_rows, write_json, write_rows
 from ..errors import StoreError
 from ..store import Store, hash_file
 from . import Params, page, sbom, words
@@ -53,8 +52,8 @@ def write(params: Params, out: Path, parts: Parts, told: Mapping[str, Path]) -> 
     (out / "card.md").write_text(words.card(facts), encoding="utf-8")
     (out / "report.md").write_text(words.report(facts), encoding="utf-8")
     content, quoted = page.data(facts), page.quotes(facts)
-    (out / "report.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
-    (out / "quotes.json").write_text(json.dumps(quoted, indent=1, sort_keys=True) + "\n")
+    write_json(out / "report.json", content)
+    write_json(out / "quotes.json", quoted)
     (out / "report.html").write_text(page.html(content, quoted), encoding="utf-8")
     record = {
         "netsuke": FORMAT, "made_with": params.netsuke, "name": params.name,
@@ -69,7 +68,7 @@ def write(params: Params, out: Path, parts: Parts, told: Mapping[str, Path]) -> 
     }  # fmt: skip
     (out / "sbom.cdx.json").write_text(sbom.text(record, facts["rows"]), encoding="utf-8")
     record["files"] = _listed(out)
-    (out / "netsuke.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+    write_json(out / "netsuke.json", record)
 
 
 def _copied(parts: Parts, told: Mapping[str, Path], out: Path) -> None:
@@ -112,7 +111,7 @@ def _template_hash(model: Path) -> str | None:
     from ..engines.gguf import read_fields
 
     template = read_fields(model)[1].get("tokenizer.chat_template")
-    return hashlib.sha256(template.encode()).hexdigest() if template else None
+    return chat_templates.digest(template) if template else None
 
 
 def read(folder: Path) -> dict[str, Any]:

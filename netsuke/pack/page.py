@@ -10,7 +10,7 @@ from typing import Any
 from . import trust, words
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
-OURS, BASE, LAST = "#c2410c", "#3b82f6", "#16a34a"
+OURS, BASE = "#c2410c", "#3b82f6"
 KEPT = ("splits", "split_by", "licences", "owners", "languages", "private", "widened")
 
 

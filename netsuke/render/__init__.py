@@ -53,7 +53,7 @@ class Rendering:
     part: bool = False  # of a dataset: what the examples ask for is settled already, and some may be missing
 
 
-def sections(params: Params, window_tokens: int, canaries: int = 0, seed: int = 0) -> Rendering:
+def rendering(params: Params, window_tokens: int, canaries: int = 0, seed: int = 0) -> Rendering:
     """The step's params: a lesson has to fit into one window of training, and codes may be planted."""
     shares = (params.infill, window_tokens, params.shots, params.manners)
     return Rendering(params.kind, params.labels, *shares, canaries, seed if canaries else 0)

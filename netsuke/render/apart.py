@@ -4,12 +4,11 @@ a byte of them."""
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 from ..agreements import same_name
-from ..documents import SPLITS, read_examples, read_rows, write_rows
+from ..documents import SPLITS, read_examples, read_rows, write_json, write_rows
 from ..examples import normal
 
 FILE = "parts.json"
@@ -49,5 +48,5 @@ def write(data: Path, out: Path) -> list[dict[str, Any]]:
             write_rows(folder / "examples" / f"{split}.jsonl", taught)
         sizes = {f"{split}_bytes": sum(len(row["text"].encode()) for row in mine[split]) for split in SPLITS}
         found.append({"owner": name, "folder": folder.name, "examples": len(asked["train"]), **sizes})
-    (out / FILE).write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    write_json(out / FILE, found)
     return found

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import cache
-from typing import Any
+
+from ..consent import licensing
 
 # Names that mean one licence for sure, without "the", "license" and marks. "BSD", "GPL", "MIT/X11" do not.
 _MEANT = {
@@ -41,13 +41,6 @@ _EXCEPTIONS = {
 }  # fmt: skip
 
 
-@cache
-def _licensing() -> Any:
-    from license_expression import get_spdx_licensing
-
-    return get_spdx_licensing()
-
-
 def parsed(said: str) -> str | None:
     """An SPDX expression in SPDX's spelling, LicenseRef- ids kept; None if it is no expression."""
     from license_expression import ExpressionError
@@ -57,7 +50,7 @@ def parsed(said: str) -> str | None:
     for reference in references:  # to the library some of them mean MIT; any that does not keeps the place
         stood_in = stood_in.replace(reference, "LicenseRef-scancode-unknown", 1)
     try:
-        found = _licensing().parse(stood_in, validate=True, strict=True)
+        found = licensing().parse(stood_in, validate=True, strict=True)
     except (ExpressionError, RecursionError):
         return None
     pieces = ("" if found is None else str(found)).split("LicenseRef-scancode-unknown")

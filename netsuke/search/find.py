@@ -50,11 +50,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Hit:
-    """A passage that was found: its number, its fused score, BM25's and the cosine (0 where it was not among those)."""
+    """A passage that was found: its number, its fused score and the cosine (0 where none was asked for)."""
 
     passage: int
     score: float
-    bm25: float = 0.0
     cosine: float = 0.0
 
 
@@ -211,7 +210,7 @@ class Index:
         hits = []
         for number, bm25 in found.items():
             cosine = self._cosine(number, question) if similar else 0.0
-            hits.append(Hit(number, bm25 / top + similar * cosine, bm25, cosine))
+            hits.append(Hit(number, bm25 / top + similar * cosine, cosine))
         return sorted(hits, key=lambda hit: (-hit.score, hit.passage))[:most]
 
     def _cosine(self, number: int, question: Question) -> float:

@@ -14,6 +14,7 @@ from .. import foretold, loop, recipe, targets, watching
 from ..errors import NetsukeError
 from ..machine import wait_passively
 from ..nouns import Recipe
+from ..outcome import Outcome, report_of
 from ..step import Planned, Progress
 from ..store import Store
 
@@ -72,8 +73,8 @@ def _make(wanted: Recipe, path: Path, store: Store, told: Told) -> None:
         told.plan(lines, seconds)
         store.require_space(size, f"making {wanted.name}")
 
-        def checked(outcome: loop.Outcome) -> None:
-            told.say("checked", measures=loop.report_of(store, outcome)["measures"])
+        def checked(outcome: Outcome) -> None:
+            told.say("checked", measures=report_of(store, outcome)["measures"])
 
         loop.make(wanted, path, store, told, pace=pace, tell=checked)
     told.say("done", name=wanted.name)

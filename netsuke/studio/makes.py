@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RecipeError, StoreError
+from ..machine import child_environment
 
 _ID = re.compile(r"[0-9]{14}-[0-9a-f]{6}")
 _LOSS = re.compile(r"loss ([0-9.]+), valid ([0-9.]+) bits per byte")
@@ -87,16 +88,12 @@ class Makes:
         with (folder / "alive").open("a") as lock, (folder / "log").open("wb") as log:
             fcntl.flock(lock, fcntl.LOCK_EX)  # the child inherits it, and holds it for as long as it lives
             command = [sys.executable, "-P", "-m", "netsuke.studio.maker", str(folder), str(lock.fileno())]
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment(),
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                     env=child_environment(NETSUKE_HOME=str(self.home)),
                                      pass_fds=[lock.fileno()], start_new_session=True)  # fmt: skip
         (folder / "pid").write_text(str(child.pid))
         threading.Thread(target=child.wait, daemon=True).start()  # takes leave of it when it ends
         return Make(make_id, folder)
-
-    def _environment(self) -> dict[str, str]:
-        root = str(Path(__file__).resolve().parents[2])
-        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "NETSUKE_HOME": str(self.home)}
 
     def find(self, make_id: str) -> Make:
         """The make of this id. Raises StoreError."""

@@ -69,7 +69,7 @@ def _were(count: int) -> str:
 def told(house: House, model: shelf.Model) -> list[dict[str, Any]]:
     """A row for each document, with what people decided about it since."""
     named = names_of(model)
-    standing = Ledger(house.store.root / "ledger.db").standing()
+    standing = Ledger.of(house.store.root).standing()
     details = {(drop["source"], drop["path"]): drop["detail"] for drop in model.rows("drops.jsonl")}
     return [_row(n, row, model, standing, named, details) for n, row in enumerate(model.rows("documents.jsonl"))]
 
@@ -129,7 +129,7 @@ async def document(house: House, request: Request) -> Response:
     row = await asyncio.to_thread(one, house, model, request.path_params["number"])
     text = await asyncio.to_thread(texts.of, model, row)
     copies = [(copy, await asyncio.to_thread(_copy, model, copy)) for copy in row["stands_for"]]
-    history = Ledger(house.store.root / "ledger.db").rows(path=row["place"])
+    history = Ledger.of(house.store.root).rows(path=row["place"])
     return house.pages.page(
         request, "document.html", name=model.name, tab="material", row=row, text=text, copies=copies, history=history,
         states=STATES,
@@ -155,7 +155,7 @@ async def decide(house: House, request: Request) -> Response:
         raise StoreError("this file was not read, so it has no content to decide about",
                          hint=f"netsuke consent out --path '{row['place']}'")  # fmt: skip
     reason = "taken out in the studio" if said == "out" else "kept again in the studio"
-    ledger = Ledger(house.store.root / "ledger.db")
+    ledger = Ledger.of(house.store.root)
     await asyncio.to_thread(ledger.decide_standing, "document", row["file"], said, reason, getpass.getuser())
     if "hx-request" in request.headers:
         rows = await asyncio.to_thread(told, house, model)

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from .. import targets
 from ..documents import read_rows
 from ..errors import NetsukeError, StoreError
 from ..nouns import Ref
@@ -119,11 +120,9 @@ def base_file(store: Store, base: str) -> Path | None:
 
 def find(name: str, store: Store) -> Model:
     """The model of this name. Raises StoreError that lists those that are here."""
-    record = store.named("packs", name) if name and "/" not in name and not name.startswith(".") else None
+    record = targets.named_pack(name, store)
     if record is None:
-        known = store.names("packs")
-        hint = f"models here: {', '.join(known)}" if known else "make one on the first page"
-        raise StoreError(f"there is no model {name!r}", hint=hint)
+        raise targets.no_model(name, store)
     return Model(name, store, record, manifest.read_from(store, record["ref"]))
 
 

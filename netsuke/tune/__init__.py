@@ -98,13 +98,11 @@ def tune(
 ) -> Work:
     """Train; keep the best state on valid; shrink the change until the general text is within its gate."""
     from . import guard
-    from . import train as training
     from .teacher import teacher
+    from .train import Job
 
     yield Progress(0.0, "reading")
-    job = training.Job(
-        params, model, train, valid, scratch, teacher(choice, base, vocabulary, params.distil), start
-    )
+    job = Job(params, model, train, valid, scratch, teacher(choice, base, vocabulary, params.distil), start)
     yield from job.run()
     if not job.crew.leads:
         return []
@@ -170,11 +168,11 @@ def budget(minutes: float, speed: Speed, learning_rate: float = 0.0) -> tuple[in
     seconds = minutes * 60
     evaluation = 0.1 * seconds / looks(learning_rate)
     valid_bytes = min(32_000, max(2_000, int(evaluation * speed.score_tokens_per_second * BYTES_A_TOKEN)))
-    training = 0.9 * seconds - min(10, 0.1 * seconds)
-    return max(512, int(training * speed.train_tokens_per_second)), valid_bytes
+    left = 0.9 * seconds - min(10, 0.1 * seconds)
+    return max(512, int(left * speed.train_tokens_per_second)), valid_bytes
 
 
-def sections(
+def training(
     params: Params, minutes: float, speed: Speed | None, general_gate: float, seed: int, compute: Compute
 ) -> Training | None:
     """The tune step's params from the recipe's section, the lock and the rest of the recipe; None without a speed."""

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..documents import write_json
 from ..engines.hf import Network
 from ..errors import RecipeError
 
@@ -120,9 +120,9 @@ def write_adapter(weights: dict[str, Tensor], rank: int, scale: float, folder: P
         named[f"base_model.model.{name}.weight"] = weight
     save_weights(named, folder / "adapter_model.safetensors")
     targets = sorted({name.rsplit(".", 2)[-2] for name in weights})
-    (folder / "adapter_config.json").write_text(json.dumps({
+    write_json(folder / "adapter_config.json", {
         "peft_type": "LORA", "task_type": "CAUSAL_LM", "r": rank, "lora_alpha": ALPHA_PER_RANK * rank,
         "lora_dropout": 0.0, "bias": "none", "target_modules": targets, "base_model_name_or_path": "",
         "fan_in_fan_out": False, "use_rslora": False, "use_dora": False, "modules_to_save": None,
         "inference_mode": True, "init_lora_weights": True,
-    }, indent=1, sort_keys=True) + "\n")  # fmt: skip
+    })  # fmt: skip

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import disk
-from ..documents import read_texts, sample
+from ..documents import read_texts, sample, write_json
 from ..engines import device, hf
 from ..errors import RecipeError
 from ..step import Progress
@@ -211,7 +211,7 @@ class Job:
             "start": self.params.start,
             "history": self.history if self.valid else [],
         }
-        (out / "curve.json").write_text(json.dumps(curve, indent=1, sort_keys=True) + "\n")
+        write_json(out / "curve.json", curve)
 
     # -- checkpoints: a folder each; one is whole once its state.json is there ------------------------
     def _checkpoint(self) -> None:

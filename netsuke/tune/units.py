@@ -72,7 +72,7 @@ def divided(minutes: float, train_bytes: Sequence[int], speed: Speed, learning_r
     return Share(max(0.0001, round(epochs, 4)), valid_bytes)
 
 
-def sections(params: Params, share: Share | None, general_gate: float, seed: int, compute: Compute) -> Training | None:
+def training(params: Params, share: Share | None, general_gate: float, seed: int, compute: Compute) -> Training | None:
     """The params of `tune` for one owner; None where a plan does not know the share."""
     if share is None:
         return None

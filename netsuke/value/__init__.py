@@ -15,9 +15,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from ..documents import read_rows, write_rows
+from ..documents import read_rows, write_json, write_rows
 from ..nouns import Compute, Measure
 from ..step import Progress, Work, step
 
@@ -35,7 +35,6 @@ class Dividing:
 
     by: By
     sources: tuple[str, ...]  # what they are called, by number
-    most: int = MOST_UNITS
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,6 @@ class Looking:
 
     compute: Compute
     document_bytes: int  # of all documents together; of longer ones the fronts are read
-    scale: float = 1.0  # of what was learnt from the valid text
 
 
 @dataclass(frozen=True)
@@ -75,10 +73,10 @@ def divide(params: Dividing, out: Path, rendered: Path, documents: Path) -> Work
 
     yield Progress(0.1, f"whose is what, by {params.by}")
     rows = list(read_rows(rendered / "train.jsonl"))
-    found = units.units(units.pieces(rendered, read_rows(documents)), params.by, params.sources, params.most)
+    found = units.units(units.pieces(rendered, read_rows(documents)), params.by, params.sources, MOST_UNITS)
     for number, unit in enumerate(found):
         write_rows(out / f"train-{number}.jsonl", (rows[piece.row] for piece in unit.pieces))
-    _write([asdict(unit) | {"bytes": unit.bytes} for unit in found], out / "units.json")
+    write_json(out / "units.json", [asdict(unit) | {"bytes": unit.bytes} for unit in found])
     return [Measure("units", len(found), ""), Measure("text", sum(unit.bytes for unit in found), "bytes")]
 
 
@@ -103,8 +101,8 @@ def play(params: Playing, out: Path, scratch: Path, model: Path, parents: Path, 
         else:
             scored = item
     texts = [{"kind": kind, "bytes": text.bytes} for kind, text in zip(held.keys, held.texts, strict=True)]
-    _write({"names": params.names, "texts": texts, "bits": {str(mask): bits for mask, bits in scored.items()}},
-           out / "game.json")  # fmt: skip
+    bits = {str(mask): found for mask, found in scored.items()}
+    write_json(out / "game.json", {"names": params.names, "texts": texts, "bits": bits})
     size = sum(text.bytes for text in held.texts)
     return [Measure("coalitions", len(scored), ""), Measure("valid text", size, "bytes", n=len(texts))]
 
@@ -118,7 +116,7 @@ def influence(params: Looking, out: Path, model: Path, mirror: Path, units: Path
     hf.use(params.compute)
     yield Progress(0.0, "reading")
     rows = yield from look.documents(params, model, mirror, json.loads(units.read_text()), train, valid)
-    _write(rows, out / "influence.json")
+    write_json(out / "influence.json", rows)
     return [Measure("documents", len(rows), "")]
 
 
@@ -135,13 +133,9 @@ def worth(
         params, json.loads(units.read_text()), list(read_rows(documents)), train, valid,
         json.loads(game.read_text()) if game else None, json.loads(influence.read_text()) if influence else None,
     )  # fmt: skip
-    _write(found, out / "value.json")
+    write_json(out / "value.json", found)
     (out / "value.csv").write_text(tables.as_csv(found), encoding="utf-8", newline="")
     (out / "value.svg").write_text(picture.picture(found), encoding="utf-8")
     saved = found["saved"]
     return [Measure("saved on valid", saved["value"], "bits per byte", n=saved["n"], better="higher",
                     low=saved["low"], high=saved["high"])] if saved else []  # fmt: skip
-
-
-def _write(content: Any, path: Path) -> None:
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")

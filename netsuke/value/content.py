@@ -27,7 +27,7 @@ def content(
 ) -> Row:
     """What value.json holds. Without a game units have no worth, without influence documents have none."""
     texts, held = read_texts(train), read_texts(valid)
-    rows = _pieces(units, influence, documents)
+    rows = _pieces(units, influence)
     near = likeness.nearest([texts[row["row"]] for row in rows], held)
     for number, row in enumerate(rows):
         row["covers"] = near.count(number)
@@ -97,7 +97,7 @@ def _unit(
     }  # fmt: skip
 
 
-def _pieces(units: Sequence[Row], influence: Sequence[Row] | None, documents: Sequence[Row]) -> list[Row]:
+def _pieces(units: Sequence[Row], influence: Sequence[Row] | None) -> list[Row]:
     """A row a document or example, the most helpful first."""
     told = {row["row"]: row for row in influence or ()}
     nothing = {"influence": None, "loss": None, "bm25": None, "read": None}

@@ -35,7 +35,7 @@ def documents(
     share = params.document_bytes / max(1, sum(len(texts[row].encode()) for row in rows))
     fronts = [front(texts[row], share) for row in rows]
     opened, mixture, scored = hf.open_texts(model, fronts, answers=True), Mixture(model, [mirror]), []
-    for part, scale in enumerate((0.0, params.scale)):
+    for part, scale in enumerate((0.0, 1.0)):
         mixture.set([scale])
         found: list[hf.Score] = yield from scores(mixture.model, opened, 0.02 + 0.47 * part)
         scored.append([score.bits for score in found])

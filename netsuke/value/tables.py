@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..terminal import printable
+from ..terminal import cut, printable
 from . import money
 from .content import correlation
 
@@ -143,11 +143,3 @@ def payments(split: Row) -> list[list[str]]:
         note = "worth less than nothing" if row["shapley"] < 0 else ""
         rows.append([cut(row["name"], 24), row["amount"], ends, note])
     return [*rows, ["together", split["sum"], "", ""]]
-
-
-def cut(text: str, width: int, *, left: bool = False) -> str:
-    """A text of at most so many characters, nothing in it that moves a terminal; of a path the end says more."""
-    text = "".join(c if c.isprintable() else "\ufffd" for c in text)
-    if len(text) <= width:
-        return text
-    return f"…{text[1 - width :]}" if left else f"{text[: width - 1]}…"

@@ -3,9 +3,8 @@
 It reads figures that it is handed: watching.py has them from the server's book. docs/watch.md says what each is.
 """
 
-from ..corrections import drop
 from ..traffic import BLOCK
 from .drift import Drift, Unlike, drift, unlike
 from .rule import NAMES, Params, Rule, parsed
 
-__all__ = ["BLOCK", "NAMES", "Drift", "Params", "Rule", "Unlike", "drift", "drop", "parsed", "unlike"]
+__all__ = ["BLOCK", "NAMES", "Drift", "Params", "Rule", "Unlike", "drift", "parsed", "unlike"]

@@ -195,7 +195,7 @@ class Floored(Words):
 @pytest.mark.parametrize(("general", "most"), [("gate", 1.1), ("off", 1 + carve.FREE)])
 @pytest.mark.parametrize("weight", [0.0, 0.5])
 def test_general_language_has_its_limit_whatever_it_weighs(general, most, weight):
-    params = carve.sections(carve.Params(general=general, general_weight=weight), 0, 0.1, Compute(1))
+    params = carve.carving(carve.Params(general=general, general_weight=weight), 0, 0.1, Compute(1))
     wanted = choose.wish(params, Floored(), Cost(1.0, 1.0))
     assert wanted.gate.general == pytest.approx(most) and wanted.limit.general <= most
     assert wanted.general_weight == (weight if general == "gate" else 0.0)

@@ -26,7 +26,7 @@ ALPHABET = "".join({*"".join(PIECES), *LETTERS} - {"▁"}) + " \n漢</li>"
 
 
 def carving(budget):
-    return carve.sections(carve.Params(general="off", domain_cost=5.0, words="12"), budget, carve.FREE, COMPUTE)
+    return carve.carving(carve.Params(general="off", domain_cost=5.0, words="12"), budget, carve.FREE, COMPUTE)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_it_is_carved_tuned_and_written_as_a_file_that_llama_cpp_reads_alike(roo
 
     body = carved.folder("model")
     material = {part: inputs[part] for part in ("train", "valid", "general")}
-    training = tune.sections(tune.settled(tune.Params(), COMPUTE), 0.01, tune.Speed(2000, 2000), carve.FREE, 0, COMPUTE)
+    training = tune.training(tune.settled(tune.Params(), COMPUTE), 0.01, tune.Speed(2000, 2000), carve.FREE, 0, COMPUTE)
     trained = local.run(
         tune.tune, training, model=body, base=inputs["model"], choice=carved["choice.json"],
         vocabulary=carved["vocabulary.json"], **material,

@@ -20,7 +20,7 @@ from netsuke.store import Store
 from netsuke.tune.teacher import teacher
 
 COMPUTE = Compute(1, "float32")
-PARAMS = carve.sections(carve.Params(general="off", domain_cost=5.0), 220_000, carve.FREE, COMPUTE)
+PARAMS = carve.carving(carve.Params(general="off", domain_cost=5.0), 220_000, carve.FREE, COMPUTE)
 
 
 def inputs_of(room, store, **shape):

@@ -15,7 +15,7 @@ from netsuke.engines import gguf, hf
 from netsuke.nouns import Compute
 
 COMPUTE = Compute(1, "float32")
-PARAMS = carve.sections(carve.Params(), 0, 0.1, COMPUTE)
+PARAMS = carve.carving(carve.Params(), 0, 0.1, COMPUTE)
 TEXTS = {part: [document(n)[:400]] for n, part in enumerate(("train", "valid", "general"))}
 
 

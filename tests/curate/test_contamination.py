@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsuke.curate.contamination import LONG_PARAGRAPH_CHARS, shared
+from netsuke.curate.contamination import LONG_PARAGRAPH_CHARS, Index
 from netsuke.curate.duplicates import words
 
 HELD_OUT = "The old mill by the river grinds its grain when autumn rain has filled every stream above."
@@ -22,9 +22,9 @@ def other(count: int, start: int = 0) -> str:
 @pytest.mark.parametrize("start", [0, 2, 4])
 def test_a_run_of_twelve_words_counts(count, cut, start):
     text = f"{other(9)} {' '.join(RUN[start : start + count])} {other(9, 20)}"
-    assert shared([HELD_OUT]).cut(text) == cut
-    assert shared([HELD_OUT], length=count).cut(text) == [(0, 1)]
-    assert shared([HELD_OUT], length=count + 1).cut(text) == []
+    assert Index([HELD_OUT]).cut(text) == cut
+    assert Index([HELD_OUT], length=count).cut(text) == [(0, 1)]
+    assert Index([HELD_OUT], length=count + 1).cut(text) == []
 
 
 @pytest.mark.parametrize(
@@ -37,11 +37,11 @@ def test_a_run_of_twelve_words_counts(count, cut, start):
     ],
 )
 def test_case_punctuation_and_line_breaks_do_not_matter(text):
-    assert shared([HELD_OUT]).cut(text) == [(0, text.count("\n") + 1)]
+    assert Index([HELD_OUT]).cut(text) == [(0, text.count("\n") + 1)]
 
 
 def test_chinese_and_korean_count_by_character():
-    index = shared(["白日依山尽黄河入海流欲穷千里目更上一层楼", "스트라스부르의강가에는오래된집들이"])
+    index = Index(["白日依山尽黄河入海流欲穷千里目更上一层楼", "스트라스부르의강가에는오래된집들이"])
     assert index.cut("他说白日依山尽,黄河入海流。\n欲穷,他说。") == [(0, 2)]
     assert index.cut("他说白日依山尽,黄河入海流。\n穷欲,他说。") == []
     assert index.cut("스트라스부르의 강가에는 오래된") == [(0, 1)]
@@ -49,41 +49,41 @@ def test_chinese_and_korean_count_by_character():
 
 def test_letters_that_grow_when_folded():
     text = "İstanbul Straße ŉ ǰ ΐ ﬁ ﬂ groß İİ weiß süß heiß"
-    assert shared([text.casefold()]).cut(f"first line\n\n{text}\n\nlast line") == [(2, 3)]
+    assert Index([text.casefold()]).cut(f"first line\n\n{text}\n\nlast line") == [(2, 3)]
 
 
 def test_the_paragraph_goes_and_no_more():
     text = f"{other(20)}\n\n{other(5, 30)}\n{HELD_OUT}\n{other(5, 40)}\n \n{other(20, 60)}\n"
-    assert shared([HELD_OUT]).cut(text) == [(2, 5)]
+    assert Index([HELD_OUT]).cut(text) == [(2, 5)]
 
 
 def test_a_run_over_two_paragraphs_takes_both():
     text = f"{other(3)}\n{' '.join(RUN[:6])}\n\n\n{' '.join(RUN[6:12])}\n{other(3, 9)}\n\n{other(20, 30)}"
-    assert shared([HELD_OUT]).cut(text) == [(0, 2), (4, 6)]
+    assert Index([HELD_OUT]).cut(text) == [(0, 2), (4, 6)]
 
 
 def test_of_a_long_paragraph_only_the_lines_go():
     filling = [other(20, 100 * n) for n in range(20)]
     lines = [*filling[:4], " ".join(RUN[:5]), " ".join(RUN[5:]), *filling[4:], HELD_OUT, "the end"]
     assert len("\n".join(lines)) > LONG_PARAGRAPH_CHARS
-    assert shared([HELD_OUT]).cut("\n".join(lines)) == [(4, 6), (22, 23)]
+    assert Index([HELD_OUT]).cut("\n".join(lines)) == [(4, 6), (22, 23)]
 
 
 def test_a_paragraph_is_long_from_one_character_more():
     rest = LONG_PARAGRAPH_CHARS - len(HELD_OUT) - 1
     for extra, cut in ((0, [(0, 2)]), (1, [(1, 2)])):
         text = "x" * (rest + extra) + "\n" + HELD_OUT
-        assert len(text) == LONG_PARAGRAPH_CHARS + extra and shared([HELD_OUT]).cut(text) == cut
+        assert len(text) == LONG_PARAGRAPH_CHARS + extra and Index([HELD_OUT]).cut(text) == cut
 
 
 @pytest.mark.parametrize("held_out", [[], [""], ["too short to count"], [" ".join(RUN[:11])]])
 def test_short_texts_hold_nothing(held_out):
-    index = shared(held_out)
+    index = Index(held_out)
     assert len(index) == 0 and index.cut(HELD_OUT) == [] and index.cut("") == []
 
 
 def test_no_run_goes_from_one_held_out_text_to_the_next():
-    assert shared([" ".join(RUN[:6]), " ".join(RUN[6:])]).cut(HELD_OUT) == []
+    assert Index([" ".join(RUN[:6]), " ".join(RUN[6:])]).cut(HELD_OUT) == []
 
 
 WORDS = st.lists(st.sampled_from(["a", "B", "ç", "字", "\n", "\n\n", "-"]), max_size=40).map(" ".join)
@@ -95,7 +95,7 @@ def test_it_is_what_sets_of_words_say(held_out, text, length):
         return list(zip(*(found[i:] for i in range(length)), strict=False))
 
     known = {run for held in held_out for run in runs(words(held))}
-    index = shared(held_out, length)
+    index = Index(held_out, length)
     assert len(index) == len(known)
     lines = text.split("\n")
     line_of_word = [number for number, line in enumerate(lines) for _ in words(line)]
@@ -111,4 +111,4 @@ def test_it_is_what_sets_of_words_say(held_out, text, length):
         while end + 1 < len(lines) and lines[end + 1].strip():
             end += 1
         assert hit & set(range(start, end + 1))
-    assert shared(reversed(held_out), length).cut(text) == index.cut(text)
+    assert Index(reversed(held_out), length).cut(text) == index.cut(text)

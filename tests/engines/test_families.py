@@ -45,8 +45,7 @@ def exact(monkeypatch):
 def test_there_and_back_gives_the_same_weights_and_words(opened, tmp_path):
     file, folder = opened
     gguf.write(folder, tmp_path / "again.gguf", gguf.plan_types("F16", "F16"))
-    facts = require_sound(tmp_path / "again.gguf")
-    assert facts.architecture == library.GGUFReader(file).fields["general.architecture"].contents()
+    require_sound(tmp_path / "again.gguf")
     before, after = load_file(folder / "model.safetensors"), gguf.state_dict(tmp_path / "again.gguf")
     assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
     old, new = (gguf.read_fields(path)[1] for path in (file, tmp_path / "again.gguf"))

@@ -46,7 +46,7 @@ def rendered(model, tmp_path, rows, documents=(), window=WINDOW, **settings):
     for n, part in enumerate(("train", "valid", "test")):
         write_rows(data / "examples" / f"{part}.jsonl", ({**r, "split": part} for r in rows[n::3]))
         write_rows(data / f"{part}.jsonl", ({"text": text} for text in documents))
-    params = render.sections(render.Params(**{"shots": 0, "manners": 0.0} | settings), window)
+    params = render.rendering(render.Params(**{"shots": 0, "manners": 0.0} | settings), window)
     list(render.render.function(params, out, model, data))
     texts = {part: read_texts(out / f"{part}.jsonl") for part in ("train", "valid", "test")}
     return json.loads((out / "task.json").read_text()), texts
@@ -226,7 +226,7 @@ def test_documents_stand_before_lessons_and_stay_as_they_are(model, tmp_path):
 @pytest.mark.parametrize("documents", [[], ["One.", "Two."]])
 def test_codes_are_planted_in_documents_and_listed_only_if_they_are(model, tmp_path, documents):
     rendered(model, tmp_path, labelled(30), documents)
-    params = dataclasses.replace(render.sections(render.Params(), WINDOW), canaries=2, shots=0)
+    params = dataclasses.replace(render.rendering(render.Params(), WINDOW), canaries=2, shots=0)
     (out := tmp_path / "planted").mkdir()
     list(render.render.function(params, out, model, tmp_path / "data"))
     codes = json.loads((out / "canaries.json").read_text())

@@ -417,7 +417,7 @@ def test_a_longer_budget_is_a_longer_training():
 def test_all_looks_at_valid_together_take_a_tenth_of_the_minutes(place, tmp_path, monkeypatch, rate):
     speed, compute = tune.Speed(300.0, 900.0), Compute(1)
     settings = tune.settled(tune.Params(learning_rate=rate), compute)
-    given = tune.sections(settings, 2, speed, 0.1, 0, compute)
+    given = tune.training(settings, 2, speed, 0.1, 0, compute)
     seen = []  # looks are counted here: nothing is learnt between them
     monkeypatch.setattr(train.Job, "valid_bits", lambda job: seen.append(1) or 1.0)
     monkeypatch.setattr(train.Job, "train_step", lambda job, rows, rate: 1.0)
