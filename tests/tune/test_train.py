@@ -158,17 +158,24 @@ def test_a_trial_that_diverged_is_no_number_of_the_curve(place, tmp_path):
     assert json.loads((tmp_path / "curve.json").read_text())["trials"] == [[1e-3, 2.0]]
 
 
-def test_where_no_scale_holds_the_model_is_left_at_the_best_one(place, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "bound, bits, found",
+    [(1e-9, (3.0, 1.0, 2.0), (0.75, 1.0)), (1.0, (3.0, 1.05, 0.5), (0.75, 1.05)), (1.0, (1.08, 0.5), (1.0, 1.08)),
+     (1.0, (3.0, 1.1, 1.0), (0.5, 1.0))],
+)  # fmt: skip
+def test_the_first_scale_that_holds_is_taken_else_the_best_one(
+    place, whole, tmp_path, monkeypatch, bound, bits, found
+):
     work = job(place, tmp_path)
-    list(work.run())
+    work.best_state = whole.best_state
     (tmp_path / "general").mkdir()
     (tmp_path / "general" / "a.txt").write_text("it is so. " * 9)
-    (tmp_path / "choice.json").write_text('{"base": {"general": 1e-9}, "rounding": {"general": 1}}')
-    bits = iter((3.0, 1.0, 2.0))
-    monkeypatch.setattr(guard.hf, "bits_per_byte", lambda scores: next(bits))
-    assert guard.scale_within(work, tmp_path / "choice.json", tmp_path / "general", 0.1) == (0.75, 1.0)
+    (tmp_path / "choice.json").write_text(json.dumps({"base": {"general": bound}, "rounding": {"general": 1}}))
+    said = iter(bits)
+    monkeypatch.setattr(guard.hf, "bits_per_byte", lambda scores: next(said))
+    assert guard.scale_within(work, tmp_path / "choice.json", tmp_path / "general", 0.1) == found
     name = next(name for name in work.live if name.endswith("lora_B"))
-    assert torch.equal(work.live[name], work.best_state[name] * 0.75)
+    assert torch.equal(work.live[name], work.best_state[name] * found[0])
 
 
 def test_the_whole_body_does_not_go_on_from_an_adapter(tmp_path):
