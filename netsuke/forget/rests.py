@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class Pack:
     recipe: str
     combined: tuple[str, ...]  # the models that it was combined from
     splits: Mapping[str, int]  # how many forgotten files were in "train", "valid", "test", "dropped"
+    emptied: tuple[str, ...]  # of "test" and "valid", those of which no file is left: some of train move there
     left: int  # files that it may still be made of
     parts: tuple[str, ...]  # what of it rests on them
     returning: tuple[str, ...]  # copies that were left out because a forgotten file stood for them
@@ -199,7 +200,8 @@ def _pack(
                  for row in read_rows(store.path(store.tree(one.run.output)["documents.jsonl"]))]  # fmt: skip
     forgotten = [row for one, row in documents if one.takes(wanted, row, {name})]
     here = {(row["source"], row["path"]) for row in forgotten}
-    splits = Counter(split for row in forgotten for split in row["split"].split("+"))
+    splits, before = _splits(forgotten), _splits(row for _, row in documents)
+    emptied = tuple(split for split in ("test", "valid") if 0 < splits[split] == before[split])
     copies = [copy for row in forgotten for copy in row["stands_for"]]
     returning = [c["path"] for c in copies if (c["source"], file_of(c["path"])) not in here]
     keys = set(record.get("runs", ())) or {run.key for run in rest.runs}
@@ -210,9 +212,14 @@ def _pack(
     order = tuple(record.get("combined", {}).get("order", ()))
     left = sum(row["split"] != "dropped" for _, row in documents) - sum(row["split"] != "dropped" for row in forgotten)
     return Pack(
-        name, record["ref"], model, record["recipe"], order, dict(splits), left + len(returning), parts,
-        tuple(returning), seconds,
+        name, record["ref"], model, record["recipe"], order, dict(splits), emptied, left + len(returning),
+        parts, tuple(returning), seconds,
     )  # fmt: skip
+
+
+def _splits(rows: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    """How many files are in each split; one whose parts are in several counts in each."""
+    return Counter(split for row in rows for split in row["split"].split("+"))
 
 
 def _documents(

@@ -261,7 +261,7 @@ def test_gc_waits_for_a_withdrawal(again):
 
 
 # -- what is not made again --------------------------------------------------------------------------------
-@pytest.mark.parametrize("why", [pytest.param("gates", marks=pytest.mark.slow), "recipe", "too little"])
+@pytest.mark.parametrize("why", [pytest.param("gates", marks=pytest.mark.slow), "recipe", "too few", "too little"])
 def test_a_pack_that_cannot_be_made_again_is_withdrawn_and_its_bytes_are_gone(again, why):
     place, store = again
     row, before = one_of(store, "test"), store.named("packs", "notes")["ref"]
@@ -271,13 +271,18 @@ def test_a_pack_that_cannot_be_made_again_is_withdrawn_and_its_bytes_are_gone(ag
     elif why == "recipe":
         place.unlink()
         (store.root / "odd.txt").write_text(pieces_of(place.parent / row["path"])[0] * 3)
+    elif why == "too few":
+        for file in place.parent.rglob("*.md"):
+            if file != place.parent / row["path"]:
+                file.write_text("There is one sentence here, and no more than that.\n")
     else:
         kind, value = "owner", "me"
         for number in HERS:
             (place.parent / "hers" / f"letter-{number}.md").unlink()
     content = forget(store, kind, value)
     (pack,) = content["packs"]
-    told = {"gates": "held-out documents", "recipe": "its recipe is gone", "too little": "no file to read"}[why]
+    told = {"gates": "held-out documents", "recipe": "its recipe is gone", "too few": "1 distinct document left: at least",
+            "too little": "no file to read"}[why]  # fmt: skip
     assert told in content["why"]["notes"] and "after" not in pack
     kept = (store.root / "receipts" / f"{content['id']}.json").read_text()
     assert pack["withdrawn"] in kept and told not in kept and str(place.parent) not in kept
