@@ -281,7 +281,7 @@ def test_a_pack_that_cannot_be_made_again_is_withdrawn_and_its_bytes_are_gone(ag
             (place.parent / "hers" / f"letter-{number}.md").unlink()
     content = forget(store, kind, value)
     (pack,) = content["packs"]
-    told = {"gates": "held-out documents", "recipe": "its recipe is gone", "too few": "1 distinct document left: at least",
+    told = {"gates": "held-out documents", "recipe": "its recipe is gone", "too few": "1 distinct document left",
             "too little": "no file to read"}[why]  # fmt: skip
     assert told in content["why"]["notes"] and "after" not in pack
     kept = (store.root / "receipts" / f"{content['id']}.json").read_text()

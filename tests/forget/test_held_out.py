@@ -1,4 +1,4 @@
-"""The last document that is held out for a part is forgotten: another takes its place, as if it had never been there."""
+"""The last document that is held out for a part is forgotten: another takes its place."""
 
 import json
 
