@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from forgetting import files_with, forget, make, pieces_of, silent
-from material import HERS, copied, document, netsuke, whole_make, write_two_owners
+from material import HERS, SAID, copied, document, netsuke, whole_make, write_two_owners
 
 from netsuke import foretold, loop, recipe, signing, targets
 from netsuke.curate.gather import gather
@@ -99,18 +100,19 @@ def test_the_bytes_are_those_of_a_build_that_never_saw_it(again, split):
 @pytest.mark.slow
 def test_an_owner_is_forgotten_her_copy_comes_back_and_the_proof_says_so(again):
     place, store = again
-    shutil.copyfile(place.parent / "hers" / f"letter-{HERS[0]}.md", place.parent / "mine.md")
-    (place.parent / "hers" / "LICENSE").write_text("MIT License\n")
+    (place.parent / "his").mkdir()
+    shutil.copyfile(place.parent / "hers" / f"letter-{HERS[0]}.md", place.parent / "his" / "copy.md")
+    place.write_text(place.read_text().replace(SAID, SAID + SAID.replace("hers", "his").replace("Ann Smith", "Bob")))
     make(place, store)
     found = rests(wanted("owner", "ann  smith", store), store)
     (pack,) = found.packs
-    assert pack.returning == () or pack.returning  # which of two copies stands for the other is the rule's
+    assert pack.returning == ("copy.md",)  # her source is named first: hers stood for his
     staying = [d for d in found.documents if d.staying]
-    assert [d.staying[0][0] for d in staying] == ["notes/mine.md"]
+    assert [(Path(path).name, whose) for d in staying for path, whose in d.staying] == [("copy.md", "Bob")]
     content = forget(store, "owner", "Ann Smith")
     assert "after" in content["packs"][0] and content["searched"]["found"] == []
-    assert {r["owner"] for r in rows(store)} == {"me"}
-    kept = next(r for r in rows(store) if r["path"] == "mine.md")
+    assert {r["owner"] for r in rows(store)} == {"me", "Bob"}
+    kept = next(r for r in rows(store) if r["path"] == "copy.md")
     assert kept["split"] != "dropped" and store.has(kept["file"])
     for text in pieces_of(place.parent / "hers" / f"letter-{HERS[1]}.md"):
         assert files_with(store.root, text) == []
@@ -518,8 +520,6 @@ def test_what_a_journal_says_survives_the_disk(tmp_path):
         journal.read(tmp_path, begun.id)
     begun.end(tmp_path)
     assert pending(tmp_path) == []
-
-
 
 
 def test_what_was_combined_is_made_again_behind_its_parents():
