@@ -510,6 +510,32 @@ def test_killed_between_stages_nothing_old_is_served_and_the_next_command_finish
     assert "nothing is pending" in netsuke(store.root, "forget").stdout
 
 
+IN_REBUILD = """
+import os, signal
+from netsuke import show
+def watch(self, step, progress):
+    if step.startswith("tune") and progress.count:
+        os.kill(os.getpid(), signal.SIGKILL)
+show.Watcher.__call__ = watch
+"""
+
+
+@pytest.mark.slow
+def test_killed_while_a_pack_is_made_again_it_is_pending_and_the_next_command_makes_the_same_bytes(made, tmp_path):
+    place, store = copied(made, tmp_path / "copy")
+    row = one_of(store, "train")
+    done = netsuke(store.root, "forget", "--document", row["file"], "--yes", prelude=IN_REBUILD)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (begun,) = pending(store.root)
+    assert Ledger(store.root / "ledger.db").standing().forgotten.rows and Shipped(store).names() == []
+    assert begun in netsuke(store.root, "forget", "--dry-run").stdout
+    assert "a withdrawal is pending since 20" in netsuke(store.root, "list").stderr
+    done = netsuke(store.root, "forget", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["packs"][0]["after"] == never_saw(place, row["path"])
+    assert pending(store.root) == [] and verify(store) == []
+
+
 def test_what_a_journal_says_survives_the_disk(tmp_path):
     begun = journal.begun("owner", (), "because", "me", True)
     begun.packs = [journal.Affected("notes", "a", "b", "c", ["d"], ["e"])]
