@@ -93,9 +93,10 @@ def rests(wanted: Wanted, store: Store, stays: Collection[str] = ()) -> Rests:
     combined = {name: set(record["combined"]["order"]) for name, record in records.items() if "combined" in record}
     alone = {name: record for name, record in records.items() if name not in combined}
     gathered = list(_gathered(wanted, store, runs, alone))
-    places, staying = _places(wanted, gathered), _staying(wanted, gathered)
+    places = _places(wanted, gathered)
     unread = len(places.pop("", ()))
-    kept = {*stays, *staying} & places.keys()
+    staying = _staying(wanted, gathered, places)
+    kept = {*stays} & places.keys() | {*staying}
     gone = {document for document in places if document not in kept}
     named = {name for one in gathered for name in one.named if one.holds(wanted, {name})}
     needed = {one.index for one in gathered if one.named - named}
@@ -125,14 +126,25 @@ def _places(wanted: Wanted, gathered: list[Gathered]) -> dict[str, list[Place]]:
     return found
 
 
-def _staying(wanted: Wanted, gathered: list[Gathered]) -> dict[str, list[Place]]:
-    """By content, the places of others from which a named pack has it."""
+def _staying(wanted: Wanted, gathered: list[Gathered], documents: Collection[str]) -> dict[str, list[Place]]:
+    """By content, of these, the places of others from which a named pack has it."""
+    known = defaultdict[tuple[str, int], set[str]](set)
+    for told in wanted.rows:
+        if told.document in documents:
+            known[told.document, told.source].add(told.path)
+
+    def place(name: str, row: Mapping[str, Any]) -> str:
+        """As the ledger has it: between the name and the path there may be that of the source."""
+        start, end = f"{name}/", f"/{row['path']}"
+        told = (path for path in known[row["file"], row["source"]] if path.startswith(start) and path.endswith(end))
+        return min(told, key=len, default=name + end)
+
     found = defaultdict[str, list[Place]](list)
     for one in gathered:
         for name in sorted(one.named):
             for row in one.rows:
-                if row["file"] and not one.takes(wanted, row, {name}):
-                    found[row["file"]].append((f"{name}/{row['path']}", row["owner"]))
+                if row["file"] in documents and not one.takes(wanted, row, {name}):
+                    found[row["file"]].append((place(name, row), row["owner"]))
     return found
 
 
