@@ -1,6 +1,7 @@
 """The command line: exit codes, hints, JSON, and what a stranger types wrong."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -154,7 +155,10 @@ def test_a_process_ends_with_the_code_and_says_the_same(made):
 
 def test_the_report_is_read_and_is_json_when_asked(made, command):
     _, home = made
-    assert "## What got worse" in command(home, "report", "notes").stdout
+    told = command(home, "report", "notes").stdout
+    assert "## What got worse" in told
+    costs = re.search(r"To forget one owner, .*: about (.+) where all .*joint.*, about (.+) with one .*per-owner", told)
+    assert costs and all(cost.split()[0].isdigit() for cost in costs.groups())
     assert json.loads(command(home, "report", "notes", "--json").stdout)["name"] == "notes"
 
 

@@ -255,6 +255,35 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(first, tmp_path):
     assert json.loads(done.stdout)["pack"] == outcome.pack.ref
 
 
+IN_TUNE = """
+import os, signal, sys
+from netsuke.tune import train
+train.CHECKPOINT_TOKENS, train.CHECKPOINT_SHARE = 1, 1e9  # one behind every step
+learnt, resume = train.Job.train_step, train.Job._resume
+def step(self, *given):
+    if self.step == {at}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return learnt(self, *given)
+def resumed(self):
+    resume(self)
+    print("goes on behind step", self.step, file=sys.stderr)
+train.Job.train_step, train.Job._resume = step, resumed
+"""
+
+
+@pytest.mark.slow
+def test_killed_in_tuning_it_goes_on_from_the_checkpoint_to_the_same_bytes(first, tmp_path):
+    room, outcome, _ = first
+    home = tmp_path / "home"
+    done = netsuke(home, "make", str(room / "notes"), prelude=IN_TUNE.format(at=5))
+    assert done.returncode == -9 and "goes on behind step 0" in done.stderr, done.stderr
+    (whole,) = home.rglob("checkpoint-*/state.json")
+    assert json.loads(whole.read_text())["step"] == 5 and Store(home).names("packs") == []
+    done = netsuke(home, "make", str(room / "notes"), "--json", prelude=IN_TUNE.format(at=-1))
+    assert done.returncode == 0 and "goes on behind step 5" in done.stderr, done.stderr
+    assert json.loads(done.stdout)["pack"] == outcome.pack.ref and not whole.exists()
+
+
 @pytest.mark.slow
 def test_two_makes_at_once_in_one_home(first, tmp_path):
     room, outcome, _ = first

@@ -125,7 +125,7 @@ def test_a_question_is_answered_with_a_label_and_its_confidence(made):
     for row in rows:
         label, confidence = row["likely"][0]
         assert label in SIGNS and confidence == row["confidence"] >= 0.33
-        assert row["answer"] == (None if confidence < 0.3 else label)
+        assert row["answer"] == label and not row["abstained"]  # of three labels one is always above 0.3
 
 
 def test_the_command_line_asks(made, tmp_path, command):
@@ -167,7 +167,7 @@ def test_the_api_answers_with_a_label_and_leaves_a_talk_alone(made):
         extra = answer.model_extra["netsuke"]
         said = answer.choices[0].message
         assert said.content == extra["answer"] and extra["likely"][0][0] in SIGNS
-        assert (said.refusal is not None) == extra["abstained"]
+        assert said.refusal is None and not extra["abstained"]
         chunks = list(
             ask(model="tiny", messages=[{"role": "user", "content": "sail rope tide"}], stream=True)
         )
@@ -205,6 +205,53 @@ def test_the_other_apis_answer_with_the_label_too(made):
         assert streamed.count('"netsuke"') == 2 and "timings" not in streamed
         answer = client.post("/v1/responses", json={"input": "sail rope tide"}).json()
         assert answer["output"][0]["content"][0]["text"] == label
+
+
+@pytest.fixture
+def unsure(made):
+    """The home with a second name: the same pack, which answers only where it is all but certain."""
+    _, store, _ = made
+    files = store.tree(store.named("packs", "signs")["ref"])
+    task = json.loads(store.path(files["task.json"]).read_text())
+    task["way"]["abstain"] = 0.99
+    ref = store.add_tree(files | {"task.json": store.add_bytes(json.dumps(task).encode())})
+    store.name("packs", "unsure", {"ref": ref, "recipe": ""})
+    yield store
+    store.unname("packs", "unsure")
+
+
+def test_the_command_line_holds_back_what_it_is_not_sure_of(unsure, command):
+    done = command(unsure.root, "ask", "unsure", "sail rope tide", "--json")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)["answers"]
+    label, confidence = row["likely"][0]
+    assert row["abstained"] and row["answer"] is None and label in SIGNS and confidence == row["confidence"] < 0.99
+    assert command(unsure.root, "ask", "unsure", "sail rope tide").stdout.startswith("not sure")
+
+
+def test_every_api_holds_back_what_it_is_not_sure_of(unsure):
+    """OpenAI's has no content and a refusal; where a dialect has no word for that, the refusal is the text."""
+    asked = [{"role": "user", "content": "sail rope tide"}]
+    with running(unsure.path(unsure.named("packs", "unsure")["ref"])) as server, server.client() as client:
+
+        def post(path, **body):
+            return client.post(path, json={"model": "tiny", **body})
+
+        whole = post("/v1/chat/completions", messages=asked).json()
+        message, row = whole["choices"][0]["message"], whole["netsuke"]
+        refusal = f"not sure: {row['likely'][0][0]} at {row['confidence']:.0%}"
+        assert row["abstained"] and row["answer"] is None
+        assert message == {"role": "assistant", "content": None, "refusal": refusal}
+        text = post("/v1/chat/completions", messages=asked, stream=True).text
+        events = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
+        assert events[0]["choices"][0]["delta"] == message and all(one["netsuke"]["abstained"] for one in events)
+        assert events[-1]["choices"][0]["finish_reason"] == "stop" and text.endswith("data: [DONE]\n\n")
+        theirs = post("/v1/messages", messages=asked, max_tokens=9).json()
+        assert theirs["content"] == [{"type": "text", "text": refusal}]
+        answer = post("/v1/responses", input="sail rope tide").json()
+        assert answer["output"][0]["content"][0]["text"] == refusal
+        ollama = post("/api/chat", messages=asked, stream=False).json()
+        assert ollama["message"]["content"] == refusal and ollama["netsuke"]["abstained"]
 
 
 @pytest.mark.slow

@@ -266,6 +266,8 @@ def told(found: Rests) -> str:
         lines += [f"{pack.name} is made again ({where or 'by what it was made of'}), "
                   f"in {show.duration(pack.seconds)} or less"]  # fmt: skip
         lines += [f"  rests on it: {', '.join(pack.parts)}"] if pack.parts else []
+        lines += [f"  the last of {part}: another is held out in its place, if enough are left, and it is tuned anew"
+                  for part in pack.emptied]  # fmt: skip
         if pack.returning:
             copies = ", ".join(pack.returning[:3]) + (" …" if len(pack.returning) > 3 else "")
             lines.append(clean(f"  comes back, since the forgotten one stood for it: {copies}"))

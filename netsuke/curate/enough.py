@@ -35,9 +35,13 @@ def require_enough(summary: Mapping[str, Any], min_train_chars: int) -> None:
     files = count(summary["files"], "file")
     if not summary["files"]:
         raise RecipeError("no file to read in the sources", hint=NOTHING)
-    if all(summary["examples"]["splits"].values()):
+    examples = summary["examples"]["splits"]
+    if all(examples.values()):
         return  # a task, with or without documents: `render` says whether there are enough
-    if not (splits["test"]["documents"] and splits["valid"]["documents"]):
+    held = splits["test"]["documents"] and splits["valid"]["documents"]
+    if any(examples.values()) and not held:
+        raise _one_sided(examples)
+    if not held:
         found = f"{files} found, {count(documents, 'distinct document')} left"
         what = f"{found}: at least 3 are needed, to learn from one and be checked on others"
     elif (chars := splits["train"]["characters"]) < min_train_chars:
@@ -51,3 +55,11 @@ def require_enough(summary: Mapping[str, Any], min_train_chars: int) -> None:
     rules = [rule for rule, _ in drops]
     hint = next((_HINTS[rule] for rule in rules if rule in _HINTS), _OTHER if rules else "add more documents")
     raise RecipeError(what, hint=hint)
+
+
+def _one_sided(examples: Mapping[str, int]) -> RecipeError:
+    """That examples, beside too few documents, are not enough for every part."""
+    empty = " and ".join(part for part, held in examples.items() if not held)
+    found = f"{count(sum(examples.values()), 'example')} found, and none is left for {empty}"
+    what = f"{found}: those that ask the same stay together, to learn from or to be checked on"
+    return RecipeError(what, hint="add examples that ask something else; fifty are a start")

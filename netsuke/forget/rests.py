@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class Pack:
     recipe: str
     combined: tuple[str, ...]  # the models that it was combined from
     splits: Mapping[str, int]  # how many forgotten files were in "train", "valid", "test", "dropped"
+    emptied: tuple[str, ...]  # of "test" and "valid", those of which no file is left: some of train move there
     left: int  # files that it may still be made of
     parts: tuple[str, ...]  # what of it rests on them
     returning: tuple[str, ...]  # copies that were left out because a forgotten file stood for them
@@ -92,9 +93,10 @@ def rests(wanted: Wanted, store: Store, stays: Collection[str] = ()) -> Rests:
     combined = {name: set(record["combined"]["order"]) for name, record in records.items() if "combined" in record}
     alone = {name: record for name, record in records.items() if name not in combined}
     gathered = list(_gathered(wanted, store, runs, alone))
-    places, staying = _places(wanted, gathered), _staying(wanted, gathered)
+    places = _places(wanted, gathered)
     unread = len(places.pop("", ()))
-    kept = {*stays, *staying} & places.keys()
+    staying = _staying(wanted, gathered, places)
+    kept = {*stays} & places.keys() | {*staying}
     gone = {document for document in places if document not in kept}
     named = {name for one in gathered for name in one.named if one.holds(wanted, {name})}
     needed = {one.index for one in gathered if one.named - named}
@@ -124,14 +126,25 @@ def _places(wanted: Wanted, gathered: list[Gathered]) -> dict[str, list[Place]]:
     return found
 
 
-def _staying(wanted: Wanted, gathered: list[Gathered]) -> dict[str, list[Place]]:
-    """By content, the places of others from which a named pack has it."""
+def _staying(wanted: Wanted, gathered: list[Gathered], documents: Collection[str]) -> dict[str, list[Place]]:
+    """By content, of these, the places of others from which a named pack has it."""
+    known = defaultdict[tuple[str, int], set[str]](set)
+    for told in wanted.rows:
+        if told.document in documents:
+            known[told.document, told.source].add(told.path)
+
+    def place(name: str, row: Mapping[str, Any]) -> str:
+        """As the ledger has it: between the name and the path there may be that of the source."""
+        start, end = f"{name}/", f"/{row['path']}"
+        told = (path for path in known[row["file"], row["source"]] if path.startswith(start) and path.endswith(end))
+        return min(told, key=len, default=name + end)
+
     found = defaultdict[str, list[Place]](list)
     for one in gathered:
         for name in sorted(one.named):
             for row in one.rows:
-                if row["file"] and not one.takes(wanted, row, {name}):
-                    found[row["file"]].append((f"{name}/{row['path']}", row["owner"]))
+                if row["file"] in documents and not one.takes(wanted, row, {name}):
+                    found[row["file"]].append((place(name, row), row["owner"]))
     return found
 
 
@@ -199,7 +212,8 @@ def _pack(
                  for row in read_rows(store.path(store.tree(one.run.output)["documents.jsonl"]))]  # fmt: skip
     forgotten = [row for one, row in documents if one.takes(wanted, row, {name})]
     here = {(row["source"], row["path"]) for row in forgotten}
-    splits = Counter(split for row in forgotten for split in row["split"].split("+"))
+    splits, before = _splits(forgotten), _splits(row for _, row in documents)
+    emptied = tuple(split for split in ("test", "valid") if 0 < splits[split] == before[split])
     copies = [copy for row in forgotten for copy in row["stands_for"]]
     returning = [c["path"] for c in copies if (c["source"], file_of(c["path"])) not in here]
     keys = set(record.get("runs", ())) or {run.key for run in rest.runs}
@@ -210,9 +224,14 @@ def _pack(
     order = tuple(record.get("combined", {}).get("order", ()))
     left = sum(row["split"] != "dropped" for _, row in documents) - sum(row["split"] != "dropped" for row in forgotten)
     return Pack(
-        name, record["ref"], model, record["recipe"], order, dict(splits), left + len(returning), parts,
-        tuple(returning), seconds,
+        name, record["ref"], model, record["recipe"], order, dict(splits), emptied, left + len(returning),
+        parts, tuple(returning), seconds,
     )  # fmt: skip
+
+
+def _splits(rows: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    """How many files are in each split; one whose parts are in several counts in each."""
+    return Counter(split for row in rows for split in row["split"].split("+"))
 
 
 def _documents(

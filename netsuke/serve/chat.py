@@ -60,8 +60,7 @@ class Chat(Relay):
                     for body in (told, {**told, "tools": [_PROBE]})
                 ]
             except httpx.TransportError:
-                self.seat.supervisor.suspect()
-                raise unavailable("The engine died on this request.") from None
+                raise self.seat.supervisor.broken() from None
             self.seat.tools = asked[0].text != asked[1].text and asked[1].status_code == 200
         return self.seat.tools
 

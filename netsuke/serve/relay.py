@@ -124,8 +124,7 @@ class Relay:
         try:
             answer: dict[str, Any] = json.loads(await upstream.aread())
         except httpx.TransportError:
-            self.seat.supervisor.suspect()
-            raise unavailable("The engine died while it answered.") from None
+            raise self.seat.supervisor.broken() from None
         self.note(answer)
         return answer
 
@@ -133,8 +132,7 @@ class Relay:
         await begin(send, self.asked.dialect)
         try:
             if not await self._pass_on(upstream, send):
-                self.seat.supervisor.suspect()
-                await self._break_off(unavailable("The engine died while it answered."), send)
+                await self._break_off(self.seat.supervisor.broken(), send)
         except TimeoutError:
             self.record.broke = True
             return  # the client does not read; uvicorn closes a connection whose answer has no end

@@ -159,7 +159,7 @@ class Shelf:
 
     @contextlib.asynccontextmanager
     async def lent(self, name: str, kind: Kind = "text", stamp: str | None = None) -> AsyncIterator[Seat]:
-        """The running model, started if need be; it is not stopped inside the block. Raises Refused: 404, 503.
+        """The running model, started if need be; inside the block only a withdrawal stops it. Raises Refused: 404, 503.
 
         With a stamp it is this very model or none: 503 where another one has the name by now.
         """
@@ -261,20 +261,23 @@ class Shelf:
                         await self._replace(seat, stamp)
 
     async def _replace(self, old: Seat, stamp: str | None) -> None:
-        """Puts a new model in the place of an old one, which ends with its last request."""
+        """Puts a new model in the place of an old one, which ends with its last request; a withdrawn one, at once."""
         place = (old.name, old.kind)
         if self._seats.get(place) is not old:
             return
         if stamp is None:
             del self._seats[place]
-        else:
-            try:
-                folder = await asyncio.to_thread(self.models.folder, old.name, stamp)
-                await self._seated(old.name, old.kind, stamp, self._engine(folder, old.kind))
-            except (NetsukeError, OSError) as error:
-                self._failed[stamp] = time.monotonic() + RETRY_SECONDS
-                _log.error("the new %s does not start, the old one stays: %s", old.name, error)
-                return
+            message = f"The model {old.name!r} was withdrawn while it answered."
+            withdrawn = Refused(404, message, code="model_withdrawn", param="model")
+            self._in_background(old.supervisor.stop(withdrawn))
+            return
+        try:
+            folder = await asyncio.to_thread(self.models.folder, old.name, stamp)
+            await self._seated(old.name, old.kind, stamp, self._engine(folder, old.kind))
+        except (NetsukeError, OSError) as error:
+            self._failed[stamp] = time.monotonic() + RETRY_SECONDS
+            _log.error("the new %s does not start, the old one stays: %s", old.name, error)
+            return
         self._in_background(self._leave(old))
 
     async def _leave(self, seat: Seat) -> None:

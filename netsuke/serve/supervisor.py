@@ -35,6 +35,7 @@ class Supervisor:
         self._up = asyncio.Event()
         self._look = asyncio.Event()  # look now, do not sleep on
         self._closing = False
+        self._ended: Refused | None = None  # what every request is told from now on
         self._down_since = 0.0
         self._client: httpx.AsyncClient | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -51,29 +52,31 @@ class Supervisor:
         await self._start()
         self._watcher = asyncio.create_task(self._watch())
 
-    async def stop(self) -> None:
-        """Ends the watch and the engine."""
-        self._closing = True
+    async def stop(self, why: Refused | None = None) -> None:
+        """Ends the watch and the engine; `why` is what those who still wait for its answer are told."""
+        self._closing, self._ended = True, why
         self._look.set()
         try:
             if self._watcher:
                 await self._watcher
-            if self._client:
-                await self._client.aclose()
         finally:
             await asyncio.to_thread(self.engine.stop)
+            if self._client:
+                await self._client.aclose()
 
     @property
     def up(self) -> bool:
         return self._up.is_set()
 
     async def client(self) -> httpx.AsyncClient:
-        """A client of a running engine. Raises Refused (503) once none has been up for 10 s."""
+        """A client of a running engine. Raises Refused (503) once none has been up for 10 s, or why it was stopped."""
+        if self._ended:
+            raise self._ended
         try:
             async with asyncio.timeout_at(self._down_since + READY_SECONDS):
                 await self._up.wait()
         except TimeoutError:
-            raise unavailable("The engine is starting.") from None
+            raise self._ended or unavailable("The engine is starting.") from None
         assert self._client
         return self._client
 
@@ -81,6 +84,11 @@ class Supervisor:
         """Says that the engine broke off: no request goes to it until it has been looked at."""
         self._down()
         self._look.set()
+
+    def broken(self) -> Refused:
+        """What is told where the engine broke off an answer that had begun."""
+        self.suspect()
+        return self._ended or unavailable("The engine died while it answered.")
 
     def turn(self, who: str, voices: Voices = ()) -> contextlib.AbstractAsyncContextManager[Turn]:
         """Waits for a turn and holds it. Raises Refused (429) when too many wait already."""

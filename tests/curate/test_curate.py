@@ -475,6 +475,16 @@ def test_examples_are_enough_alone_or_beside_a_few_documents(tmp_path: Path) -> 
     assert sum(splits.values()) == 9 and min(splits.values()) >= 1 and splits["train"] >= 3
 
 
+@pytest.mark.parametrize("questions", [1, 2])
+def test_examples_alone_that_cannot_be_split_are_told_as_examples(tmp_path: Path, questions: int) -> None:
+    rows = [{"line": n, "text": f"Ticket {n % questions}", "label": f"kind {n}"} for n in range(30)]
+    made = Made(tmp_path, {"a.csv": examples_of(*rows), "readme.md": prose(1, 1, 9)})
+    assert not all(made.summary["examples"]["splits"].values())
+    with pytest.raises(RecipeError, match="30 examples found, and none is left for test and valid: those") as caught:
+        enough(made)
+    assert caught.value.hint == "add examples that ask something else; fifty are a start"
+
+
 def test_an_example_of_train_that_quotes_a_held_out_document_goes(tmp_path: Path) -> None:
     texts: dict[str, Any] = {f"{n}.md": prose(n) for n in range(12)}
     held = next(path for path, part in Made(tmp_path / "first", texts).split_of.items() if part == "test")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from forgetting import files_with, forget, make, pieces_of, silent
-from material import HERS, copied, document, netsuke, whole_make, write_two_owners
+from material import HERS, SAID, copied, document, netsuke, whole_make, write_two_owners
 
 from netsuke import foretold, loop, recipe, signing, targets
 from netsuke.curate.gather import gather
@@ -99,18 +99,19 @@ def test_the_bytes_are_those_of_a_build_that_never_saw_it(again, split):
 @pytest.mark.slow
 def test_an_owner_is_forgotten_her_copy_comes_back_and_the_proof_says_so(again):
     place, store = again
-    shutil.copyfile(place.parent / "hers" / f"letter-{HERS[0]}.md", place.parent / "mine.md")
-    (place.parent / "hers" / "LICENSE").write_text("MIT License\n")
+    (place.parent / "his").mkdir()
+    shutil.copyfile(place.parent / "hers" / f"letter-{HERS[0]}.md", place.parent / "his" / "copy.md")
+    place.write_text(place.read_text().replace(SAID, SAID + SAID.replace("hers", "his").replace("Ann Smith", "Bob")))
     make(place, store)
     found = rests(wanted("owner", "ann  smith", store), store)
     (pack,) = found.packs
-    assert pack.returning == () or pack.returning  # which of two copies stands for the other is the rule's
+    assert pack.returning == ("copy.md",)  # her source is named first: hers stood for his
     staying = [d for d in found.documents if d.staying]
-    assert [d.staying[0][0] for d in staying] == ["notes/mine.md"]
+    assert [d.staying for d in staying] == [(("notes/his/copy.md", "Bob"),)]
     content = forget(store, "owner", "Ann Smith")
     assert "after" in content["packs"][0] and content["searched"]["found"] == []
-    assert {r["owner"] for r in rows(store)} == {"me"}
-    kept = next(r for r in rows(store) if r["path"] == "mine.md")
+    assert {r["owner"] for r in rows(store)} == {"me", "Bob"}
+    kept = next(r for r in rows(store) if r["path"] == "copy.md")
     assert kept["split"] != "dropped" and store.has(kept["file"])
     for text in pieces_of(place.parent / "hers" / f"letter-{HERS[1]}.md"):
         assert files_with(store.root, text) == []
@@ -261,7 +262,7 @@ def test_gc_waits_for_a_withdrawal(again):
 
 
 # -- what is not made again --------------------------------------------------------------------------------
-@pytest.mark.parametrize("why", [pytest.param("gates", marks=pytest.mark.slow), "recipe", "too little"])
+@pytest.mark.parametrize("why", [pytest.param("gates", marks=pytest.mark.slow), "recipe", "too few", "too little"])
 def test_a_pack_that_cannot_be_made_again_is_withdrawn_and_its_bytes_are_gone(again, why):
     place, store = again
     row, before = one_of(store, "test"), store.named("packs", "notes")["ref"]
@@ -271,13 +272,18 @@ def test_a_pack_that_cannot_be_made_again_is_withdrawn_and_its_bytes_are_gone(ag
     elif why == "recipe":
         place.unlink()
         (store.root / "odd.txt").write_text(pieces_of(place.parent / row["path"])[0] * 3)
+    elif why == "too few":
+        for file in place.parent.rglob("*.md"):
+            if file != place.parent / row["path"]:
+                file.write_text("There is one sentence here, and no more than that.\n")
     else:
         kind, value = "owner", "me"
         for number in HERS:
             (place.parent / "hers" / f"letter-{number}.md").unlink()
     content = forget(store, kind, value)
     (pack,) = content["packs"]
-    told = {"gates": "held-out documents", "recipe": "its recipe is gone", "too little": "no file to read"}[why]
+    told = {"gates": "held-out documents", "recipe": "its recipe is gone", "too few": "1 distinct document left",
+            "too little": "no file to read"}[why]  # fmt: skip
     assert told in content["why"]["notes"] and "after" not in pack
     kept = (store.root / "receipts" / f"{content['id']}.json").read_text()
     assert pack["withdrawn"] in kept and told not in kept and str(place.parent) not in kept
@@ -503,6 +509,32 @@ def test_killed_between_stages_nothing_old_is_served_and_the_next_command_finish
     assert "nothing is pending" in netsuke(store.root, "forget").stdout
 
 
+IN_REBUILD = """
+import os, signal
+from netsuke import show
+def watch(self, step, progress):
+    if step.startswith("tune") and progress.count:
+        os.kill(os.getpid(), signal.SIGKILL)
+show.Watcher.__call__ = watch
+"""
+
+
+@pytest.mark.slow
+def test_killed_while_a_pack_is_made_again_it_is_pending_and_the_next_command_makes_the_same_bytes(made, tmp_path):
+    place, store = copied(made, tmp_path / "copy")
+    row = one_of(store, "train")
+    done = netsuke(store.root, "forget", "--document", row["file"], "--yes", prelude=IN_REBUILD)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (begun,) = pending(store.root)
+    assert Ledger(store.root / "ledger.db").standing().forgotten.rows and Shipped(store).names() == []
+    assert begun in netsuke(store.root, "forget", "--dry-run").stdout
+    assert "a withdrawal is pending since 20" in netsuke(store.root, "list").stderr
+    done = netsuke(store.root, "forget", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["packs"][0]["after"] == never_saw(place, row["path"])
+    assert pending(store.root) == [] and verify(store) == []
+
+
 def test_what_a_journal_says_survives_the_disk(tmp_path):
     begun = journal.begun("owner", (), "because", "me", True)
     begun.packs = [journal.Affected("notes", "a", "b", "c", ["d"], ["e"])]
@@ -513,8 +545,6 @@ def test_what_a_journal_says_survives_the_disk(tmp_path):
         journal.read(tmp_path, begun.id)
     begun.end(tmp_path)
     assert pending(tmp_path) == []
-
-
 
 
 def test_what_was_combined_is_made_again_behind_its_parents():

@@ -6,11 +6,12 @@ from test_units import make, write_owners
 
 from netsuke import voices
 from netsuke.pack import manifest
+from netsuke.step import Local
 from netsuke.store import Store
 
 
 @pytest.mark.slow
-def test_a_forgotten_owners_adapter_is_in_no_pack_and_in_no_file(tmp_path):
+def test_a_forgotten_owners_adapter_is_in_no_pack_and_in_no_file(tmp_path, monkeypatch):
     place, store = write_owners(tmp_path), Store(tmp_path / "home")
     make(place, store)
     before = store.named("packs", "notes")["ref"]
@@ -18,7 +19,10 @@ def test_a_forgotten_owners_adapter_is_in_no_pack_and_in_no_file(tmp_path):
     hers = next(one for one in voices.read(store.path(before)) if one.name == "Bea")
     adapter = listed[hers.file]["sha256"]
     assert store.has(adapter)
+    ran, work = [], Local._work
+    monkeypatch.setattr(Local, "_work", lambda self, step, *rest: ran.append(step.name) or work(self, step, *rest))
     receipt = forget(store, "owner", "Bea")
+    assert "tune" not in ran and {"curate", "join", "quantise", "pack"} <= {*ran}
     after = store.named("packs", "notes")["ref"]
     folder = store.path(after)
     assert sorted(one.name for one in voices.read(folder)) == ["Carlo", "me"]

@@ -268,6 +268,14 @@ def test_where_no_example_is_left_it_is_said_what_they_were_left_out_for(model, 
     assert "add examples" in told.value.hint
 
 
+@pytest.mark.parametrize("empty", ["train", "valid", "test"])
+def test_the_part_for_which_no_example_is_left_is_named(model, tmp_path, empty):
+    long = ("train", "valid", "test").index(empty)
+    rows = asked((f"number {n}", f"{n} " + "tale " * (100 if n % 3 == long else 1)) for n in range(30))
+    with pytest.raises(RecipeError, match=f"no example is left for the {empty} part; 10 were left out for this: lon"):
+        rendered(model, tmp_path, rows)
+
+
 def test_an_extraction_whose_answer_was_cut_off_is_left_out(model, tmp_path):
     def long(n):
         return f"{n} " + "the " * 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -167,6 +168,26 @@ def test_a_model_that_is_taken_away_is_gone(server: Running, shipped: Store) -> 
     with server.client() as client:
         error_of(client.post(CHAT, json={**BODY, "model": "one"}), 404)
         assert client.post(CHAT, json=BODY).json()["model"] == "two"
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/completions"])
+def test_an_answer_under_way_of_a_withdrawn_model_ends_with_an_error(
+    server: Running, shipped: Store, path: str
+) -> None:
+    seat, prompt = server.seat, {"messages": BODY["messages"]} if path == CHAT else {"prompt": "a"}
+    sent = {**prompt, "model": "one", "max_tokens": 30_000, "grammar": FOREVER}
+    with server.client() as client, concurrent.futures.ThreadPoolExecutor() as pool:
+        with client.stream("POST", path, json={**sent, "stream": True}) as stream:
+            lines = stream.iter_lines()
+            next(lines)
+            waiting = pool.submit(client.post, path, json=sent)
+            until(lambda: seat.users == 2)
+            shipped.unname("packs", "one")
+            error_of(client.post(path, json=sent), 404, "model_not_found")
+            told = [line for line in lines if line][-1]
+        assert json.loads(told.removeprefix("data: "))["error"]["code"] == "model_withdrawn"
+        error_of(waiting.result(), 404, "model_withdrawn")
+    until(lambda: not seat.supervisor.engine.alive)
 
 
 def test_a_client_that_leaves_during_a_start_leaves_no_engine_behind(shipped: Store) -> None:

@@ -14,7 +14,7 @@ from trained import place as place
 from netsuke import tune
 from netsuke.combine import merge
 from netsuke.documents import write_rows
-from netsuke.engines import adapter, gguf, hf
+from netsuke.engines import adapter, hf
 from netsuke.engines.llama import Engine
 from netsuke.errors import RecipeError
 from netsuke.nouns import Compute
@@ -158,17 +158,24 @@ def test_a_trial_that_diverged_is_no_number_of_the_curve(place, tmp_path):
     assert json.loads((tmp_path / "curve.json").read_text())["trials"] == [[1e-3, 2.0]]
 
 
-def test_where_no_scale_holds_the_model_is_left_at_the_best_one(place, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "bound, bits, found",
+    [(1e-9, (3.0, 1.0, 2.0), (0.75, 1.0)), (1.0, (3.0, 1.05, 0.5), (0.75, 1.05)), (1.0, (1.08, 0.5), (1.0, 1.08)),
+     (1.0, (3.0, 1.1, 1.0), (0.5, 1.0))],
+)  # fmt: skip
+def test_the_first_scale_that_holds_is_taken_else_the_best_one(
+    place, whole, tmp_path, monkeypatch, bound, bits, found
+):
     work = job(place, tmp_path)
-    list(work.run())
+    work.best_state = whole.best_state
     (tmp_path / "general").mkdir()
     (tmp_path / "general" / "a.txt").write_text("it is so. " * 9)
-    (tmp_path / "choice.json").write_text('{"base": {"general": 1e-9}, "rounding": {"general": 1}}')
-    bits = iter((3.0, 1.0, 2.0))
-    monkeypatch.setattr(guard.hf, "bits_per_byte", lambda scores: next(bits))
-    assert guard.scale_within(work, tmp_path / "choice.json", tmp_path / "general", 0.1) == (0.75, 1.0)
+    (tmp_path / "choice.json").write_text(json.dumps({"base": {"general": bound}, "rounding": {"general": 1}}))
+    said = iter(bits)
+    monkeypatch.setattr(guard.hf, "bits_per_byte", lambda scores: next(said))
+    assert guard.scale_within(work, tmp_path / "choice.json", tmp_path / "general", 0.1) == found
     name = next(name for name in work.live if name.endswith("lora_B"))
-    assert torch.equal(work.live[name], work.best_state[name] * 0.75)
+    assert torch.equal(work.live[name], work.best_state[name] * found[0])
 
 
 def test_the_whole_body_does_not_go_on_from_an_adapter(tmp_path):
@@ -195,33 +202,42 @@ def test_merged_adapter_computes_what_training_computed(place, tmp_path):
         assert theirs == pytest.approx(ours, rel=2e-3)
 
 
+def as_rslora(folder, rank):
+    """Say of a saved adapter that it is scaled by alpha / sqrt(rank), with the alpha that makes it the same one."""
+    config = json.loads((folder / "adapter_config.json").read_text())
+    config |= {"use_rslora": True, "lora_alpha": config["lora_alpha"] / rank**0.5}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+
+
 @pytest.mark.filterwarnings(
     "ignore:.is_gradient_checkpointing. is deprecated:FutureWarning"
 )  # peft's own call
-def test_peft_loads_the_adapter_to_the_same_logits(place, tmp_path):
+@pytest.mark.parametrize("rslora", [False, True])
+def test_peft_loads_the_adapter_to_the_same_logits(place, whole, tmp_path, rslora):
     import peft
 
-    work = job(place, tmp_path / "s")
-    list(work.run())
     (tmp_path / "adapter").mkdir()
-    work.save(tmp_path / "adapter", 1.0)
-    ids = torch.tensor([work.valid[0].ids[:40]])
+    whole.save(tmp_path / "adapter", 1.0)
+    merge.write(place / "model", tmp_path / "adapter", tmp_path / "merged")
+    if rslora:
+        as_rslora(tmp_path / "adapter", whole.params.rank)
+    ids = torch.tensor([whole.valid[0].ids[:40]])
     base = hf.load_model(place / "model", torch.float32)
     theirs = peft.PeftModel.from_pretrained(base, tmp_path / "adapter")(ids, use_cache=False).logits
-    merge.write(place / "model", tmp_path / "adapter", tmp_path / "merged")
     ours = hf.load_model(tmp_path / "merged", torch.float32)(ids, use_cache=False).logits
     assert (ours - theirs).abs().max() < 0.05 * theirs.abs().max()
 
 
-def test_stock_llama_cpp_loads_the_adapter_to_the_same_probabilities(place, tmp_path):
-    work = job(place, tmp_path / "s")
-    list(work.run())
+@pytest.mark.parametrize("rslora", [False, True])
+def test_stock_llama_cpp_loads_the_adapter_to_the_same_probabilities(place, whole, tmp_path, rslora):
     out = tmp_path / "adapter"
     out.mkdir()
-    work.save(out, 1.0)
-    adapter.to_gguf(out, place / "model", tmp_path / "adapter.gguf")
+    whole.save(out, 1.0)
     merge.write(place / "model", out, tmp_path / "merged")
-    ids = work.valid[0].ids[:40]
+    if rslora:
+        as_rslora(out, whole.params.rank)
+    adapter.to_gguf(out, place / "model", tmp_path / "adapter.gguf")
+    ids = whole.valid[0].ids[:40]
     wanted = hf.log_probabilities(hf.load_model(tmp_path / "merged", torch.float32), ids)[-1]
     before = hf.log_probabilities(hf.load_model(place / "model", torch.float32), ids)[-1]
     with Engine(place / "tiny.gguf", threads=1, adapter=tmp_path / "adapter.gguf") as engine:
@@ -230,21 +246,6 @@ def test_stock_llama_cpp_loads_the_adapter_to_the_same_probabilities(place, tmp_
     likely = sorted(found, key=found.get)[-20:]
     gap = max(abs(found[n] - wanted[n]) for n in likely)
     assert gap < 0.25 < max(abs(before[n] - wanted[n]) for n in likely)
-
-
-def test_rslora_is_scaled_as_peft_scales_it(place, tmp_path):
-    work = job(place, tmp_path / "s")
-    work._evaluate()
-    alphas = []
-    for number, change in enumerate(({}, {"use_rslora": True, "lora_alpha": 2 * work.params.rank**0.5})):
-        out = tmp_path / f"a{number}"
-        out.mkdir()
-        work.save(out, 1.0)
-        config = json.loads((out / "adapter_config.json").read_text()) | change
-        (out / "adapter_config.json").write_text(json.dumps(config))
-        adapter.to_gguf(out, place / "model", tmp_path / f"{number}.gguf")
-        alphas.append(gguf.read_fields(tmp_path / f"{number}.gguf")[1]["adapter.lora.alpha"])
-    assert alphas[0] == pytest.approx(alphas[1]) == 2 * work.params.rank
 
 
 def test_a_training_goes_on_from_an_adapter(place, tmp_path):
