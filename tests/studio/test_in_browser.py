@@ -456,8 +456,8 @@ def test_a_document_is_found_taken_out_and_kept_again(made):
     made.wait_for_selector(".document")
     assert made.locator(".document").count() == 1 and made.input_value("#q") == "note-03"
     made.click(".document .what a")
-    made.click("text=Keep it again")
-    made.wait_for_selector("text=Take it out")
+    made.click("text=Keep again")
+    made.wait_for_selector("text=Take out")
     assert ledger.standing().rows == ()
 
 
