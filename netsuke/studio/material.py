@@ -172,13 +172,24 @@ async def document(house: House, request: Request) -> Response:
     """One document: its text, what was decided about it row by row, and what it stands for, side by side."""
     model = shelf.find(request.path_params["name"], house.store)
     row = await asyncio.to_thread(one, house, model, request.path_params["number"])
-    text = await asyncio.to_thread(texts.of, model, row)
+    text, passage = await asyncio.to_thread(_text, model, row, request.query_params)
     copies = [(copy, await asyncio.to_thread(_copy, model, copy)) for copy in row["stands_for"]]
     history = Ledger(house.store.root / "ledger.db").rows(path=row["place"])
     return house.pages.page(
-        request, "document.html", name=model.name, tab="material", row=row, text=text, copies=copies, history=history,
-        states=STATES, buttons=BUTTONS,
-    )
+        request, "document.html", name=model.name, tab="material", row=row, text=text, passage=passage,
+        copies=copies, history=history, states=STATES, buttons=BUTTONS,
+    )  # fmt: skip
+
+
+def _text(
+    model: shelf.Model, row: Mapping[str, Any], asked: Mapping[str, str]
+) -> tuple[str | None, tuple[str, str, str] | None]:
+    """The text of a document; and it in three, before, passage and after, where the address names a passage."""
+    begin, end = (forms.number(asked.get(name, ""), 0, 1e9, name) for name in ("begin", "end"))
+    if begin is not None and end is not None:
+        if found := texts.around(model, row, asked.get("part", row["path"]), int(begin), int(end)):
+            return "".join(found), found
+    return texts.of(model, row), None
 
 
 def _copy(model: shelf.Model, copy: Mapping[str, Any]) -> str | None:

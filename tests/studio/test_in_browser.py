@@ -469,7 +469,13 @@ def test_a_quote_is_found_and_leads_to_its_document(made):
     quote, place = made.inner_text(".quote blockquote >> nth=0"), made.inner_text(".quote figcaption a >> nth=0")
     assert re.search(r"\.md, .*line \d+$", made.inner_text(".quote figcaption >> nth=0"))
     made.click(".quote figcaption a >> nth=0")
-    assert made.inner_text("h1") == place and " ".join(quote.split()) in " ".join(made.inner_text("pre").split())
+    assert made.inner_text("h1") == place and made.evaluate("document.activeElement.id") == "passage"
+    assert made.inner_text("mark").split() == quote.split()
+    pre, mark = (made.locator(one).bounding_box() for one in ("pre", "mark"))
+    assert pre["y"] <= mark["y"] and mark["y"] + mark["height"] <= pre["y"] + pre["height"]
+    made.focus("pre")
+    made.keyboard.press("Tab")
+    assert made.evaluate("document.activeElement.id") == "passage"
 
 
 def test_nothing_found_is_said(made):
