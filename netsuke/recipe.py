@@ -254,13 +254,29 @@ def change(path: Path, section: str, key: str, value: Any, sections: Mapping[str
     table = document.get(section, {})
     if not isinstance(table, dict):
         raise _Reader(path, old).error("", section, f"{section!r} must be a table", f"write it as [{section}]")
-    if table.get(key, _default(sections[section], key)) != value:
-        document.setdefault(section, tomlkit.table())[key] = value
+    if _plain(table.get(key, _default(sections[section], key))) != _plain(value):
+        _put(document.setdefault(section, tomlkit.table()), key, _plain(value))
     text = tomlkit.dumps(document)
     changed = _recipe(_Reader(path, text), tomllib.loads(text), sections)
     if mark + text != old:
         _write(path, mark + text, "write the recipe")
     return changed
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple | list) else value
+
+
+def _put(table: Any, key: str, value: Any) -> None:
+    """Set a key. Of a list that is there, entries come and go one by one, so that its comments stay."""
+    there = table.get(key)
+    if isinstance(there, list) and isinstance(value, list):
+        for one in [one for one in there if one not in value]:
+            there.remove(one)
+        for one in [one for one in value if one not in there]:
+            there.append(one)
+    if _plain(table.get(key)) != value:
+        table[key] = value
 
 
 def _source(row: Mapping[str, Any]) -> Source:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,17 @@ FLAGS = [
 ]  # fmt: skip
 PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 MISSING = "there is no Chromium: scripts/browser installs it where it may (root, apt-get)"
+
+AXE = Path(__file__).parent / "studio" / "axe.min.js"
+# whatever is in the way of a file that is dragged may cancel it, so it is dragged over first
+DROP = """([place, files]) => {
+    const dataTransfer = new DataTransfer()
+    for (const [name, text] of files) dataTransfer.items.add(new File([text], name))
+    for (const kind of ["dragover", "drop"]) {
+        const event = new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true })
+        document.querySelector(place).dispatchEvent(event)
+    }
+}"""
 
 needed = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
 
@@ -76,6 +88,24 @@ def quiet(page: Any, seconds: float = 0.1) -> None:
     page.stirred = time.monotonic()
     while page.awaited or time.monotonic() < page.stirred + seconds:
         page.wait_for_timeout(20)
+
+
+def dropped(page: Any, place: str, *files: Sequence[str]) -> None:
+    """Drop files, each a name and its text, on an element."""
+    page.evaluate(DROP, [place, files])
+
+
+def strangers(page: Any, url: str) -> list[str]:
+    """What a page asked for that is not of this address."""
+    own = (f"{url}/", f"blob:{url}/", "data:", "about:")
+    return [address for address in page.asked if not address.startswith(own)]
+
+
+def barriers(page: Any) -> list[tuple[str, str]]:
+    """(rule, markup) of each serious thing that axe finds to be in somebody's way on a page."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run({resultTypes: ['violations']}).then((all) => all.violations)")
+    return [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
 
 
 def ready(page: Any, timeout_seconds: float = 60) -> dict[str, str]:

@@ -545,6 +545,20 @@ class Curate:
 LISTS = {"curate": Curate}
 
 
+def test_in_a_list_what_stays_keeps_its_line(tmp_path):
+    path = tmp_path / "netsuke.toml"
+    rows = 'keep = [\n  "c4",  # why\n  "b/**",\n]\n'
+    path.write_text(f'name = "notes"\nbase = "b"\n[[sources]]\npath = "."\n[curate]\n{rows}')
+    before = path.read_text()
+    for wanted, told in ((["c4", "b/**", "x"], before.replace('"b/**",\n', '"b/**",\n  "x",\n')),
+                         (("c4", "b/**"), before), (["c4"], before.replace('  "b/**",\n', ""))):  # fmt: skip
+        assert change(path, "curate", "keep", wanted, LISTS).params["curate"].keep == tuple(wanted)
+        assert path.read_text() == told
+    assert change(path, "curate", "keep", ["x", "c4"], LISTS).params["curate"].keep == ("x", "c4")
+    assert change(path, "curate", "languages", (), LISTS).params["curate"].languages == ()
+    assert "languages" not in path.read_text()
+
+
 def test_lists_are_read_set_and_written(tmp_path):
     path = tmp_path / "netsuke.toml"
     path.write_text(

@@ -7,22 +7,43 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from ..documents import file_of
+from ..documents import SPLITS, file_of
 from ..store import Store
 from . import shelf
 
 MOST_SHOWN = 20_000  # characters of a document on a page
+BETWEEN = "\n\n"  # two parts of a document
 
 
 def kept(model: shelf.Model, source: int, path: str) -> str | None:
     """The text that was kept of a document, its parts one after the other; None where nothing was."""
-    parts = [
-        row["text"]
-        for split in ("train", "valid", "test")
+    parts = _parts(model, source, path)
+    return BETWEEN.join(text for _, text in parts)[:MOST_SHOWN] if parts else None
+
+
+def _parts(model: shelf.Model, source: int, path: str) -> list[tuple[str, str]]:
+    """(name, text) of each part that was kept of a document."""
+    return [
+        (row["path"], row["text"])
+        for split in SPLITS
         for row in model.rows(f"{split}.jsonl")
         if row["source"] == source and file_of(row["path"]) == path
     ]
-    return "\n\n".join(parts)[:MOST_SHOWN] if parts else None
+
+
+def around(model: shelf.Model, row: Mapping[str, Any], part: str, begin: int, end: int) -> tuple[str, str, str] | None:
+    """What was kept of a row of documents.jsonl as (before, passage, after), of a long one what stands around it.
+
+    The passage is [begin:end] of this part, as a quote of a search names it; None where there is no such place.
+    """
+    at, parts = 0, _parts(model, row["source"], row["path"])
+    for name, text in parts:
+        if name == part and 0 <= begin < end <= len(text):
+            whole, begin, end = BETWEEN.join(one for _, one in parts), at + begin, at + end
+            first = 0 if end <= MOST_SHOWN else max(0, begin - MOST_SHOWN // 2)
+            return whole[first:begin], whole[begin:end], whole[end : first + MOST_SHOWN]
+        at += len(text) + len(BETWEEN)
+    return None
 
 
 def read(store: Store, file: str, owner: str) -> str | None:

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from searched import BEES, searchable_pack
+from studied import TABLE
 
 from netsuke.documents import write_rows
 from netsuke.studio import search
@@ -75,3 +76,35 @@ def test_a_part_of_a_file_leads_to_the_file():
 
     (row,) = search.linked(Listed(), [{"file": "post.mbox#2"}])
     assert row["place"] == 0
+
+
+TEXT = "# Bees\n\nA colony <b>needs</b> honey.\n"
+
+
+@pytest.fixture
+def parted(client, home, tmp_path):
+    """A model `parted` of one document, kept in two parts, the second of them long."""
+    pack, data = searchable_pack(tmp_path / "parted"), tmp_path / "data"
+    data.mkdir()
+    rows = [{"source": 0, "path": f"bees.md#{n}", "text": text} for n, text in ((1, TEXT), (2, "the hive " * 4000))]
+    write_rows(data / "documents.jsonl", [TABLE | {"path": "bees.md", "profile": "prose"}])
+    write_rows(data / "train.jsonl", rows)
+    told = json.loads((pack / "netsuke.json").read_text())
+    told["lineage"] = {"data": {"key": "0" * 64, "output": home.add_folder(data)}}
+    (pack / "netsuke.json").write_text(json.dumps(told))
+    home.name("packs", "parted", {"ref": home.add_folder(pack), "recipe": "", "trial": []})
+    return client
+
+
+def test_a_quote_leads_to_its_passage_in_the_document(parted):
+    begin, end = TEXT.index("A colony"), TEXT.index(" honey")
+    linked = parted.get("/m/parted/search", params={"q": "How much honey does a colony need?"}).text
+    assert re.search(r'href="/m/parted/material/0\?part=bees.md&amp;begin=\d+&amp;end=\d+#passage"', linked)
+    asked = {"part": "bees.md#1", "begin": begin, "end": end}
+    text = parted.get("/m/parted/material/0", params=asked).text
+    assert 'tabindex="0">A colony &lt;b&gt;needs&lt;/b&gt;</mark> honey.' in text and text.count("the hive ") > 1000
+    text = parted.get("/m/parted/material/0", params=asked | {"part": "bees.md#2", "begin": 30_000, "end": 30_008}).text
+    assert re.search(r'<mark id="passage" tabindex="0">.{8}</mark>', text) and "A colony" not in text
+    for wrong in ({"part": "x.md"}, {"end": 10**8}, {"begin": end}, {"end": ""}):
+        assert "<mark" not in parted.get("/m/parted/material/0", params=asked | wrong).text
+    assert parted.get("/m/parted/material/0", params=asked | {"end": "x"}).status_code == 400

@@ -1,6 +1,6 @@
 // Rows in, labels out, one after the other as they are answered; and all of them as a table to keep.
 import { feedback } from "./feedback.js"
-import { counted, lines, pick, said, send } from "./studio.js"
+import { counted, dropped, lines, pick, said, send } from "./studio.js"
 
 const $ = (id) => document.getElementById(id)
 const table = $("answers"), body = table.querySelector("tbody")
@@ -74,9 +74,5 @@ async function fill(file) {
 $("ask").addEventListener("submit", (event) => { event.preventDefault(); ask($("texts").value) })
 $("csv").addEventListener("click", () => pick($("table")))
 $("table").addEventListener("change", () => fill($("table").files[0]))
-$("texts").addEventListener("drop", (event) => {
-  if (!event.dataTransfer.files[0]) return
-  event.preventDefault()
-  fill(event.dataTransfer.files[0])
-})
+dropped($("ask"), (data) => fill(data.files[0]))
 $("download").addEventListener("click", download)

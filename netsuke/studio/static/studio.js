@@ -55,6 +55,17 @@ export function pick(input) {
   input.click()
 }
 
+// files that are dropped anywhere on an element, which shows meanwhile that they may be; a text that is moved is no file
+export function dropped(place, take) {
+  const over = (on) => (event) => {
+    if (!event.dataTransfer.types.includes("Files")) return
+    event.preventDefault()
+    place.classList.toggle("over", on)
+    if (event.type === "drop") take(event.dataTransfer)
+  }
+  for (const [kind, on] of [["dragover", true], ["dragleave", false], ["drop", false]]) place.addEventListener(kind, over(on))
+}
+
 export const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`
 
 // -- the first page -------------------------------------------------------------------------------------
@@ -120,18 +131,13 @@ async function taken(files, name) {
 }
 
 function drops() {
-  const drop = $("drop")
   let last = Promise.resolve() // one lot after the other, into one folder
   const take = (files, name) => { if (files.length) last = last.then(() => taken(files, name)) }
-  const over = (on) => (event) => { event.preventDefault(); drop.classList.toggle("over", on) }
-  drop.addEventListener("dragover", over(true))
-  drop.addEventListener("dragleave", over(false))
-  drop.addEventListener("drop", async (event) => {
-    over(false)(event)
-    const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean)
+  dropped($("drop"), async (data) => {
+    const entries = [...data.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean)
     const files = []
     if (entries.length) for (const entry of entries) for await (const found of walked(entry)) files.push(found)
-    else files.push(...[...event.dataTransfer.files].map((file) => [file.name, file]))
+    else files.push(...[...data.files].map((file) => [file.name, file]))
     take(files, entries.length === 1 && entries[0].isDirectory ? entries[0].name : "my-documents")
   })
   for (const [button, input] of [[$("choose"), $("files")], [$("choose-folder"), $("folder")]]) {
