@@ -180,6 +180,7 @@ def test_one_changed_document_reads_one_document(again):
     assert ran.count("read") == 1 and "unpack" not in ran and "curate" in ran
 
 
+@pytest.mark.slow
 def test_a_changed_test_document_does_not_train_again(again):
     place, store = again
     outcome, _ = make(place, store)

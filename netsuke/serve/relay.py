@@ -59,7 +59,7 @@ class Relay:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         work = asyncio.ensure_future(self._work(scope, receive, send))
-        gone = asyncio.ensure_future(_hung_up(receive))
+        gone = asyncio.ensure_future(hung_up(receive))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
@@ -197,7 +197,8 @@ async def say(send: Send, *parts: bytes) -> None:
             await send({"type": "http.response.body", "body": b"".join(parts), "more_body": True})
 
 
-async def _hung_up(receive: Receive) -> None:
+async def hung_up(receive: Receive) -> None:
+    """Returns when the client has left. The request's body must have been read."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -51,7 +51,7 @@ def build_studio(
     """
     bases = Bases(store)
     models = Several([*([Shipped(store, [first])] if first else []), Shipped(store), bases])
-    engines = Shelf(models, memory_bytes=memory_bytes)
+    engines = Shelf(models, memory_bytes=memory_bytes, slots=2)  # one is written in, one reads what is written
     house = House(store, Lending(engines, bases))
     callers = Callers(store.root, key, cookie=f"{SESSION}_{port}")  # a browser sends a cookie to every port
     door = Door(callers, house.pages)

@@ -87,10 +87,14 @@ class Lending:
 
 
 async def ask(
-    supervisor: Supervisor, path: str, body: dict[str, Any], voices: Voices = (), record: Record | None = None
+    supervisor: Supervisor, path: str, body: dict[str, Any], voices: Voices = (), record: Record | None = None,
+    who: str = OWNER,
 ) -> dict[str, Any]:
-    """The engine's answer to one request of the owner, in its turn; its record is told of it. Raises Refused."""
-    async with supervisor.turn(OWNER, voices) as turn:
+    """The engine's answer to one request of the owner, in its turn; its record is told of it. Raises Refused.
+
+    What another `who` of the owner's reads does not take the place of what is written, in the engine's cache.
+    """
+    async with supervisor.turn(who, voices) as turn:
         if record:
             record.reached = True
         for _ in range(2):

@@ -33,6 +33,7 @@ FEWEST_SENTENCES = 20  # with fewer there is no threshold
 PASSAGES, PASSAGE_CHARS = 14, 700  # of the held-out text, to settle it
 GENERAL_CHARS = 450
 LEAST_KNOWN = 0.9  # share of a sentence's tokens whose bits are told; what is missing is so for both models
+READER = "owner, reading"
 STEP_TOKENS = 48  # asked for at once, so that whoever writes waits half a second at most
 BEFORE_CHARS = 400  # of what stands before, which both models see
 
@@ -56,8 +57,9 @@ async def token_bits(
 ) -> list[tuple[int, float | None]]:
     """(byte where it ends, bits) of each token of `text` behind `before`; None where the engine tells nothing."""
     shown = await ask(supervisor, "/tokenize", {"content": text, "parse_special": False, "with_pieces": True},
-                      record=record)  # fmt: skip
-    first = await ask(supervisor, "/tokenize", {"content": before[-BEFORE_CHARS:] or "\n", "parse_special": False})
+                      record=record, who=READER)  # fmt: skip
+    first = await ask(supervisor, "/tokenize", {"content": before[-BEFORE_CHARS:] or "\n", "parse_special": False},
+                      who=READER)  # fmt: skip
     ids, ends, at = [token["id"] for token in shown["tokens"]], [], 0
     for token in shown["tokens"]:
         piece = token["piece"]
@@ -71,7 +73,7 @@ async def token_bits(
             "grammar": "root ::= " + " ".join(f"<[{token}]>" for token in wanted), "cache_prompt": True,
             "response_fields": ["completion_probabilities"],
         }  # fmt: skip
-        told = (await ask(supervisor, "/completion", body)).get("completion_probabilities", [])
+        told = (await ask(supervisor, "/completion", body, who=READER)).get("completion_probabilities", [])
         found += aligned(wanted, told)
     return list(zip(ends, found, strict=True))
 

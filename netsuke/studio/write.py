@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -14,6 +14,7 @@ from ..serve.infill import GoingOn, Infilling
 from ..serve.keys import OWNER
 from ..serve.record import Record
 from ..serve.refused import Refused
+from ..serve.relay import hung_up
 from . import forms, shelf, voice
 from .close import bare, is_close
 from .lending import ask
@@ -21,6 +22,7 @@ from .lending import ask
 if TYPE_CHECKING:
     from .app import House
 
+T = TypeVar("T")
 GHOST_TOKENS = 12
 BEFORE_CHARS, AFTER_CHARS = 2400, 400
 MOST_MARKED = 12_000  # characters of a draft that are looked at at once
@@ -113,18 +115,35 @@ async def marks(house: House, request: Request) -> Response:
     ]
     one = house.desk.voice(model)
     state = house.desk.state(one)
-    off: list[dict[str, Any]] = []
-    if settled := one.calibration():
-        before = ""
-        for start, part in voice.paragraphs(text):
-            if await request.is_disconnected():
-                break
-            for first, last, difference in await one.differences(before, part, record):
-                if difference > settled.threshold:
-                    end = start + last - (last - first - len(part[first:last].rstrip()))
-                    off.append({"start": place[start + first], "end": place[end], "bits": round(difference, 3)})
-            before = text[: start + len(part)] + "\n\n"
-    return JSONResponse({"off": off, "same": same, "read": place[-1], "voice": state})
+    off = await while_there(request, _off_voice(one, text, record)) or []
+    found = [{"start": place[start], "end": place[end], "bits": round(bits, 3)} for start, end, bits in off]
+    return JSONResponse({"off": found, "same": same, "read": place[-1], "voice": state})
+
+
+async def _off_voice(one: voice.Voice, text: str, record: Record) -> list[tuple[int, int, float]]:
+    """(first character, last, bits per byte) of each sentence above the threshold; none where that is not settled."""
+    if not (settled := one.calibration()):
+        return []
+    off, before = list[tuple[int, int, float]](), ""
+    for start, part in voice.paragraphs(text):
+        for first, last, difference in await one.differences(before, part, record):
+            if difference > settled.threshold:
+                off.append((start + first, start + first + len(part[first:last].rstrip()), difference))
+        before = text[: start + len(part)] + "\n\n"
+    return off
+
+
+async def while_there(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
+    """What it comes to; None where the page has given up: then it is broken off, since whoever writes on wants the
+    engine for the next words."""
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(hung_up(request.receive))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        task.cancel()
+        gone.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
 
 
 def utf16(text: str) -> list[int]:

@@ -1,11 +1,14 @@
 """The API beside the pages: one guard, one set of engines, every model of the home."""
 
+import asyncio
+
 import httpx
 from served import BODY, CHAT, until
+from starlette.requests import Request
 from studied import BASE, KEY, ghost, running, with_pack
 
 from netsuke.serve import audit, usage
-from netsuke.studio import shelf
+from netsuke.studio import shelf, write
 from netsuke.studio.lending import Bases
 
 KEYED = {"Authorization": f"Bearer {KEY}"}
@@ -41,6 +44,40 @@ def test_what_pages_ask_of_a_model_counts_as_the_owners(opened, client):
     until(lambda: audit.rows(opened.store.root, 9, model="mine"))
     (row,) = audit.rows(opened.store.root, 9, model="mine")
     assert (row.who, row.route, row.status) == ("owner", "/m/mine/ghost", 200)
+
+
+def test_what_a_page_gave_up_is_broken_off():
+    async def story():
+        gone, broken = asyncio.Event(), []
+
+        async def receive():
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def work(seconds):
+            try:
+                await asyncio.sleep(seconds)
+                return "marks"
+            except asyncio.CancelledError:
+                broken.append(seconds)
+                raise
+
+        request = Request({"type": "http"}, receive)
+        assert await write.while_there(request, work(0)) == "marks" and broken == []
+        asyncio.get_running_loop().call_later(0.05, gone.set)
+        assert await write.while_there(request, work(30)) is None and broken == [30]
+
+    asyncio.run(story())
+
+
+def test_what_is_read_of_a_text_leaves_what_is_written_in_the_cache(opened, client, tmp_path, monkeypatch):
+    with_own_base(opened.store, tmp_path)
+    monkeypatch.setattr(write, "bare", lambda passage, text: "the other one again")
+    monkeypatch.setattr(write, "is_close", lambda passage, text: True)
+    answer = client.post("/m/ours/rewrite", json={"text": "the other one", "voices": {}})
+    assert answer.status_code == 200 and answer.json()["choices"], answer.text
+    (seat,) = [seat for seat in opened.shelf.seats if seat.name == "ours"]
+    assert sorted(who for who, _ in filter(None, seat.supervisor.turns._last)) == ["owner", "owner, reading"]
 
 
 def test_a_home_without_a_model_opens_and_a_new_one_answers_at_once(store, tmp_path):
