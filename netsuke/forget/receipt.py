@@ -116,7 +116,10 @@ def find(store: Store, made: str) -> dict[str, Any]:
 
 
 def _kept(place: Path, store: Store) -> dict[str, Any]:
-    """What a receipt in its home says, by the key that it holds: the home may have had another one since."""
+    """What a receipt in its home says, by the key that it holds: the home may have had another one since.
+
+    That it is of this home is known by the ledger, whose head it names. Raises StoreError where it is another's.
+    """
     try:
         public = str(json.loads(place.read_bytes())["public"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -124,7 +127,9 @@ def _kept(place: Path, store: Store) -> dict[str, Any]:
     with tempfile.NamedTemporaryFile("w") as key:
         key.write(public)
         key.flush()
-        return opened(place, store.root, Path(key.name))
+        content = opened(place, store.root, Path(key.name))
+    ours = any(row.hash == content["ledger"]["head"] for row in Ledger.of(store.root).rows())
+    return content if ours else opened(place, store.root)
 
 
 def _places(store: Store) -> list[Path]:

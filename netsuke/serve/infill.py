@@ -21,7 +21,7 @@ _SAMPLING = ("n_predict", "temperature", "top_k", "top_p", "min_p", "seed", "str
 
 
 class GoingOn(Relay):
-    """An answer to /completion. Of a text that is longer than the context the older half is left out, and again."""
+    """What goes on from a text. Of one that is longer than the context the older half is left out, and again."""
 
     def __init__(self, asked: Asked, path: str = "/completion") -> None:
         super().__init__(asked, path)

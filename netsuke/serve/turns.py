@@ -69,8 +69,8 @@ class Turns:
         """Waits for a slot and holds it. Raises Refused (429) at once, or when pushed out.
 
         Fairness is by caller; a cache is a caller's own in the voices that filled it alone, since llama.cpp would
-        take what it computed with other adapters (ggml-org/llama.cpp#26207). It is nobody's where a request ended
-        before its end: the engine may not have begun with it, and then what another caller sent lies there still.
+        take what it computed with other adapters (ggml-org/llama.cpp#26207). It is nobody's where a request was
+        refused or broken off: the engine may not have begun with it, and what another caller sent lies there still.
         """
         wanted = (who, voices)
         slot = self._chosen(wanted) if self._free else await self._waited(who)

@@ -92,7 +92,7 @@ async def ask(
 ) -> dict[str, Any]:
     """The engine's answer to one request of the owner, in its turn; its record is told of it. Raises Refused.
 
-    What another `who` of the owner's reads does not take the place of what is written, in the engine's cache.
+    `who` tells the owner's writing from the reading beside it: neither takes the other's place in the engine's cache.
     """
     async with supervisor.turn(who, voices) as turn:
         if record:

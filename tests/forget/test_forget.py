@@ -386,6 +386,10 @@ def test_a_pack_that_was_handed_out_is_told_by_the_receipt(again, tmp_path, monk
         with pytest.raises(StoreError, match="not as it was signed"):
             look()
     file.write_bytes(whole)
+    (stranger.root / "receipts").mkdir()
+    shutil.copyfile(file, stranger.root / "receipts" / file.name)
+    with pytest.raises(StoreError, match="not by your key"):  # its ledger knows nothing of that
+        receipt.revocations(stranger)
     signing.keys_in(store.root).secret.unlink()
     signing.own_keys(store.root)  # another key from now on: the receipts of this home are still its own
     assert receipt.find(store, content["id"])["packs"] == content["packs"]
