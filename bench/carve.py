@@ -80,9 +80,9 @@ def prepare(room: Path) -> Bench:
     """The Python documents, read and split, and the default base unpacked."""
     from netsuke import bases, loop, recipe
     from netsuke.bases.fetch import fetch
-    from netsuke.documents import general_text
     from netsuke.step import Local
     from netsuke.store import Store
+    from netsuke.texts.documents import general_text
 
     folder = room / "python-docs"
     subprocess.run(
@@ -159,9 +159,9 @@ def measure(first: Bench, with_bigger: bool, minutes: float, seeds: int) -> list
 
 def peer_file(bench: Bench, model: Path, path: Path) -> None:
     """Write a model in the preset's mix, with the importance matrix of the owner's text."""
-    from netsuke.documents import read_texts, sample
     from netsuke.engines import gguf, hf
     from netsuke.engines.presets import preset
+    from netsuke.texts.documents import read_texts, sample
 
     network = hf.load_model(model)
     texts = hf.open_texts(model, sample(read_texts(bench.path(bench.train)), 48_000))
@@ -222,8 +222,8 @@ def quantised(bench: Bench, compute: Any, model: str, made: Any, budget: int) ->
 
 def scores(bench: Bench, file: Path, folder: Path) -> dict[str, float]:
     """Bits per byte on the held-out documents and on the general test text, from the file."""
-    from netsuke.documents import read_texts
     from netsuke.engines import gguf, hf
+    from netsuke.texts.documents import read_texts
 
     model = hf.model_of(folder, gguf.state_dict(file, hf.compute_type()))
     texts = {"test": bench.test, "general": bench.general_test}
@@ -235,8 +235,8 @@ def scores(bench: Bench, file: Path, folder: Path) -> dict[str, float]:
 
 def rates(files: dict[str, Path], text: Path, threads: int) -> dict[str, float]:
     """Tokens a second of generation in stock llama.cpp: medians of five rounds, the files in turn."""
-    from netsuke.documents import read_texts
     from netsuke.engines.llama import Engine
+    from netsuke.texts.documents import read_texts
 
     sample = "\n\n".join(read_texts(text))[:20_000]
     found: dict[str, list[float]] = {arm: [] for arm in files}

@@ -210,8 +210,8 @@ def pack_of(home: Path) -> Row:
 
 def keep(home: Path, place: Path) -> None:
     """A copy of the model before rounding, and of what was learnt: forgetting deletes both."""
-    from netsuke.documents import read_texts
     from netsuke.store import Store
+    from netsuke.texts.documents import read_texts
 
     store = Store(home)
     lineage = json.loads((store.path(pack_of(home)["ref"]) / "netsuke.json").read_text())["lineage"]

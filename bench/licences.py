@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from netsuke.consent import licence_allows
+from netsuke.consent.decide import licence_allows
 from netsuke.rights.licence_declared import body, paragraphs, short
 from netsuke.rights.licence_names import dep5
 from netsuke.rights.licences import identify

@@ -52,7 +52,8 @@ def main() -> None:
 
 
 def measure(name: str, room: Path, flips: int, files: int, loads: int, page: bool) -> dict[str, Any]:
-    from netsuke import export, signing, targets
+    from netsuke import export, signing
+    from netsuke.front import targets
     from netsuke.pack import manifest
     from netsuke.store import Store
 
@@ -71,7 +72,7 @@ def measure(name: str, room: Path, flips: int, files: int, loads: int, page: boo
 
 def flipped(copy: Path, store: Any, key: Path, times: int) -> dict[str, Any]:
     """One bit at a time; how many are refused, and how many of them by the name of the file that was hurt."""
-    from netsuke import targets
+    from netsuke.front import targets
 
     assert targets.pack_faults(str(copy), store, key)[0] == []
     chance, refused, named, missed = random.Random(0), 0, 0, []

@@ -106,7 +106,7 @@ def some_documents(train: Path, tokens: int, seed: int, out: Path) -> Path:
     """A file with documents chosen by the seed, of about so many tokens (3.5 bytes each)."""
     import random
 
-    from netsuke.documents import read_rows, write_rows
+    from netsuke.texts.documents import read_rows, write_rows
 
     rows, bytes_ = list(read_rows(train)), 0
     random.Random(seed).shuffle(rows)
@@ -158,8 +158,8 @@ def timed(
 
 def bits(model: Any, folder: Path, inputs: Inputs) -> dict[str, float]:
     """Bits per byte on the held-out documents and on the general test text."""
-    from netsuke.documents import read_texts
     from netsuke.engines import hf
+    from netsuke.texts.documents import read_texts
 
     places = {"test": inputs.test, "general": inputs.general_test}
     model = model.to(computing().device)
@@ -219,8 +219,8 @@ def sft(inputs: Inputs, train: Path, seed: int, lora: Any, **settings: Any) -> T
     from transformers import PreTrainedTokenizerFast
     from trl import SFTConfig, SFTTrainer
 
-    from netsuke.documents import read_texts
     from netsuke.engines import hf
+    from netsuke.texts.documents import read_texts
 
     disable_progress_bars()
     compute = computing()

@@ -147,10 +147,10 @@ def quality(material: Material, room: Path, counts: Sequence[int]) -> list[Row]:
 def trained(place: Path, material: Material, arm: str, epochs: float) -> Row:
     """What the loop comes to before rounding; each owner's text is learnt for so many epochs."""
     from netsuke import carve, loop, recipe
-    from netsuke.documents import general_text, read_texts
     from netsuke.engines import hf
     from netsuke.step import Local
     from netsuke.store import Store
+    from netsuke.texts.documents import general_text, read_texts
 
     wanted, store = recipe.load(place, loop.SECTIONS), Store(material.home)
     local, pace = Local(store), loop.pace_of(place, store, lambda title, progress: None)

@@ -92,7 +92,7 @@ class Bench:
     def tuned(self, texts: Sequence[Any], label: str, tokens: int, seed: int = 0) -> Any:
         """What `tune` makes of these texts."""
         from netsuke import tune
-        from netsuke.documents import general_text
+        from netsuke.texts.documents import general_text
 
         general = self.store.tree(general_text(self.store, "valid"))
         little = self.store.add_tree({"letter.txt": general["letter.txt"]})
@@ -242,7 +242,7 @@ def by_source(bench: Bench) -> list[float]:
 def weighed(bench: Bench, parents: Any, valid: str) -> dict[str, float]:
     """What each adapter counts, as valid likes it best."""
     from netsuke import combine
-    from netsuke.documents import general_text
+    from netsuke.texts.documents import general_text
 
     general = bench.store.tree(general_text(bench.store, "valid"))
     choice = bench.store.add_bytes(b'{"pruned": false, "base": {"general": 100.0}, "rounding": {"general": 1.0}}')
@@ -255,7 +255,8 @@ def weighed(bench: Bench, parents: Any, valid: str) -> dict[str, float]:
 
 def influence(bench: Bench, train: Sequence[Any], valid: Sequence[Any], label: str) -> list[Row]:
     """The rows of influence.json, by row of `train`."""
-    from netsuke import value, worth
+    from netsuke import value
+    from netsuke.front import worth
 
     mirror = bench.tuned(valid, f"mirror of {label}", worth.mirror_tokens(bench.store.size(bench.rows(valid))))
     units = bench.store.add_bytes(json.dumps([{"pieces": [{"row": row} for row in range(len(train))]}]).encode())

@@ -13,11 +13,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from . import __version__, answer, bases, carve, check, combine, curate, index, pack, render, tune
+from .consent.ledger import Entry, Ledger
 from .curate.enough import require_enough
 from .curate.gather import gather
-from .documents import general_text, read_rows
 from .errors import GateError
-from .ledger import Entry, Ledger
 from .nouns import Compute, Recipe, Ref, Run
 from .outcome import (
     Checked,
@@ -34,6 +33,7 @@ from .outcome import (
 )
 from .step import Executor, Local, Made, Progress, Watch
 from .store import Store
+from .texts.documents import general_text, read_rows
 from .tune import units
 from .tune.pace import Pace
 from .watch.rule import Params as Watching

@@ -11,11 +11,11 @@ from typing import Any
 
 from . import bases, render, signing
 from .curate import croissant
-from .documents import read_rows
 from .errors import StoreError
 from .nouns import Ref
 from .step import Made
 from .store import Store, canonical
+from .texts.documents import read_rows
 
 
 @dataclass(frozen=True)

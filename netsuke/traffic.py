@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .ranked import quantile
+from .texts.ranked import quantile
 
 BLOCK = 50  # prompts that are held against as many others (watch/drift.py)
 

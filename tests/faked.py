@@ -9,7 +9,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from netsuke import combining, loop, recipe
+from netsuke import loop, recipe
+from netsuke.front import combining
 from netsuke.nouns import Recipe, Run, Source
 from netsuke.outcome import Checked, Outcome, Tasked
 from netsuke.step import Made

@@ -8,7 +8,7 @@ import gguf
 from tiny import SPECIALS, tiny_gguf
 
 from netsuke import export
-from netsuke.documents import write_rows
+from netsuke.texts.documents import write_rows
 
 CARD = "---\nlicense: mit\nlibrary_name: gguf\n---\n\n# mine\n\n"
 CARD += "## Limits\n\n- It invents things,\n  often.\n- It repeats.\n"

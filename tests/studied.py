@@ -16,11 +16,11 @@ from sung import voiced_pack
 from tiny import tiny_gguf
 
 from netsuke import studio
-from netsuke.documents import write_rows
 from netsuke.serve import Shelf
 from netsuke.serve.address import Address, settings
 from netsuke.store import Store
 from netsuke.studio.door import Door
+from netsuke.texts.documents import write_rows
 
 KEY = "nsk-" + "k" * 43
 BASE = "smollm2-135m-instruct"  # what a fresh recipe names; here it is the tiny model

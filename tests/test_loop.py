@@ -11,16 +11,18 @@ import faked
 import pytest
 from material import document, netsuke, whole_make, write_material
 
-from netsuke import foretold, loop, recipe, search, signing, targets
-from netsuke.documents import write_json
+from netsuke import loop, recipe, search, signing
+from netsuke.consent.ledger import Ledger
 from netsuke.errors import BudgetError, GateError, RecipeError
-from netsuke.ledger import Ledger
+from netsuke.front import foretold, targets
 from netsuke.nouns import Run
 from netsuke.outcome import report_of
 from netsuke.pack import manifest
+from netsuke.plan import Planned
 from netsuke.reachability import downstream, gc, verify
-from netsuke.step import Local, Planned
+from netsuke.step import Local
 from netsuke.store import Store, hash_file, key_of
+from netsuke.texts.documents import write_json
 
 DOCUMENTS = 16
 

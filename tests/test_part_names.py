@@ -12,10 +12,10 @@ from searched import row as found_row
 from netsuke import search, value
 from netsuke.curate.items import Drops, Item
 from netsuke.curate.write import Dataset, _files
-from netsuke.documents import file_of, part_name, write_rows
 from netsuke.forget import rests
 from netsuke.forget.scope import Target, Wanted
 from netsuke.studio import texts
+from netsuke.texts.documents import file_of, part_name, write_rows
 from netsuke.value import content, units
 
 NAMES = st.text(st.one_of(st.sampled_from("#012a./ \n٣"), st.characters(codec="utf-8")))

@@ -6,8 +6,9 @@ import pytest
 from material import netsuke
 from tasked import SIGNS, question, table
 
-from netsuke import corrections, watching
-from netsuke.ledger import Ledger
+from netsuke.consent import corrections
+from netsuke.consent.ledger import Ledger
+from netsuke.front import watching
 from netsuke.store import Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]

@@ -11,8 +11,9 @@ import pytest
 
 from netsuke.errors import StoreError
 from netsuke.nouns import Measure
+from netsuke.plan import Plan
 from netsuke.reachability import gc, verify
-from netsuke.step import Job, Local, Plan, Progress, step
+from netsuke.step import Job, Local, Progress, step
 from netsuke.store import Store
 
 

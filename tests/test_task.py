@@ -10,17 +10,18 @@ from material import netsuke
 from served import KEY, running
 from tasked import SIGNS, table
 
-from netsuke import answer, loop, recipe, talk
+from netsuke import answer, loop, recipe
 from netsuke.answer import ways
 from netsuke.answer.ways import SHOWN
 from netsuke.engines.asking import Way
 from netsuke.errors import RecipeError
+from netsuke.front import talk
 from netsuke.nouns import Compute
 from netsuke.outcome import gates_of, report_of, scores_of
 from netsuke.pack import manifest
-from netsuke.scores import Score
 from netsuke.step import Local
 from netsuke.store import Store, hash_file
+from netsuke.texts.scores import Score
 
 
 @pytest.fixture(scope="module")

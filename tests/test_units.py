@@ -8,9 +8,10 @@ import pytest
 from material import SECTIONS, document
 from tiny import tiny_gguf
 
-from netsuke import foretold, loop, recipe, voices
+from netsuke import loop, recipe, voices
 from netsuke.engines.llama import Engine
 from netsuke.errors import RecipeError
+from netsuke.front import foretold
 from netsuke.outcome import Learnt, report_of
 from netsuke.pack import manifest
 from netsuke.step import Local, Made

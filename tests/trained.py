@@ -3,9 +3,9 @@
 import pytest
 from tiny import tiny_gguf
 
-from netsuke.documents import write_rows
 from netsuke.engines import gguf
 from netsuke.nouns import Compute
+from netsuke.texts.documents import write_rows
 from netsuke.tune import Training, train
 
 PARAMS = Training("lora", 4, 1e-2, 32, 2, 1, 0.0, 0.0, 50.0, 3, "", budget_tokens=32 * 2 * 24, valid_bytes=2000,

@@ -11,10 +11,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..documents import write_json, write_rows
-from ..examples import normal
 from ..nouns import Compute, Measure
 from ..step import Progress, Work, step
+from ..texts.documents import write_json, write_rows
+from ..texts.examples import normal
 
 FEW = 50  # examples to learn from, at most: then the body may answer better untuned
 UNTUNED = "the untuned body is better"  # a measure: 1 where it is

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..documents import evenly, read_examples
 from ..engines.asking import CONTEXT_TOKENS, Asker, Way, calibrated
 from ..engines.llama import Engine
-from ..examples import Row, as_messages, right_answer
-from ..scores import SCORES
 from ..step import Progress
+from ..texts.documents import evenly, read_examples
+from ..texts.examples import Row, as_messages, right_answer
+from ..texts.scores import SCORES
 from . import Params
 
 SHOWN = ", with examples in the prompt"

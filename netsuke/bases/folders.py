@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ..documents import write_json
 from ..engines import families, hf, tokenizer
 from ..errors import RecipeError
+from ..texts.documents import write_json
 
 
 def copy(source: Path, folder: Path) -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..documents import write_json
 from ..nouns import Compute, Measure, knob
 from ..step import Made, Progress, Work, step
+from ..texts.documents import write_json
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from ..documents import sample
 from ..engines import gguf, hf, tokenizer
 from ..step import Progress
+from ..texts.documents import sample
 from . import bits, prune
 from .shape import Choice, Cost, Shape, Words
 

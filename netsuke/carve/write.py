@@ -11,11 +11,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..documents import read_texts, sample, write_json
 from ..engines import gguf, hf, strict
 from ..engines.layers import GROUPS
 from ..errors import BudgetError
 from ..step import Progress
+from ..texts.documents import read_texts, sample, write_json
 from . import Carving, Quantising, bits, rounding
 from .prices import Prices, windows_of
 from .shape import Choice

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import private
-from ..documents import write_json
 from ..nouns import Compute, Gates, Measure, knob
 from ..step import Progress, Work, step
+from ..texts.documents import write_json
 
 PROBES = Path(__file__).with_name("probes.jsonl")
 

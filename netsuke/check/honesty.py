@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from ..documents import Lesson, read_texts
 from ..engines import gguf, hf
 from ..engines.tokenizer import document_start, load_tokenizer
-from ..sentences import confidence, shares
 from ..step import Progress
+from ..texts.documents import Lesson, read_texts
+from ..texts.sentences import confidence, shares
 from . import Calibrating, gates
 from .quality import within
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import private
-from ..documents import Lesson, read_texts
 from ..engines.llama import Engine
 from ..step import Progress
+from ..texts.documents import Lesson, read_texts
 from . import Recalling, gates
 from .quality import key_of
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..documents import Lesson, read_texts
 from ..engines import gguf, hf
 from ..step import Progress
+from ..texts.documents import Lesson, read_texts
 from . import Bounds
 
 RESAMPLES = 1000

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import private
-from ..documents import read_rows
 from ..engines.llama import Engine
 from ..step import Progress
+from ..texts.documents import read_rows
 from . import Judging, Probing, gates
 
 ANSWER_TOKENS = 16

@@ -6,9 +6,9 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from ..documents import Lesson, read_texts
 from ..engines.llama import Engine
 from ..step import Progress
+from ..texts.documents import Lesson, read_texts
 from . import Probing
 from .quality import key_of
 

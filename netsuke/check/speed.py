@@ -10,13 +10,13 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..documents import read_texts
 from ..engines import gguf, hf
 from ..engines.llama import TIMED_ANSWER, TIMED_PROMPT, Engine
 from ..errors import EngineError
 from ..machine import joules, peak_memory_bytes
 from ..nouns import Measure
 from ..step import Progress
+from ..texts.documents import read_texts
 from . import Trial
 
 PRINTABLE = r"root ::= [ -~\n]*"  # llama.cpp shows no probability of half a character

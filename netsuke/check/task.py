@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from ..documents import evenly, read_examples, read_rows
 from ..engines.asking import CONTEXT_TOKENS, Answer, Asker, Way
 from ..engines.llama import Engine
-from ..examples import Row, as_messages, input_of, right_answer
 from ..nouns import Gate
-from ..scores import SCORES
 from ..step import Progress
+from ..texts.documents import evenly, read_examples, read_rows
+from ..texts.examples import Row, as_messages, input_of, right_answer
+from ..texts.scores import SCORES
 from . import Examining
 
 RESAMPLES = 1000

@@ -38,9 +38,10 @@ def carve(
 
     What the options say holds this once: the recipe stays as it is.
     """
-    from .. import loop, recipe, show, targets
+    from .. import loop, recipe
     from ..disk import expanded
     from ..export.place import laid, require_free
+    from ..front import show, targets
     from ..step import Local
     from ..tune.pace import Pace
 

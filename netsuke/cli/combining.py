@@ -11,7 +11,7 @@ from ..terminal import say
 from . import AS_JSON, ON, executor, open_store
 
 if TYPE_CHECKING:
-    from ..combining import Wanted
+    from ..front.combining import Wanted
     from ..store import Store
 
 METHODS = ("linear", "slerp", "ties", "dare", "task")
@@ -47,7 +47,7 @@ def combine(
 
     A licence that excludes another's, or a document that may not be used any more, is named and stops it.
     """
-    from .. import combining
+    from ..front import combining
 
     wanted = combining.Wanted(name, models, method, numbers(weights), search, mb, density, seed, voices)
     combining.checked(wanted)
@@ -64,7 +64,7 @@ def numbers(text: str | None) -> tuple[float, ...]:
 
 def again(wanted: Wanted, store: Store, on: str, as_json: bool) -> None:
     """Combine, and tell what came of it."""
-    from .. import combining, show
+    from ..front import combining, show
     from .making import tell
 
     with show.Watcher() as watcher:

@@ -15,8 +15,8 @@ from ..terminal import count, printable, say
 from . import AS_JSON, open_store, result, rows
 
 if TYPE_CHECKING:
-    from ..consent import Stand
-    from ..ledger import Ledger, Scope
+    from ..consent.decide import Stand
+    from ..consent.ledger import Ledger, Scope
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
@@ -183,7 +183,7 @@ def write_agreement(
     owner: str, file: str, by: str, paths: tuple[str, ...], statement: str | None, as_json: bool
 ) -> None:
     """Write the agreement that OWNER signs; say how."""
-    from .. import agreements
+    from ..consent import agreements
 
     for text in (owner, by or owner, *paths):
         if not agreements.is_line(text):
@@ -257,7 +257,7 @@ def person() -> str:
 
 
 def _ledger(*, new: bool = False) -> Ledger:
-    from ..ledger import Ledger
+    from ..consent.ledger import Ledger
 
     return Ledger.of(open_store().root, must_exist=not new)
 

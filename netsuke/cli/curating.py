@@ -26,10 +26,11 @@ def curate(
     target: str, drops: str | None, folder: Path | None, settings: tuple[str, ...], on: str, as_json: bool
 ) -> None:
     """Read, clean and split TARGET's documents; makes no model. It says what was left out and why."""
-    from .. import loop, recipe, show, targets
+    from .. import loop, recipe
     from ..curate.enough import NOTHING
-    from ..documents import read_rows
+    from ..front import show, targets
     from ..outcome import export, summary_of
+    from ..texts.documents import read_rows
 
     store = open_store()
     wanted, path, fresh = targets.find_recipe(target, store)

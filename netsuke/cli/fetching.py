@@ -17,8 +17,8 @@ def bases(context: click.Context, as_json: bool) -> None:
     """List the known bases: size, licence, and whether each is here."""
     if context.invoked_subcommand:
         return
-    from .. import show
     from ..bases import KNOWN
+    from ..front import show
 
     store = open_store()
     rows = [
@@ -45,9 +45,9 @@ def bases(context: click.Context, as_json: bool) -> None:
 @AS_JSON
 def fetch_base(name: str, accept_terms: bool, as_json: bool) -> None:
     """Download a base. The only verb that uses the network."""
-    from .. import show
     from ..bases import find
     from ..bases.fetch import fetch
+    from ..front import show
 
     base, store = find(name), open_store()
     record = store.named("bases", name)
@@ -68,8 +68,8 @@ def fetch_base(name: str, accept_terms: bool, as_json: bool) -> None:
 @AS_JSON
 def add_base(file: Path, name: str | None, licence: str, accept_template: bool, as_json: bool) -> None:
     """Take a GGUF FILE of yours as a base. It is read strictly first, and its chat template is looked at."""
-    from .. import targets
     from ..bases import outside
+    from ..front import targets
 
     called, place = name or targets.model_name(file.stem), targets.typed(str(file))
     ref = outside.add(place, called, licence, open_store(), accept_template)

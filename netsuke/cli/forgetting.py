@@ -17,9 +17,9 @@ from . import AS_JSON, open_store, result, rows
 from .consent import person
 
 if TYPE_CHECKING:
+    from ..consent.ledger import Row
     from ..forget.journal import Journal
     from ..forget.rests import Rests
-    from ..ledger import Row
     from ..store import Store
 
 MOST = 12  # documents that are listed
@@ -105,14 +105,14 @@ def _forget(
 
 
 def _document(store: Store, prefix: str) -> str:
-    from ..ledger import Ledger
+    from ..consent.ledger import Ledger
 
     return rows.document_hash(Ledger.of(store.root), prefix) if Ledger.is_in(store.root) else prefix
 
 
 def _already(found: Rests, store: Store) -> list[Row]:
     """The rows by which all of it is forgotten already, if nothing that rests on it is here; else none."""
-    from ..ledger import Ledger
+    from ..consent.ledger import Ledger
 
     standing = Ledger.of(store.root).standing().forgotten
     known = [standing.find(target.scope, target.value) for target in found.wanted.targets]
@@ -142,8 +142,8 @@ def _done_before(rows: list[Row], prove: bool, store: Store, as_json: bool) -> N
 
 # -- running ---------------------------------------------------------------------------------------------
 def _run(journal: Journal, store: Store, as_json: bool) -> None:
-    from .. import show
     from ..forget import run
+    from ..front import show
 
     with show.Watcher() as watcher:
         content = run.forget(journal, store, watcher)
@@ -178,9 +178,9 @@ def run_pending(store: Store) -> None:
 
 def _finished(store: Store, prove: bool = False) -> list[dict[str, Any]]:
     """What the receipts say of what was pending, each proved if that was asked for then, or is now."""
-    from .. import show
     from ..forget import journal as journals
     from ..forget import run
+    from ..front import show
 
     wanted = {made for made in pending(store.root) if prove or journals.read(store.root, made).prove}
     with show.Watcher() as watcher:
@@ -189,8 +189,8 @@ def _finished(store: Store, prove: bool = False) -> list[dict[str, Any]]:
 
 
 def _with_proof(content: dict[str, Any], store: Store) -> dict[str, Any]:
-    from .. import show
     from ..forget.prove import prove
+    from ..front import show
 
     if not any("after" in pack for pack in content["packs"]):
         say("no pack was made again: there is nothing to prove by bytes")
@@ -244,7 +244,7 @@ def _revoke(store: Store, place: Path, as_json: bool) -> None:
 # -- in words --------------------------------------------------------------------------------------------
 def told(found: Rests) -> str:
     """What rests on it, for a person."""
-    from .. import show
+    from ..front import show
 
     places = sum(len(document.places) for document in found.documents)
     where = f" in {count(places, 'place')}" if places > len(found.documents) else ""
@@ -282,7 +282,7 @@ def told(found: Rests) -> str:
 
 def receipt_told(content: dict[str, Any]) -> str:
     """A receipt, for a person."""
-    from .. import show
+    from ..front import show
 
     about = f" ({'; '.join(content['about'])})" if content.get("about") else ""
     lines = [clean(f"{content['id']}: {count(len(content['documents']), 'document')} forgotten{about}")]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @AS_JSON
 def list_packs(as_json: bool) -> None:
     """List the models that are here."""
-    from .. import show
+    from ..front import show
     from ..pack import manifest
 
     store = open_store()
@@ -50,7 +50,7 @@ def list_packs(as_json: bool) -> None:
 @AS_JSON
 def report(name: str, place: str | None, force: bool, as_json: bool) -> None:
     """Print the report of a model: what went in, came out, got worse."""
-    from .. import targets
+    from ..front import targets
     from ..pack import manifest
 
     store = open_store()
@@ -69,7 +69,7 @@ def report(name: str, place: str | None, force: bool, as_json: bool) -> None:
 
 def to_forget(name: str, store: Store) -> str:
     """What forgetting one owner of a model of this home would cost; "" where that is not known."""
-    from .. import foretold, show, targets
+    from ..front import foretold, show, targets
 
     costs = foretold.forgetting(targets.named_pack(name, store) or {}, store)
     if not costs:
@@ -83,8 +83,8 @@ def to_forget(name: str, store: Store) -> str:
 
 def write_page(name: str, folder: Path, store: Store, place: str) -> Path:
     """Write the page of a pack, with what stands beside its name: its trial, the one before it, the sizes there are."""
-    from .. import targets
     from ..errors import NetsukeError
+    from ..front import targets
     from ..pack import manifest, page
 
     content, quoted = (manifest.read_part(folder, file) for file in ("report.json", "quotes.json"))
@@ -111,7 +111,7 @@ def write_page(name: str, folder: Path, store: Store, place: str) -> Path:
 
 def value_picture(name: str, store: Store) -> str | None:
     """The picture of what each part of the material was worth, where `netsuke value` has worked it out."""
-    from .. import worth
+    from ..front import worth
 
     ref = worth.latest(name, store)
     return (store.path(ref) / "value.svg").read_text(encoding="utf-8") if ref else None
@@ -120,7 +120,7 @@ def value_picture(name: str, store: Store) -> str | None:
 def frontier_picture(recipe: Recipe, path: Path, store: Store) -> str | None:
     """The picture of sizes and stock presets, where `carve --frontier` has measured it for this very recipe."""
     from .. import loop
-    from ..step import Plan
+    from ..plan import Plan
     from ..tune.pace import Pace
 
     pace = Pace(path.with_suffix(".lock"), store, lambda text: None, measures=False)
@@ -134,7 +134,7 @@ def frontier_picture(recipe: Recipe, path: Path, store: Store) -> str | None:
 @AS_JSON
 def adapter(name: str, folder: Path, as_json: bool) -> None:
     """Write what a model has learnt into FOLDER. As a peft adapter, and as adapter.gguf for llama.cpp."""
-    from .. import targets
+    from ..front import targets
 
     store = open_store()
     learnt, carved = targets.adapter_of(name, store)
@@ -165,7 +165,8 @@ def verify(
     pack: str | None, repair: bool, key: Path | None, accept_template: bool, revoked: Path | None, as_json: bool
 ) -> None:
     """Re-hash the whole store, or one PACK and check its signature. PACK: a model's name or a pack's folder."""
-    from .. import reachability, targets
+    from .. import reachability
+    from ..front import targets
 
     if (key or revoked) and not pack:
         raise click.UsageError("--key and --revoked go with a PACK")
@@ -195,8 +196,8 @@ def verify(
 
 def withdrawn(pack: str, revoked: Path, store: Store, key: Path | None) -> str | None:
     """Why a pack of a name, a pack's folder or a model's file is withdrawn by a receipt; None if it is not."""
-    from .. import targets
     from ..forget import receipt
+    from ..front import targets
 
     record = targets.named_pack(pack, store)
     place = store.path(record["ref"]) if record else Path(pack)

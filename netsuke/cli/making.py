@@ -68,8 +68,9 @@ def make(
 
     A folder without a netsuke.toml gets one. What the options say is written into it, and holds at the next make too.
     """
-    from .. import bases, combining, many, targets
+    from .. import bases
     from ..bases import KNOWN
+    from ..front import combining, many, targets
 
     store = open_store()
     dials = any(one is not None for one in (mb, minutes, base, name, *settings, task, columns, start, relock or None))
@@ -99,7 +100,8 @@ def run(
     wanted: Recipe, path: Path, store: Store, *, relock: bool = False, on: str = "local", as_json: bool = False
 ) -> None:
     """Make what a recipe says and print the table. Raises NetsukeError; GateError where it does not ship."""
-    from .. import foretold, loop, recipe, show
+    from .. import loop, recipe
+    from ..front import foretold, show
 
     with recipe.written(wanted, path), show.Watcher() as watcher:
         lines = foretold.ready(wanted, path, store, watcher, relock=relock, executor=executor(on))
@@ -116,7 +118,7 @@ def run(
 
 def make_many(file: Path, store: Store, dials: bool, on: str, as_json: bool) -> None:
     """Make all models that a file names; one that fails does not stop the others, and decides how this ends."""
-    from .. import many, show
+    from ..front import many, show
 
     if dials:
         raise RecipeError("these models have dials of their own", where=str(file), hint="say it in the file")
@@ -134,7 +136,7 @@ def make_many(file: Path, store: Store, dials: bool, on: str, as_json: bool) -> 
 
 def foretell(lines: list[Any], lock: Any, wanted: Any, path: Path, store: Store) -> None:
     """Say how long a make will take, and that there is room for it. Raises StoreError where there is not."""
-    from .. import foretold, show
+    from ..front import foretold, show
 
     seconds, size = foretold.estimate(lines, wanted, path.parent, store, lock)
     there = sum(line.cached for line in lines)
@@ -176,7 +178,8 @@ def tell(outcome: Any, store: Store, name: str, as_json: bool) -> None:
 @AS_JSON
 def plan(target: str, as_json: bool) -> None:
     """Show what `make TARGET` would run, and why; runs nothing."""
-    from .. import combining, foretold, recipe, show, targets
+    from .. import recipe
+    from ..front import combining, foretold, show, targets
 
     store = open_store()
     if combined := combining.known(target, store):
@@ -197,7 +200,7 @@ def plan(target: str, as_json: bool) -> None:
 @AS_JSON
 def why(target: str, step: str | None, as_json: bool) -> None:
     """Say why each step (or STEP) of TARGET would run again. It names the input or setting that changed."""
-    from .. import combining, foretold, show, targets
+    from ..front import combining, foretold, show, targets
 
     store = open_store()
     if combined := combining.known(target, store):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..show import grid
+from ..front.show import grid
 
 _NAMES = {
     "domain": "held-out documents, bits/byte",

@@ -26,7 +26,8 @@ def open_studio(name: str, port: int, memory_mb: int | None, no_browser: bool) -
     and it answers where a request names no model. The link that is printed works once; while a studio runs,
     `netsuke open` prints another one.
     """
-    from .. import serve, studio, tending
+    from .. import serve, studio
+    from ..front import tending
     from ..studio import shelf
 
     store = open_store()

@@ -27,8 +27,9 @@ from . import AS_JSON, open_store, result
 @AS_JSON
 def pack(name: str, place: Path | None, to: str, serve_dir: bool, share: bool, force: bool, as_json: bool) -> None:
     """Write a model to PLACE in a form that other programs take. PLACE is here, named after it, by default."""
-    from .. import export, show, signing, targets
+    from .. import export, signing
     from ..export.place import laid
+    from ..front import show, targets
     from ..pack import manifest
 
     if serve_dir and to != "html":
@@ -59,7 +60,7 @@ def pack(name: str, place: Path | None, to: str, serve_dir: bool, share: bool, f
 @AS_JSON
 def diff(before: str, after: str, as_json: bool) -> None:
     """Say what changed from one pack to another. Data, settings, measures, size."""
-    from .. import show, targets
+    from ..front import show, targets
     from ..pack import compare
 
     store = open_store()

@@ -16,8 +16,8 @@ from ..terminal import clean, count, cut, printable
 
 if TYPE_CHECKING:
     from ..chain import Fault
-    from ..consent import Stand
-    from ..ledger import Ledger, Row, Standing
+    from ..consent.decide import Stand
+    from ..consent.ledger import Ledger, Row, Standing
 
 COLUMNS = (
     "number", "time", "document", "path", "source", "owner", "licence", "licence_how", "decision", "reason",
@@ -40,7 +40,7 @@ class Filter:
 
     def takes(self, row: Row) -> bool:
         """Whether this row is wanted."""
-        from ..agreements import matches, same_name
+        from ..consent.agreements import matches, same_name
 
         return (
             (self.owner is None or same_name(row.owner) == same_name(self.owner))
@@ -206,7 +206,7 @@ def _summary(documents: Sequence[Row], leaving: int) -> str:
 
 def _fitted(cells: list[list[str]]) -> str:
     """Aligned columns, the last one cut where the line ends."""
-    from ..show import WIDTH, grid
+    from ..front.show import WIDTH, grid
 
     used = sum(max(len(row[i]) for row in cells) + 2 for i in range(len(cells[0]) - 1))
     return grid([[*row[:-1], cut(row[-1], WIDTH - used)] for row in cells])

@@ -20,7 +20,7 @@ from . import AS_JSON, Words, open_store, result
 def search(name: str, question: str, most: int, as_json: bool) -> None:
     """Find what the documents of a model say about QUESTION. Their own words, and where they stand."""
     from .. import search as searching
-    from .. import show, targets
+    from ..front import show, targets
     from ..pack import manifest
 
     if not question.strip():
@@ -38,7 +38,7 @@ def mcp(name: str) -> None:
 
     Its tools are search, complete and, where the model was taught a task, ask.
     """
-    from .. import targets, tools
+    from ..front import targets, tools
 
     if sys.stdin.isatty():
         say("an MCP server: a program speaks to it (docs/search.md); Ctrl-C stops it")

@@ -55,7 +55,7 @@ def serve(
     NAME may also be a folder of `netsuke pack --to html --serve-dir`: then a page in the browser.
     """
     from .. import serve as front
-    from .. import tending
+    from ..front import tending
 
     store = open_store()
     tell_pending(store)
@@ -112,7 +112,7 @@ def _models(names: tuple[str, ...], store: Store) -> Any:
 
 
 def _pack_folder(name: str, store: Store) -> Path:
-    from .. import targets  # takes its time, and a named model needs none of it
+    from ..front import targets  # takes its time, and a named model needs none of it
 
     return targets.pack_folder(name, store)
 
@@ -161,7 +161,7 @@ def add_key(name: str, rpm: int | None, tokens_per_day: int | None, models: str 
 @AS_JSON
 def list_keys(as_json: bool) -> None:
     """List the keys that others have."""
-    from .. import show
+    from ..front import show
     from ..serve import keys as book
 
     rows = [key.row for key in book.named(open_store().root)]
@@ -195,7 +195,7 @@ def remove_key(name: str) -> None:
 @AS_JSON
 def usage(key: str | None, since: datetime | None, as_csv: bool, as_json: bool) -> None:
     """Print what each key used of each model on each day (UTC)."""
-    from .. import show
+    from ..front import show
     from ..serve import keys as others
     from ..serve import usage as book
 
@@ -227,7 +227,7 @@ def audit(context: click.Context, last: int, as_json: bool) -> None:
     """Print the audit log of the server. Who asked which route of which model; verify: is it whole?"""
     if context.invoked_subcommand:
         return
-    from .. import show
+    from ..front import show
     from ..serve import audit as book
 
     root = open_store().root

@@ -26,7 +26,7 @@ REPEAT_PENALTY = click.option(
 @REPEAT_PENALTY
 def chat(name: str, max_tokens: int, temperature: float, repeat_penalty: float) -> None:
     """Talk to a model in the terminal; Ctrl-D ends."""
-    from .. import talk, targets
+    from ..front import talk, targets
 
     model = targets.pack_folder(name, open_store()) / "model.gguf"
     talk.chat(model, name, max_tokens, temperature, repeat_penalty)
@@ -45,7 +45,7 @@ def complete(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Go on writing from PROMPT (or from standard input)."""
-    from .. import talk, targets
+    from ..front import talk, targets
 
     if prompt is None:
         prompt = "" if sys.stdin.isatty() else Words()(sys.stdin.read())
@@ -73,7 +73,7 @@ def complete(
 @AS_JSON
 def ask(name: str, questions: tuple[str, ...], lines: Any, as_json: bool) -> None:
     """Answer QUESTIONS as the examples of a model taught. A label comes with its confidence; else it is a text."""
-    from .. import show, talk, targets
+    from ..front import show, talk, targets
 
     try:
         asked = [*questions, *(line.strip() for line in lines or () if line.strip())]

@@ -15,10 +15,10 @@ from ..terminal import say
 from . import AS_JSON, open_store, result
 
 if TYPE_CHECKING:
+    from ..front.worth import Model
     from ..step import Local
     from ..store import Store
     from ..value import By
-    from ..worth import Model
 
 ASK_SECONDS = 60  # work that is longer is asked for
 
@@ -62,8 +62,9 @@ def value(
 
 def worked_out(name: str, by: By, store: Store, yes: bool, splits: bool) -> tuple[dict[str, Any], str]:
     """(value.json, the picture), worked out where it is not there. Raises RecipeError where nobody may be asked."""
-    from .. import show, worth
-    from ..step import Local, Plan
+    from ..front import show, worth
+    from ..plan import Plan
+    from ..step import Local
 
     model = worth.find(name, store)
     pace, planner = worth.Pace.of(model), Plan(store)
@@ -80,7 +81,7 @@ def worked_out(name: str, by: By, store: Store, yes: bool, splits: bool) -> tupl
 
 def divides(model: Model, by: By, unit: str, execute: Local, splits: bool) -> bool:
     """Say that all is of one owner (or source); whether --by the other divides it. Raises RecipeError for a sum."""
-    from .. import show, worth
+    from ..front import show, worth
 
     other: By = "source" if by == "owner" else "owner"
     _, others = worth.divided(model, other, execute)
@@ -97,7 +98,7 @@ def divides(model: Model, by: By, unit: str, execute: Local, splits: bool) -> bo
 def permitted(name: str, seconds: float, yes: bool, whole: bool = False) -> None:
     """Say how long it will take; ask where that is more than a minute. Raises RecipeError where nobody can answer, and
     where all is of one (`whole`): what each document was worth is worked out for who asks for that."""
-    from ..show import duration
+    from ..front.show import duration
 
     if seconds < 5:
         return
@@ -115,7 +116,7 @@ def permitted(name: str, seconds: float, yes: bool, whole: bool = False) -> None
 
 def told(content: dict[str, Any], divided: dict[str, Any] | None) -> str:
     """The tables in 80 columns."""
-    from ..show import grid, wrapped
+    from ..front.show import grid, wrapped
     from ..value import tables
 
     parts = [grid(tables.units(content), (1, 2, 3, 5)), "\n".join(wrapped(tables.sentences(content)))]

@@ -14,8 +14,8 @@ from ..terminal import escaped, say
 from . import AS_JSON, open_store, result
 
 if TYPE_CHECKING:
+    from ..front.watching import State
     from ..traffic import Numbers
-    from ..watching import State
 
 NOT_DUE = 10  # how `--retrain` ends where the rule does not hold
 DAYS = 14
@@ -30,7 +30,7 @@ DAYS = 14
 @AS_JSON
 def watch(name: str, listed: bool, forget: str | None, retrain: bool, now: bool, as_json: bool) -> None:
     """Show what a model was asked and how it did. Requests, seconds, thumbs, drift, and whether to train it again."""
-    from .. import watching
+    from ..front import watching
 
     store = open_store()
     state = watching.state(name, store)
@@ -63,7 +63,7 @@ def told(state: State) -> dict[str, Any]:
 
 def shown(state: State) -> str:
     """The same as a table and a few sentences."""
-    from .. import show
+    from ..front import show
 
     titles = ["", "requests", "median", "p95", "first", "p95", "tokens", "not sure", "failed"]
     rows = [["last hour", *_cells(state.last(3600))], ["last day", *_cells(state.last(86400))]]
@@ -122,7 +122,7 @@ def _row(state: State, one: Any) -> dict[str, Any]:
 
 
 def _corrections(state: State) -> str:
-    from .. import show
+    from ..front import show
 
     if not state.corrections:
         return "no corrections yet: /v1/feedback and the pages of `netsuke open` take them (docs/watch.md)"
@@ -134,7 +134,7 @@ def _corrections(state: State) -> str:
 
 
 def _forget(state: State, begins: str) -> None:
-    from .. import corrections
+    from ..consent import corrections
     from ..errors import StoreError
 
     gone = corrections.drop(state.store.root, model=state.name, id=begins)
@@ -150,7 +150,7 @@ def _when(time: float) -> str:
 
 def _retrain(state: State, now: bool, as_json: bool) -> None:
     """Train it again in this process, as `netsuke make` does, if its rule says so or `now` does."""
-    from .. import targets, watching
+    from ..front import targets, watching
     from . import making
 
     why = state.reasons()

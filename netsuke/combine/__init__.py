@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Literal
 
 from .. import voices
-from ..documents import write_json
 from ..nouns import Compute, Measure, Ref
 from ..step import Progress, Work, step
 from ..store import Store, canonical
+from ..texts.documents import write_json
 
 MethodName = Literal["linear", "slerp", "ties", "dare", "task"]
 PARENTS = "parents.json"

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from ..documents import read_texts, sample
 from ..engines import hf
 from ..errors import RecipeError
 from ..step import Progress
+from ..texts.documents import read_texts, sample
 from . import PARENTS, How, merge
 from .methods import Dials
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import private
-from ..examples import texts
 from ..rights import licences, signals
+from ..texts.examples import texts
 from . import duplicates, examples, language, profiles, rules
 from .lines import normalise
 

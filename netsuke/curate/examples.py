@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from ..examples import Row
+from ..texts.examples import Row
 from . import delimited
 
 Named = tuple[str, ...]  # the columns of question and answer, or none

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..consent.ledger import Standing
 from ..disk import expanded
-from ..ledger import Standing
 from ..nouns import Recipe
 from ..store import hash_file
 

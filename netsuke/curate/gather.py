@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import agreements
-from ..consent import Stand
+from ..consent import agreements
+from ..consent.decide import Stand
+from ..consent.ledger import Ledger
 from ..errors import RecipeError
-from ..ledger import Ledger
 from ..nouns import Recipe, Ref, Source
 from ..rights import licences, signals, sites
 from ..rights.signals import Signal

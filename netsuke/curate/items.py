@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..documents import part_name
 from ..nouns import Drop
-from ..places import Pages, Places
+from ..texts.documents import part_name
+from ..texts.places import Pages, Places
 from .lines import Range, without
 
 

@@ -7,7 +7,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..places import Places, line_in_file
+from ..texts.places import Places, line_in_file
 
 Range = tuple[int, int]  # lines from 0, the second not included
 

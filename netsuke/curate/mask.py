@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..examples import replaced, texts
 from ..private import Placeholders
+from ..texts.examples import replaced, texts
 from .items import Item
 
 

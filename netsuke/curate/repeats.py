@@ -10,7 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from ..places import line_in_file, page
+from ..texts.places import line_in_file, page
 from .items import Drops, Item
 from .lines import Range, paragraphs
 

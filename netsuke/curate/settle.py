@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..consent import Decision, Stand, decide
+from ..consent.decide import Decision, Stand, decide
 from ..nouns import Source
 from ..rights.licences import Licence, chosen
 from ..rights.signals import Signal, combine

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..documents import SPLITS as SPLITS
-from ..examples import answer, input_of, texts
-from ..places import line_in_file, pages_between
+from ..texts.documents import SPLITS as SPLITS
+from ..texts.examples import answer, input_of, texts
+from ..texts.places import line_in_file, pages_between
 from .contamination import Index
 from .duplicates import without_copies
 from .items import Drops, Item, text_hash

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..documents import SPLITS, read_examples, read_rows, write_rows
-from ..examples import input_of
 from ..nouns import Measure
 from ..store import canonical
+from ..texts.documents import SPLITS, read_examples, read_rows, write_rows
+from ..texts.examples import input_of
 from .contamination import Index
 from .items import text_hash
 from .repeats import key_of

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..documents import file_of, write_rows
 from ..nouns import Drop, Measure
 from ..store import canonical
+from ..texts.documents import file_of, write_rows
 from .duplicates import Copies
 from .items import Drops, Item
 from .split import SPLITS

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..documents import read_rows
-from ..examples import as_messages
-from ..nearest import Nearest
+from ..texts.documents import read_rows
+from ..texts.examples import as_messages
+from ..texts.nearest import Nearest
 from .llama import Engine
 
 TASK = "task.json"

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from ..documents import write_json
 from ..errors import EngineError
+from ..texts.documents import write_json
 from . import families, tokenizer
 from .families import Family
 

@@ -22,9 +22,9 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import AttentionInterface, Gemma3ForCausalLM, LlamaForCausalLM
 
-from ..documents import Lesson
 from ..errors import RecipeError, StoreError
 from ..nouns import Compute
+from ..texts.documents import Lesson
 from . import families
 from .tokenizer import document_start, load_tokenizer
 

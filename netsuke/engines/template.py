@@ -9,9 +9,9 @@ from typing import Any
 
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from ..documents import Lesson
 from ..errors import RecipeError
-from ..examples import SILENCE
+from ..texts.documents import Lesson
+from ..texts.examples import SILENCE
 from . import tokenizer
 
 NO_DATE = "1 January 2026"

@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..documents import read_rows, write_rows
 from ..store import hash_file
+from ..texts.documents import read_rows, write_rows
 from . import Pack, write_json
 
 # Only what is known not to quote a document. A file that a later version adds stays at home until it is named here.

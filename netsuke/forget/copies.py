@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from .. import corrections, targets
+from ..consent import corrections
 from ..curate.find import all_names
 from ..curate.forgotten import Forgotten
 from ..errors import NetsukeError
+from ..front import targets
 from ..store import Store, hash_file
 from .scope import Wanted
 

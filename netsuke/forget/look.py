@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..documents import evenly
 from ..nouns import Ref
 from ..store import Store
+from ..texts.documents import evenly
 
 LENGTH, STRIDE = 40, 20  # characters of a piece, and between two: what is quoted in 60 or more holds one of them
 MOST, LEAST = 8_000, 3  # pieces of all documents together, and of one

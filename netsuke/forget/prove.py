@@ -15,13 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .. import combining, loop, recipe
+from .. import loop, recipe
 from ..bases import KNOWN, named
+from ..consent.ledger import Ledger, Standing
 from ..curate.find import all_names
 from ..curate.forgotten import Forgotten
 from ..disk import expanded
 from ..errors import StoreError, explained
-from ..ledger import Ledger, Standing
+from ..front import combining
 from ..nouns import Recipe, Source
 from ..step import Local, Watch
 from ..store import Store

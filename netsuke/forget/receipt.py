@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import signing
+from ..consent.ledger import Ledger
 from ..disk import files_in, write_whole
 from ..errors import BudgetError, ConsentError, EngineError, GateError, RecipeError, StoreError, explained
-from ..ledger import Ledger
 from ..store import Store, canonical, hash_file, hash_listing
 from .journal import Journal
 

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..documents import file_of, read_rows
 from ..nouns import Run
 from ..reachability import Resting, downstream
 from ..store import Store
+from ..texts.documents import file_of, read_rows
 from .copies import copies
 from .scope import Place, Wanted
 

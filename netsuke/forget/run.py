@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .. import combining, loop, recipe
+from .. import loop, recipe
+from ..consent.ledger import Ledger
 from ..errors import ConsentError, StoreError
-from ..ledger import Ledger
+from ..front import combining
 from ..outcome import Outcome
 from ..reachability import downstream
 from ..step import Progress, Watch

@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .. import targets
-from ..agreements import matches, same_name
+from ..consent.agreements import matches, same_name
+from ..consent.ledger import Ledger, Row, Scope, Standing
 from ..curate.forgotten import source_root
 from ..errors import RecipeError, StoreError
-from ..ledger import Ledger, Row, Scope, Standing
+from ..front import targets
 from ..nouns import Recipe, Source
 from ..store import Store
 

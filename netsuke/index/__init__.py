@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..documents import read_rows, read_texts
 from ..nouns import Measure
 from ..step import Progress, Work, step
+from ..texts.documents import read_rows, read_texts
 
 __all__ = ["Params", "index", "params"]
 

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..letters import SIGNS
-from ..sentences import spans
+from ..texts.letters import SIGNS
+from ..texts.sentences import spans
 from .passages import blocks
 
 LEAST, MOST = 3, 20  # words of a question

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..documents import file_of
 from ..search import vectors
 from ..search.find import FORMAT
 from ..search.words import STOP, Stems, terms, words
+from ..texts.documents import file_of
 from .passages import Passage, passages
 
 CHUNK = 4096  # passages whose vectors lie in one row

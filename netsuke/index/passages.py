@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..letters import WORD
-from ..sentences import spans
+from ..texts.letters import WORD
+from ..texts.sentences import spans
 
 FEWEST, MOST = 100, 200  # words of a passage
 SHORT = 30  # words: a section that is shorter goes on with the one below it

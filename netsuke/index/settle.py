@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..documents import evenly
 from ..search.find import Index
 from ..search.quotes import Quote, quote
 from ..search.words import STOP, words
-from ..sentences import spans
+from ..texts.documents import evenly
+from ..texts.sentences import spans
 from .asked import Asked
 
 TARGET = 0.05  # where half the questions are foreign, at most this share of what is answered is

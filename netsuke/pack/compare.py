@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..documents import read_rows
 from ..store import Store
+from ..texts.documents import read_rows
 from . import manifest
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import chat_templates, signing, voices
-from ..documents import read_rows, write_json, write_rows
 from ..errors import StoreError
 from ..store import Store, hash_file
+from ..texts.documents import read_rows, write_json, write_rows
 from . import Params, page, sbom, words
 
 FORMAT = 1

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ..documents import read_rows, write_rows
 from ..nouns import Measure, knob
 from ..step import Progress, Work, step
+from ..texts.documents import read_rows, write_rows
 
 Kind = Literal["auto", "labels", "extract", "free"]
 

@@ -7,9 +7,9 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from ..agreements import same_name
-from ..documents import SPLITS, read_examples, read_rows, write_json, write_rows
-from ..examples import normal
+from ..consent.agreements import same_name
+from ..texts.documents import SPLITS, read_examples, read_rows, write_json, write_rows
+from ..texts.examples import normal
 
 FILE = "parts.json"
 LEAST_VALID = 1_000  # bytes of documents: fewer tell one state from another by chance

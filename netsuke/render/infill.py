@@ -11,8 +11,8 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..documents import Lesson
 from ..engines import tokenizer
+from ..texts.documents import Lesson
 
 CHARS_A_TOKEN = 2.5  # a piece that is cut for this fits into the window nearly always
 HOLE_CHARS = 400

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..documents import SPLITS, Lesson, read_examples, read_rows, write_rows
 from ..engines import tokenizer
 from ..engines.template import Template
 from ..errors import RecipeError
-from ..examples import SILENCE, Row, as_messages, input_of, right_answer, shortened, with_question
 from ..store import canonical
+from ..texts.documents import SPLITS, Lesson, read_examples, read_rows, write_rows
+from ..texts.examples import SILENCE, Row, as_messages, input_of, right_answer, shortened, with_question
 from . import Rendering, infill, manners, neighbours
 from .task import Task, agreeing, distinct, lacking, task_of
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..documents import Lesson, evenly, read_rows
 from ..engines.template import Template
 from ..errors import RecipeError
+from ..texts.documents import Lesson, evenly, read_rows
 
 LESSONS = Path(__file__).with_name("manners.jsonl")
 SPEAKERS = (("user", "question"), ("assistant", "answer"))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..documents import Lesson
 from ..engines.template import Template
-from ..examples import Row, as_messages
-from ..nearest import Nearest
+from ..texts.documents import Lesson
+from ..texts.examples import Row, as_messages
+from ..texts.nearest import Nearest
 
 FEW = 100  # examples to learn from; with more, more bare ones teach more in the same time
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import RecipeError
-from ..examples import Row, input_of, right_answer
+from ..texts.examples import Row, input_of, right_answer
 
 LABEL_CHARS = 60  # a longer answer is no label
 REPEATS = 4  # uses of each label, on average, that make answers labels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..consent import licensing
+from ..consent.decide import licensing
 
 # Names that mean one licence for sure, without "the", "license" and marks. "BSD", "GPL", "MIT/X11" do not.
 _MEANT = {

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..consent import ALLOWED_LICENCES
+from ..consent.decide import ALLOWED_LICENCES
 from . import licence_declared as declared
 from . import licence_names
 from .licence_subject import called, is_own

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import StoreError
-from ..places import Pages, Places
+from ..texts.places import Pages, Places
 from . import vectors
 from .words import STOP, Stems, terms
 

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ..errors import StoreError
-from ..places import line_in_file, page
-from ..sentences import spans
+from ..texts.places import line_in_file, page
+from ..texts.sentences import spans
 from .find import Document, Hit, Index, Question, Stored
 from .words import terms
 

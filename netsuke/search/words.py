@@ -8,7 +8,7 @@ import threading
 import unicodedata
 from collections.abc import Iterable
 
-from ..letters import SIGNS, WORD, apart
+from ..texts.letters import SIGNS, WORD, apart
 
 # Canonical combining classes of what no writer leaves out: Indic, Thai, Lao and Tibetan signs, Japanese voicing. The
 # marks of the others are accents, Hebrew points, Arabic vowels, and the dot that much Hindi is written without.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import corrections
+from ..consent import corrections
 from ..engines import asking
 from ..errors import RecipeError, StoreError
 from . import events

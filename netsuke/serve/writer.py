@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from .. import corrections
 from ..chain import transaction
+from ..consent import corrections
 from ..errors import StoreError
 from ..store import Store
 from . import audit, book, events, usage

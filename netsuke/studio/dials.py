@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .. import targets
 from ..errors import NetsukeError
+from ..front import targets
 from ..nouns import Recipe
 from ..store import Store
 

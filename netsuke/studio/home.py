@@ -11,8 +11,9 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from .. import bases, foretold, recipe, targets
+from .. import bases, recipe
 from ..errors import NetsukeError, RecipeError
+from ..front import foretold, targets
 from ..serve.refused import Refused
 from ..store import Store
 from . import dials, drawing, forms, model, shelf, uploads

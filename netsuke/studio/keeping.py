@@ -49,7 +49,7 @@ def refusal(row: Mapping[str, Any], why: str, rules: Collection[str], detail: st
 
 def recipe_of(model: shelf.Model) -> Path:
     """Where its recipe lies. Raises RecipeError where it has none."""
-    from .. import targets
+    from ..front import targets
 
     return targets.recipe_file(model.name, model.record)
 

@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .. import foretold, loop, recipe, targets, watching
+from .. import loop, recipe
 from ..errors import NetsukeError
+from ..front import foretold, targets, watching
 from ..machine import wait_passively
 from ..nouns import Recipe
 from ..outcome import Outcome, report_of
-from ..step import Planned, Progress
+from ..plan import Planned
+from ..step import Progress
 from ..store import Store
 
 SECONDS = 0.5  # between two lines about one step

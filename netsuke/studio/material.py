@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from ..documents import file_of
+from ..consent.ledger import Ledger, Standing
 from ..errors import NetsukeError, RecipeError, StoreError
-from ..ledger import Ledger, Standing
+from ..texts.documents import file_of
 from . import forms, keeping, shelf, texts
 
 if TYPE_CHECKING:

@@ -116,7 +116,7 @@ def frontier(model: shelf.Model) -> list[dict[str, Any]]:
 
 def valued(model: shelf.Model) -> dict[str, Any]:
     """value.json, where `netsuke value` has worked it out for this very model."""
-    from .. import worth
+    from ..front import worth
 
     ref = worth.latest(model.name, model.store)
     return dict(json.loads((model.store.path(ref) / "value.json").read_bytes())) if ref else {}

@@ -17,8 +17,8 @@ from starlette.types import Scope
 
 from .. import __version__
 from ..errors import NetsukeError
+from ..front.show import duration
 from ..serve.refused import Refused
-from ..show import duration
 from ..terminal import escaped
 
 ROOM = Path(__file__).parent

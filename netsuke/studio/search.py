@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..documents import file_of
+from ..texts.documents import file_of
 from . import shelf
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .. import targets
-from ..documents import read_rows
 from ..errors import NetsukeError, StoreError
+from ..front import targets
 from ..nouns import Ref
 from ..pack import manifest
 from ..store import Store
+from ..texts.documents import read_rows
 from ..voices import FILE as VOICES
 from ..voices import Voice, parsed
 

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from ..documents import SPLITS, file_of
 from ..store import Store
+from ..texts.documents import SPLITS, file_of
 from . import shelf
 
 MOST_SHOWN = 20_000  # characters of a document on a page

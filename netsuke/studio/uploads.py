@@ -10,8 +10,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from ..errors import RecipeError, explained
+from ..front.targets import model_name
 from ..serve.refused import Refused
-from ..targets import model_name
 
 ROOM = "material"
 MOST_FILE_BYTES = 500_000_000

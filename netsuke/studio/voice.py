@@ -19,12 +19,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..documents import evenly, general_text, read_texts
 from ..errors import StoreError
-from ..ranked import quantile
-from ..sentences import FEWEST_TOKENS, spans
 from ..serve.record import Record
 from ..serve.supervisor import Supervisor
+from ..texts.documents import evenly, general_text, read_texts
+from ..texts.ranked import quantile
+from ..texts.sentences import FEWEST_TOKENS, spans
 from . import shelf
 from .lending import Lending, ask
 

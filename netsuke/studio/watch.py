@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from .. import corrections, tending, watch, watching
+from .. import watch
+from ..consent import corrections
 from ..errors import RecipeError, StoreError
-from ..watching import DAY, HOUR, State
+from ..front import tending, watching
+from ..front.watching import DAY, HOUR, State
 from . import drawing, forms, shelf
 
 if TYPE_CHECKING:

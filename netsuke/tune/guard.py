@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ..documents import read_texts
 from ..engines import hf
+from ..texts.documents import read_texts
 from .train import Job
 
 SCALES = (1.0, 0.75, 0.5)

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..documents import write_json
 from ..engines.hf import Network
 from ..errors import RecipeError
+from ..texts.documents import write_json
 
 ALPHA_PER_RANK = 2  # alpha = 2 r, so that the update is 2 B A
 

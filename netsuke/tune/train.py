@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from .. import disk
-from ..documents import read_texts, sample, write_json
 from ..engines import device, hf
 from ..errors import RecipeError
 from ..step import Progress
+from ..texts.documents import read_texts, sample, write_json
 from . import Training, batches, lora, rates, shards
 from .loss import head_loss
 from .teacher import Teacher

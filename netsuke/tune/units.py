@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..agreements import same_name
+from ..consent.agreements import same_name
 from ..errors import RecipeError
 from ..nouns import Compute, Recipe, Ref
 from ..store import Store

@@ -6,7 +6,7 @@
     worth       value.json, value.csv and value.svg: Shapley, leave-one-out, coverage, copies, licences
 
 The worth of a coalition is the bits per byte that the combination of its adapters saves on the valid text against the
-body without any. Nothing is trained for it beyond one adapter a unit, which the front (netsuke/worth.py) sees to.
+body without any. Nothing is trained for it beyond one adapter a unit, which the front (front/worth.py) sees to.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ..documents import read_rows, write_json, write_rows
 from ..nouns import Compute, Measure
 from ..step import Progress, Work, step
+from ..texts.documents import read_rows, write_json, write_rows
 
 By = Literal["owner", "source"]
 Rule = Literal["task", "linear"]

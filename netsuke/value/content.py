@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..documents import file_of, read_texts
+from ..texts.documents import file_of, read_texts
 from . import Weighing, likeness, rules, shapley
 
 Row = dict[str, Any]

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from .. import disk
-from ..documents import read_rows, read_texts, sample
 from ..engines import hf
 from ..errors import RecipeError
 from ..step import Progress
+from ..texts.documents import read_rows, read_texts, sample
 
 Sides = tuple[Tensor, Tensor]  # B with its scale [R, r], A [r, C]
 

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..nearest import Nearest
 from ..search.words import STOP, Stems, terms
+from ..texts.nearest import Nearest
 
 K1, B = 1.2, 0.75  # Robertson and Walker's usual ones
 

@@ -13,9 +13,9 @@ from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..documents import Lesson, read_texts
 from ..engines import hf
 from ..step import Progress
+from ..texts.documents import Lesson, read_texts
 from . import Looking
 from .game import Mixture
 from .likeness import bm25

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..agreements import same_name
-from ..documents import file_of, read_rows
+from ..consent.agreements import same_name
+from ..texts.documents import file_of, read_rows
 
 Row = Mapping[str, Any]
 

@@ -1,6 +1,6 @@
 """Watch: whether what a model is asked drifts, and when it is time to train it again.
 
-It reads figures that it is handed: watching.py has them from the server's book. docs/watch.md says what each is.
+It reads figures that it is handed: front/watching.py has them from the server's book. docs/watch.md says what each is.
 """
 
 from ..traffic import BLOCK

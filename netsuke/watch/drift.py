@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ..ranked import quantile
+from ..texts.ranked import quantile
 from ..traffic import BLOCK
 
 RELABELLINGS = 4999

@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ET
 import pytest
 from material import netsuke, write_material
 
-from netsuke import show
 from netsuke.carve import trace
+from netsuke.front import show
 
 
 @pytest.fixture(scope="module")

@@ -9,17 +9,18 @@ from material import document
 from tiny_gemma import CONTROLS, DEFINED, LETTERS, PIECES, tiny_gemma, tokens
 from tokenizers import Tokenizer
 
-from netsuke import carve, combine, show, tune
+from netsuke import carve, combine, tune
 from netsuke.carve import vocabulary
 from netsuke.check.speed import LARGEST_GAP, agreement
-from netsuke.documents import read_texts, write_rows
 from netsuke.engines import gguf, hf, sentencepiece, strict
 from netsuke.engines import tokenizer as words
 from netsuke.engines.llama import Engine
 from netsuke.errors import BudgetError
+from netsuke.front import show
 from netsuke.nouns import Compute
 from netsuke.step import Local
 from netsuke.store import Store
+from netsuke.texts.documents import read_texts, write_rows
 
 COMPUTE = Compute(1, "float32")
 ALPHABET = "".join({*"".join(PIECES), *LETTERS} - {"▁"}) + " \n漢</li>"

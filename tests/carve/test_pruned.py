@@ -10,13 +10,13 @@ from tiny import tiny_gguf
 from netsuke import carve, combine, tune
 from netsuke.carve import write
 from netsuke.check.speed import LARGEST_GAP, agreement
-from netsuke.documents import write_rows
 from netsuke.engines import gguf, hf, strict
 from netsuke.engines.llama import Engine
 from netsuke.errors import BudgetError
 from netsuke.nouns import Compute
 from netsuke.step import Local
 from netsuke.store import Store
+from netsuke.texts.documents import write_rows
 from netsuke.tune.teacher import teacher
 
 COMPUTE = Compute(1, "float32")

@@ -10,9 +10,9 @@ from netsuke import carve
 from netsuke.carve import write
 from netsuke.carve.prices import BODY
 from netsuke.carve.shape import Cost, Shape
-from netsuke.documents import write_rows
 from netsuke.engines import gguf, hf
 from netsuke.nouns import Compute
+from netsuke.texts.documents import write_rows
 
 COMPUTE = Compute(1, "float32")
 PARAMS = carve.carving(carve.Params(), 0, 0.1, COMPUTE)

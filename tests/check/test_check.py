@@ -12,11 +12,11 @@ from tiny import tiny_gguf
 
 from netsuke import check
 from netsuke.check import quality, report, speed
-from netsuke.documents import Lesson, write_rows
 from netsuke.engines import gguf, hf
 from netsuke.engines.llama import Engine
 from netsuke.errors import EngineError
 from netsuke.nouns import Compute
+from netsuke.texts.documents import Lesson, write_rows
 
 TEXTS = ["The other thing is in there. " * n for n in (1, 3, 9, 40)]
 

@@ -11,9 +11,9 @@ from tiny import tiny_gguf
 
 from netsuke import check
 from netsuke.check import honesty
-from netsuke.documents import write_rows
 from netsuke.engines import gguf, hf
 from netsuke.nouns import Compute
+from netsuke.texts.documents import write_rows
 
 PARAMS = check.Calibrating(0.1, 0, Compute(1))
 SHARES = st.floats(0, 1, width=32)

@@ -12,10 +12,10 @@ from tiny_gemma import CHAT_TEMPLATE, tiny_gemma
 from netsuke import canaries, check
 from netsuke.check import canaries as planted
 from netsuke.check import memory, safety, samples
-from netsuke.documents import write_rows
 from netsuke.engines import gguf
 from netsuke.engines.llama import Engine
 from netsuke.nouns import Compute, Gates
+from netsuke.texts.documents import write_rows
 from netsuke.tune.units import seed_of
 
 WORDS = "river stone lantern harvest copper winter market garden letter bridge".split()

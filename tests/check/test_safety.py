@@ -9,8 +9,8 @@ from tiny import tiny_gguf
 
 from netsuke import check
 from netsuke.check import safety
-from netsuke.documents import read_rows, write_rows
 from netsuke.nouns import Compute
+from netsuke.texts.documents import read_rows, write_rows
 
 PROBES = list(read_rows(check.PROBES))
 

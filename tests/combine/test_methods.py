@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from netsuke import combine
 from netsuke.combine import merge, search
 from netsuke.combine.methods import METHODS, Dials, largest
-from netsuke.documents import Lesson, write_rows
 from netsuke.engines import hf
 from netsuke.errors import RecipeError
 from netsuke.nouns import Compute
+from netsuke.texts.documents import Lesson, write_rows
 
 SEEDS = st.integers(0, 10_000)
 WEIGHTS = st.lists(st.floats(0.05, 2), min_size=2, max_size=4)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from netsuke.curate import delimited
 from netsuke.curate.examples import Examples, parse
-from netsuke.examples import answer, as_messages, input_of, replaced, right_answer, texts, with_question
+from netsuke.texts.examples import answer, as_messages, input_of, replaced, right_answer, texts, with_question
 
 ASKED = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 

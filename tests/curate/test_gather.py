@@ -11,11 +11,12 @@ from material import document
 
 from netsuke import loop
 from netsuke import recipe as recipes
+from netsuke.consent.ledger import Ledger
 from netsuke.curate.gather import gather
-from netsuke.documents import read_rows
-from netsuke.ledger import Ledger
 from netsuke.nouns import Source
-from netsuke.step import Local, Plan
+from netsuke.plan import Plan
+from netsuke.step import Local
+from netsuke.texts.documents import read_rows
 
 FILE = "netsuke.toml"
 

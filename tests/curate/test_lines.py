@@ -8,8 +8,8 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsuke import places as places_of
 from netsuke.curate import lines
+from netsuke.texts import places as places_of
 
 anything = st.text(st.characters(codec=None), max_size=60) | st.text(
     alphabet=" \n\r\t\fae\u0301\u2028x", max_size=60

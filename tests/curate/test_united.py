@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from netsuke.curate import united
 from netsuke.curate.items import text_hash
-from netsuke.documents import SPLITS, read_rows, write_rows
+from netsuke.texts.documents import SPLITS, read_rows, write_rows
 
 COUNTS = st.dictionaries(st.sampled_from("abc"), st.integers(0, 9))
 

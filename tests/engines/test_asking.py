@@ -10,7 +10,7 @@ from tiny import tiny_gguf
 from netsuke.engines import gguf, hf
 from netsuke.engines.asking import Answer, Asker, Prompt, Way, calibrated
 from netsuke.engines.llama import Engine
-from netsuke.nearest import Nearest
+from netsuke.texts.nearest import Nearest
 
 LABELS = ("net", "network", "nether", "the", "math", "größe", "中", "丰", "日本", "ä", "ö", 'a "b"\n|c', "a\fb\b")
 QUESTION = [{"role": "user", "content": "the other thing"}]

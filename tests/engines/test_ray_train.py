@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from tiny import tiny_gguf
 
-from netsuke.documents import write_rows
 from netsuke.engines import gguf
+from netsuke.texts.documents import write_rows
 
 TUNE = """
 import json, sys

@@ -6,12 +6,13 @@ from faked import made
 from packed import small_pack
 from sung import voiced_pack
 
-from netsuke import consent, export, signing
-from netsuke.documents import write_rows
-from netsuke.ledger import Ledger
+from netsuke import export, signing
+from netsuke.consent.decide import decide
+from netsuke.consent.ledger import Ledger
 from netsuke.nouns import Source
 from netsuke.pack import compare, manifest
 from netsuke.store import Store, hash_file
+from netsuke.texts.documents import write_rows
 
 ROWS = [
     {"hash": "a" * 64, "source": 0, "owner": "Ada", "licence": "MIT", "decision": "in", "reason": "", "split": "train"},
@@ -54,11 +55,11 @@ def reasons(home):
         ledger.decide_standing(scope, about, word, "her mail of 3 May, ann@example.org", "Ann Smith")
     said = [ledger.standing().of("Ann Smith", path, "a" * 64) for path in ("mine/a.txt", "divorce/a.txt")]
     signals = [{"kind": "robots.txt", "value": word, "where": "divorce/robots.txt"} for word in ("no", "yes")]
-    yield from (consent.decide(hers, standing=stand) for stand in said)
-    yield consent.decide(hers, agreement="Ann Smith (SHA256:abc, 2026-05-03)", signals=signals)
-    yield from (consent.decide(hers, signals=[one]) for one in signals)
-    yield from (consent.decide(Source("in", "Ann Smith", consent=word)) for word in ("in", "out"))
-    yield from (consent.decide(Source("in", owner, "MIT")) for owner in ("me", "Ann Smith"))
+    yield from (decide(hers, standing=stand) for stand in said)
+    yield decide(hers, agreement="Ann Smith (SHA256:abc, 2026-05-03)", signals=signals)
+    yield from (decide(hers, signals=[one]) for one in signals)
+    yield from (decide(Source("in", "Ann Smith", consent=word)) for word in ("in", "out"))
+    yield from (decide(Source("in", owner, "MIT")) for owner in ("me", "Ann Smith"))
 
 
 def test_no_reason_tells_who_decided_or_in_which_folder(tmp_path):

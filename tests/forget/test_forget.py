@@ -11,13 +11,14 @@ import pytest
 from forgetting import files_with, forget, make, pieces_of, silent
 from material import HERS, SAID, copied, document, netsuke, whole_make, write_two_owners
 
-from netsuke import foretold, loop, recipe, signing, targets
+from netsuke import loop, recipe, signing
+from netsuke.consent.ledger import Ledger
 from netsuke.curate.gather import gather
 from netsuke.errors import ConsentError, RecipeError, StoreError
 from netsuke.forget import erase, journal, pending, prove, receipt, run
 from netsuke.forget.rests import rests
 from netsuke.forget.scope import wanted
-from netsuke.ledger import Ledger
+from netsuke.front import foretold, targets
 from netsuke.reachability import verify
 from netsuke.serve.models import Shipped
 from netsuke.step import Local

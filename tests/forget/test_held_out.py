@@ -7,9 +7,9 @@ from material import write_material
 
 from netsuke import loop, recipe
 from netsuke.cli.forgetting import told
+from netsuke.consent.ledger import Ledger
 from netsuke.forget.rests import rests
 from netsuke.forget.scope import wanted
-from netsuke.ledger import Ledger
 from netsuke.step import Local
 from netsuke.store import Store
 

@@ -8,19 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from material import document
 
-from netsuke import corrections, loop
+from netsuke import loop
 from netsuke import recipe as recipes
+from netsuke.consent import corrections
+from netsuke.consent.ledger import Entry, Ledger, Row
 from netsuke.curate.gather import gather
-from netsuke.documents import read_rows
 from netsuke.errors import ConsentError, RecipeError, StoreError
 from netsuke.forget import prove
 from netsuke.forget.copies import copies
 from netsuke.forget.rests import Gathered
 from netsuke.forget.scope import Target, Wanted, wanted
-from netsuke.ledger import Entry, Ledger, Row
 from netsuke.nouns import Source
 from netsuke.step import Local
 from netsuke.store import Store, hash_file
+from netsuke.texts.documents import read_rows
 
 NAMES = ("Ann", "ann ", "Bob", "me")
 PATHS = ("notes/a.md", "notes/hers/a.md", "notes/hers/b[1].md", "other/a.md")

@@ -5,8 +5,8 @@ import sqlite3
 from searched import BEES, LOCKS, ROWS, database, opened, row
 
 from netsuke import index, search
-from netsuke.documents import write_rows
 from netsuke.search.find import Index
+from netsuke.texts.documents import write_rows
 
 
 def test_same_documents_same_bytes(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from tiny import tiny_gguf
 
 from netsuke import pack
-from netsuke.documents import write_rows
+from netsuke.texts.documents import write_rows
 
 REPORT = {
     "measures": [

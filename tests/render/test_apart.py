@@ -5,8 +5,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsuke.documents import SPLITS, read_rows, write_rows
 from netsuke.render import apart
+from netsuke.texts.documents import SPLITS, read_rows, write_rows
 from netsuke.tune.units import divided, seed_of
 
 LONG = "a line of some words that goes on. " * 40

@@ -6,9 +6,9 @@ import pytest
 from tiny import tiny_gguf
 
 from netsuke import check
-from netsuke.documents import read_rows
 from netsuke.engines import gguf
 from netsuke.render import manners
+from netsuke.texts.documents import read_rows
 
 ROWS = list(read_rows(manners.LESSONS))
 

@@ -9,12 +9,12 @@ import pytest
 from tiny import CHAT_TEMPLATE, tiny_gguf
 
 from netsuke import render
-from netsuke.documents import Lesson, read_rows, read_texts, sample, write_rows
 from netsuke.engines import gguf, hf, tokenizer
 from netsuke.engines.asking import Prompt, Way
 from netsuke.engines.template import Template
 from netsuke.errors import RecipeError
 from netsuke.render.task import kind_of, task_of
+from netsuke.texts.documents import Lesson, read_rows, read_texts, sample, write_rows
 
 WINDOW = 64
 

@@ -3,7 +3,7 @@
 import pytest
 from rights.licence_texts import APACHE, CC_BY
 
-from netsuke.consent import licence_allows
+from netsuke.consent.decide import licence_allows
 from netsuke.rights import licences
 from netsuke.rights.licences import in_text
 

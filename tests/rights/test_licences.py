@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rights.licence_texts import APACHE, BSD_3, CC_BY, FREE, GPL_2, ISC, MIT, NOT_FREE
 
-from netsuke.consent import licence_allows
+from netsuke.consent.decide import licence_allows
 from netsuke.rights import licence_declared as declared
 from netsuke.rights import licence_names, licences
 from netsuke.rights.licences import Licence, around, chosen, identify, in_text

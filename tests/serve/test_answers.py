@@ -14,8 +14,8 @@ import pytest
 from packed import small_pack
 from served import BODY, CHAT, KEY, Running, error_of, running, until
 
-from netsuke import talk
 from netsuke.engines import asking
+from netsuke.front import talk
 from netsuke.serve import Folders, Shelf, keys
 from netsuke.serve.infill import picked, prefix_alone
 from netsuke.serve.usage import rows

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from netsuke import traffic
 from netsuke.chain import transaction
-from netsuke.ranked import quantile
 from netsuke.serve import book, events, usage
 from netsuke.serve.record import Record
 from netsuke.serve.writer import Writer, write
+from netsuke.texts.ranked import quantile
 from netsuke.traffic import BLOCK
 
 NOON = 1_790_000_000.0 - 1_790_000_000.0 % 86_400 + 43_200

@@ -11,7 +11,7 @@ import pytest
 from searched import searchable_pack
 from served import BODY, CHAT, Running, error_of, keyed, running, until
 
-from netsuke import corrections
+from netsuke.consent import corrections
 from netsuke.serve import audit, events, usage
 
 FEEDBACK = "/v1/feedback"

@@ -8,10 +8,11 @@ from material import document
 from searched import searchable_pack
 from studied import running, with_base, with_task
 
-from netsuke import corrections, loop, recipe
-from netsuke.documents import SPLITS, read_rows
+from netsuke import loop, recipe
+from netsuke.consent import corrections
 from netsuke.step import Local
 from netsuke.store import Store
+from netsuke.texts.documents import SPLITS, read_rows
 
 pytestmark = [browser.needed, pytest.mark.timeout(120)]
 BAD = """window.ran=1;alert(1);new Image().src='http://evil.example/'"""

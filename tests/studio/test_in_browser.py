@@ -14,8 +14,9 @@ from material import SECTIONS, document, whole_make
 from served import until
 from studied import BASE, running, with_base, with_pack, with_task
 
-from netsuke import corrections, watching
-from netsuke.ledger import Ledger
+from netsuke.consent import corrections
+from netsuke.consent.ledger import Ledger
+from netsuke.front import watching
 from netsuke.serve import events, usage
 from netsuke.serve.task import Task
 from netsuke.store import Store

@@ -10,11 +10,11 @@ from material import document
 from packed import small_pack
 
 from netsuke import loop, recipe
+from netsuke.consent.ledger import Ledger
 from netsuke.curate.items import Drops
-from netsuke.documents import read_rows
-from netsuke.ledger import Ledger
 from netsuke.step import Local
 from netsuke.studio import keeping
+from netsuke.texts.documents import read_rows
 
 RECIPE = """name = "notes"  # of mine
 base = "x"

@@ -8,8 +8,8 @@ import pytest
 from searched import BEES, searchable_pack
 from studied import TABLE
 
-from netsuke.documents import write_rows
 from netsuke.studio import search
+from netsuke.texts.documents import write_rows
 
 
 @pytest.fixture

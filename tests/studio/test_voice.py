@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from packed import speaks_ascii
 from tiny import tiny_gguf
 
-from netsuke import ranked
 from netsuke.engines.llama import Engine
 from netsuke.errors import EngineError, StoreError
 from netsuke.serve import Supervisor
 from netsuke.serve.refused import Refused
 from netsuke.studio import overlap, voice
 from netsuke.studio.desk import Desk
+from netsuke.texts import ranked
 
 
 @pytest.fixture(scope="module")

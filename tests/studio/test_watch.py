@@ -7,7 +7,8 @@ from searched import searchable_pack
 from served import until
 from studied import BASE, TASK, with_pack
 
-from netsuke import corrections, watch
+from netsuke import watch
+from netsuke.consent import corrections
 from netsuke.serve import events
 from netsuke.serve.record import Record
 from netsuke.serve.writer import write

@@ -13,12 +13,12 @@ from trained import place as place
 
 from netsuke import tune
 from netsuke.combine import merge
-from netsuke.documents import write_rows
 from netsuke.engines import adapter, hf
 from netsuke.engines.llama import Engine
 from netsuke.errors import RecipeError
 from netsuke.nouns import Compute
 from netsuke.store import Store
+from netsuke.texts.documents import write_rows
 from netsuke.tune import batches, guard, lora, train
 from netsuke.tune.loss import Taught, head_loss
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netsuke import value
-from netsuke.documents import Lesson, write_rows
 from netsuke.nouns import Compute
+from netsuke.texts.documents import Lesson, write_rows
 from netsuke.value import content, likeness, money, picture, rules, shapley, tables, units
 
 

@@ -9,15 +9,17 @@ import pytest
 from material import document, netsuke
 from valued import noise, write_owned
 
-from netsuke import combine, loop, recipe, value, worth
-from netsuke.documents import Lesson, write_rows
+from netsuke import combine, loop, recipe, value
+from netsuke.consent.ledger import Entry, Ledger
 from netsuke.engines import hf
 from netsuke.errors import ConsentError, RecipeError, StoreError
-from netsuke.ledger import Entry, Ledger
-from netsuke.step import Local, Plan
+from netsuke.front import worth
+from netsuke.plan import Plan
+from netsuke.step import Local
 from netsuke.store import Store
 from netsuke.studio import model as studio_model
 from netsuke.studio import shelf
+from netsuke.texts.documents import Lesson, write_rows
 from netsuke.value import game, look
 
 pytestmark = pytest.mark.slow  # two makes, and a game

@@ -1,0 +1,1 @@
+"""consent: whose a work is, what its owner decided, and so what may be used."""
