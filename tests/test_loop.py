@@ -231,7 +231,7 @@ def test_the_same_lock_gives_the_same_bytes_in_another_home(first, tmp_path):
 
 SUICIDE = """
 import os, signal
-from netsuke import show
+from netsuke.front import show
 count = 0
 def watch(self, step, progress):
     global count

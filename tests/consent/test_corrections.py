@@ -134,7 +134,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, monkeypatch, call):
 KILLED = """
 import os, sys
 from pathlib import Path
-from netsuke import corrections
+from netsuke.consent import corrections
 calls = [0]
 def counted(real):
     def call(*given, **more):

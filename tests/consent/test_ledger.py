@@ -444,7 +444,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from netsuke.ledger import Entry, Ledger
+from netsuke.consent.ledger import Entry, Ledger
 for number in range(40):
     who = sys.argv[2]
     Ledger(Path(sys.argv[1])).record([Entry(f"{number:064x}", f"{who}/{number}", 0, who, "MIT", "in", "It is open.")])

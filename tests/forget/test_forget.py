@@ -516,7 +516,7 @@ def test_killed_between_stages_nothing_old_is_served_and_the_next_command_finish
 
 IN_REBUILD = """
 import os, signal
-from netsuke import show
+from netsuke.front import show
 def watch(self, step, progress):
     if step.startswith("tune") and progress.count:
         os.kill(os.getpid(), signal.SIGKILL)
