@@ -149,7 +149,7 @@ def finish(
     both, general_test = {"model": model, "base_file": start.base_file}, general_text(store, "test")
     every = {**both, "tuned_model": tuned, "base_model": start.base_model, "general": general_test}
     report = run(check.check, bounds, **every, test=start.rendered["test.jsonl"], train=texts["train"])
-    checked = trusted(recipe, store, execute, start, both, tuned, learnt.canaries, compute)
+    checked = trusted(recipe, store, execute, start, model, tuned, learnt.canaries, compute)
     trial = run(check.trial, check.Trial(compute), **both, tuned_model=tuned, text=general_test)
 
     # index and pack
@@ -232,7 +232,7 @@ def trusted(
     store: Store,
     execute: Executor,
     start: Start,
-    both: dict[str, Ref | None],
+    model: Ref | None,
     tuned_model: Ref | None,
     canaries: Ref | None,
     compute: Compute,
@@ -242,15 +242,15 @@ def trusted(
     kept = any(source.private == "keep" for source in recipe.sources)
     countries = recipe.params["curate"].countries
     asking = check.recalling(recipe.params["check"], gates, countries, kept, recipe.seed, compute)
-    tuned = {"model": both["model"], "tuned_model": tuned_model}
+    tuned, both = {"model": model, "tuned_model": tuned_model}, {"model": model, "base_file": start.base_file}
     material = {"train": start.texts["train"], "test": test, "canaries": canaries}
-    memory = run(check.recall, asking, **tuned, base_file=both["base_file"], **material)
+    memory = run(check.recall, asking, **tuned, base_file=start.base_file, **material)
     calibrating = check.Calibrating(gates.confidence, recipe.seed, compute)
     honesty = run(check.calibrate, calibrating, **tuned, valid=start.texts["valid"], test=test)
     probing, probes = check.Probing(compute), store.add_bytes(check.PROBES.read_bytes())
     said = {
         who: run(check.probe, probing, f"probe {who}", model=file, probes=probes)["answers.json"]
-        for who, file in (("base", both["base_file"]), ("ours", both["model"]))
+        for who, file in (("base", start.base_file), ("ours", model))
     }
     safety = run(check.judge, check.Judging(gates.safety), **said, probes=probes)
     samples = run(check.show, probing, **both, test=test)

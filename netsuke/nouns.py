@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Ref(str):
-    """The sha256 of a file or a folder in the store, 64 hexadecimal digits: the only identity that counts."""
+    """The only identity that counts: 64 hexadecimal digits of a file (sha256), a folder (sha3-256 of its listing) or a
+    run (its key). Raises ValueError for anything else."""
 
     def __new__(cls, digest: str) -> Ref:
-        if not _SHA256.fullmatch(digest):
-            raise ValueError(f"not a sha256 in hexadecimal: {digest!r}")
+        if not _DIGEST.fullmatch(digest):
+            raise ValueError(f"not 64 hexadecimal digits: {digest!r}")
         return super().__new__(cls, digest)
 
     @property

@@ -40,8 +40,7 @@ class Start:
         """What kind of task the examples teach; "" for none, or while that is not known."""
         if self.rendered.run is None:
             return ""
-        task = self.rendered.store.path(self.rendered["task.json"] or "").read_text()
-        return str(json.loads(task)["kind"])
+        return str(_json(self.rendered.store, self.rendered["task.json"])["kind"])
 
     @property
     def has_task(self) -> bool:
@@ -52,9 +51,9 @@ class Start:
         """Whether all there is to learn from are so many examples; no while that is not known."""
         if self.rendered.run is None or not self.has_task:
             return False
-        files = {name: self.rendered.store.path(self.rendered[name] or "") for name in ("task.json", "train.jsonl")}
-        count = json.loads(files["task.json"].read_text())["examples"]["train"]
-        return bool(count <= most) and all("answer" in row for row in read_rows(files["train.jsonl"]))
+        store, (task, train) = self.rendered.store, (self.rendered[name] for name in ("task.json", "train.jsonl"))
+        few = _json(store, task)["examples"]["train"] <= most
+        return few and all("answer" in row for row in read_rows(store.path(train or "")))
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def joined(store: Store, lists: Sequence[Ref | None]) -> Ref | None:
     """Ref of a JSON list of what these lists hold, in their order; None where one is not known."""
     if not all(lists):
         return None
-    rows = [row for ref in lists for row in json.loads(store.path(ref or "").read_text())]
+    rows = [row for ref in lists for row in _json(store, ref)]
     return store.add_bytes(json.dumps(rows, indent=1).encode() + b"\n")
 
 
@@ -183,24 +182,27 @@ def export(name: str, data: Made, store: Store, folder: Path) -> None:
 
 def summary_of(store: Store, data: Made) -> dict[str, Any]:
     """summary.json of a dataset."""
-    content: dict[str, Any] = json.loads(store.path(data["summary.json"] or "").read_text())
-    return content
+    return _json(store, data["summary.json"])
 
 
 def report_of(store: Store, outcome: Outcome) -> dict[str, Any]:
     """report.json of an outcome."""
-    content: dict[str, Any] = json.loads(store.path(outcome.report["report.json"] or "").read_text())
-    return content
+    return _json(store, outcome.report["report.json"])
 
 
 def scores_of(store: Store, outcome: Outcome) -> dict[str, Any]:
     """scores.json of an outcome; without a task, no scores and no gates."""
     ref = outcome.task.files.get("scores")
-    return json.loads(store.path(ref).read_text()) if ref else {"scores": [], "gates": []}
+    return _json(store, ref) if ref else {"scores": [], "gates": []}
 
 
 def gates_of(store: Store, outcome: Outcome) -> list[dict[str, Any]]:
     """The verdicts of all gates."""
     parts = [outcome.checked.files[name] for name in ("memory", "honesty", "safety")]
-    more = [gate for ref in parts if ref for gate in json.loads(store.path(ref).read_text())["gates"]]
+    more = [gate for ref in parts if ref for gate in _json(store, ref)["gates"]]
     return [*report_of(store, outcome)["gates"], *scores_of(store, outcome)["gates"], *more]
+
+
+def _json(store: Store, ref: Ref | None) -> Any:
+    """What a file of the store holds. Raises StoreError where there is none."""
+    return json.loads(store.path(ref or "").read_text())

@@ -7,16 +7,14 @@ beside the pack's files, since it is other bytes each time and equal inputs must
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import json
-import os
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .disk import write_once, write_whole
 from .errors import StoreError
 from .store import canonical, hash_file
 
@@ -50,11 +48,12 @@ def own_keys(home: Path) -> Keys:
         keys.secret.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         keys.secret.parent.chmod(0o700)
         if not keys.secret.exists():
-            _write_once(keys.secret, _new_secret())
+            write_once(keys.secret, _new_secret())
         keys.secret.chmod(0o600)
         public = _public_of(keys.secret)
-        if not keys.public.exists() or keys.public.read_bytes() != public:
-            _replaced(keys.public, public)
+        write_once(keys.public, public, 0o644)
+        if keys.public.read_bytes() != public:  # of a secret key that was put back
+            write_whole(keys.public, public)
     except OSError as error:
         hint = "make the home folder writable, or set NETSUKE_HOME to another one"
         raise StoreError(f"no key to sign with: {error.strerror}", where=str(keys.secret), hint=hint) from None
@@ -80,6 +79,12 @@ def signature(folder: Path, keys: Keys) -> bytes:
 def signed_by(signed: Path) -> str:
     """The fingerprint of the key that a signature names. Raises StoreError if this is no signature of the kind."""
     return str(_bundle(signed)["verificationMaterial"]["publicKey"]["hint"])
+
+
+def checker(signed: Path, home: Path, key: Path | None = None) -> Path | None:
+    """The public key to check a signature by: `key`, else the home's own where it is named; None for a stranger's."""
+    own = keys_in(home).public
+    return key or (own if own.exists() and fingerprint(own) == signed_by(signed) else None)
 
 
 def fault(folder: Path, signed: Path, public: Path) -> str | None:
@@ -192,30 +197,3 @@ def _pem(key: Any) -> bytes:
 
     data: bytes = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return data
-
-
-@contextlib.contextmanager
-def _beside(path: Path, data: bytes) -> Iterator[str]:
-    """A file with these bytes beside `path`, of mode 0600, gone at the end."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".key-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        yield name
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-
-
-def _write_once(path: Path, data: bytes) -> None:
-    """Write the whole file or nothing, and leave the file of whoever came first."""
-    with _beside(path, data) as name, contextlib.suppress(FileExistsError):
-        os.link(name, path)
-
-
-def _replaced(path: Path, data: bytes) -> None:
-    with _beside(path, data) as name:
-        os.chmod(name, 0o644)
-        os.replace(name, path)

@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.metadata import version as version_of
@@ -177,11 +178,7 @@ class Local:
             self.reused.append(run)
             return Made(self.store, run)
         title = label or step.name
-
-        def waiting() -> None:
-            self.watch(title, Progress(0.0, "another netsuke is at it: waiting"))
-
-        with self.store.lock(key, wait_note=waiting):
+        with self._alone(key, title):
             if run := self.store.find(key):  # the other one has made it meanwhile
                 self.reused.append(run)
                 return Made(self.store, run)
@@ -195,14 +192,17 @@ class Local:
         keys = [step.key(job.params, job.inputs) for job in jobs]
         runs, made = self._known(keys), dict[Ref, Run]()
         if not runs.keys() >= {*keys}:
-            note = Progress(0.0, "another netsuke is at it: waiting")
-            with self.store.lock(f"many-{step.name}", wait_note=lambda: self.watch(step.name, note)):
+            with self._alone(f"many-{step.name}", step.name):
                 runs = self._known(keys)  # the other one has made some meanwhile
                 made = self._many(step, {k: j for k, j in zip(keys, jobs, strict=True) if k not in runs})
         self.reused += runs.values()
         self.ran += made.values()
         runs |= made
         return [Made(self.store, runs[key]) for key in keys]
+
+    def _alone(self, lock: str, title: str) -> AbstractContextManager[None]:
+        note = Progress(0.0, "another netsuke is at it: waiting")
+        return self.store.lock(lock, wait_note=lambda: self.watch(title, note))
 
     def _known(self, keys: Iterable[Ref]) -> dict[Ref, Run]:
         return {key: run for key in dict.fromkeys(keys) if (run := self.store.find(key))}

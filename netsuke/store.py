@@ -20,7 +20,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -267,9 +267,13 @@ class Store:
         return folder
 
     # -- runs ----------------------------------------------------------------------------------------
+    def run_file(self, key: str) -> Path:
+        """Where the record of a run lies, whether or not there is one."""
+        return self._sharded("runs", key, ".json")
+
     def find(self, key: str) -> Run | None:
         """The Run of a key if it was recorded and its output is still there."""
-        path = self._sharded("runs", key, ".json")
+        path = self.run_file(key)
         try:
             run = run_from(json.loads(path.read_bytes()))
         except (FileNotFoundError, ValueError, KeyError, TypeError):
@@ -279,7 +283,7 @@ class Store:
     def record(self, run: Run) -> None:
         """Write a Run; the last thing a step does."""
         data = json.dumps(asdict(run), indent=1, sort_keys=True).encode()
-        self._write(self._sharded("runs", run.key, ".json"), data)
+        self._write(self.run_file(run.key), data)
 
     def runs(self) -> Iterator[Run]:
         """Every recorded Run, oldest file first; an unreadable record is skipped (verify names it)."""
@@ -328,7 +332,7 @@ class Store:
 
     # -- care ----------------------------------------------------------------------------------------
     @contextlib.contextmanager
-    def lock(self, name: str, *, exclusive: bool = True, wait_note: Any = None) -> Iterator[None]:
+    def lock(self, name: str, *, exclusive: bool = True, wait_note: Callable[[], None] | None = None) -> Iterator[None]:
         """Hold an advisory lock; calls `wait_note()` once if another process has it."""
         path = self.root / "locks" / name
         with self._explained("lock"):

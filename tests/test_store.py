@@ -217,7 +217,7 @@ def test_an_id_that_is_none_never_becomes_a_path(store, bad):
     uses = (store.path, store.tree, store.size, store.has, store.is_tree, store.find, store.scratch,
             lambda bad: store.add_tree({"name": bad}))  # fmt: skip
     for use in uses:
-        with pytest.raises(ValueError, match="not a sha256"):
+        with pytest.raises(ValueError, match="not 64 hexadecimal digits"):
             use(bad)
 
 

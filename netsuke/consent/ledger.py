@@ -55,7 +55,7 @@ class Entry:
     def of(cls, row: Mapping[str, Any]) -> Entry:
         """The entry of a row of documents.jsonl; its `signals` are a list of objects, or are not there."""
         return cls(
-            document=row.get("file") or row["hash"],  # of the text, in a row that names no file
+            document=document_of(row),
             decided_by=row.get("decided_by") or "rules",
             licence_how=row.get("licence_how") or "",
             signals=canonical(row["signals"]).decode() if row.get("signals") else "",
@@ -69,9 +69,7 @@ class Entry:
 
     def is_about(self, owner: str, path: str, document: str) -> bool:
         """Whether a standing decision is about such a document."""
-        if self.scope == "owner":
-            return same_name(self.owner) == same_name(owner)
-        return matches(self.path, path) if self.scope == "path" else self.document == document
+        return concerns(self.scope, self.about, owner, path, document)
 
 
 @dataclass(frozen=True)
@@ -118,6 +116,19 @@ class Standing:
         return next((row for row in self.rows if _key(row.scope, row.about) == key), None)
 
 
+def document_of(row: Mapping[str, Any]) -> str:
+    """What the ledger calls a row of documents.jsonl: the sha256 of its file, or of the text where it names no file."""
+    found: str = row.get("file") or row["hash"]
+    return found
+
+
+def concerns(scope: str, value: str, owner: str, path: str, document: str) -> bool:
+    """Whether a decision about an owner, a path (a glob) or a content (a hash) is about such a document."""
+    if scope == "owner":
+        return same_name(value) == same_name(owner)
+    return matches(value, path) if scope == "path" else value == document
+
+
 def _key(scope: str, value: str) -> tuple[str, str]:
     return scope, same_name(value) if scope == "owner" else value
 
@@ -142,7 +153,7 @@ def places_of(name: str, sources: Sequence[Source], rows: Sequence[Mapping[str, 
         source = sources[row["source"]] if row["source"] < len(sources) else None
         if source and same_name(source.owner) == same_name(row["owner"]):
             place = f"{row.get('of', name)}/{source.named(row['path'])}"
-            found.append((place, row.get("file") or row["hash"]))
+            found.append((place, document_of(row)))
     if len(found) < len(rows) or ledger.unread(found):
         hint = f"make it again first: netsuke make {name}"
         raise RecipeError(f"the recipe of {name} has other sources than it was made from", hint=hint)
@@ -332,12 +343,9 @@ def _standing(database: sqlite3.Connection) -> Standing:
     return Standing(tuple(last.values()))
 
 
-def _select(database: sqlite3.Connection, where: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
-    return database.execute(f"SELECT {', '.join(_COLUMNS)} FROM ledger WHERE {where} ORDER BY number", values)
-
-
 def _read(database: sqlite3.Connection, where: str, values: tuple[Any, ...] = ()) -> Iterator[Row]:
-    return map(_row, _select(database, where, values))
+    rows = database.execute(f"SELECT {', '.join(_COLUMNS)} FROM ledger WHERE {where} ORDER BY number", values)
+    return map(_row, rows)
 
 
 def _row(found: Iterable[Any]) -> Row:

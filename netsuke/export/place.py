@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..disk import expanded, files_in, require_folder_of
+from ..disk import expanded, files_in, require_folder_of, sync
 from ..errors import StoreError
 
 _BLOB = re.compile(r"blobs/sha256/[0-9a-f]{64}")  # of an image layout: named by what is in it
@@ -95,11 +95,7 @@ def _listed(folder: Path) -> set[str]:
 
 def _synced(part: Path) -> None:
     for file in files_in(part) if part.is_dir() else [part]:
-        descriptor = os.open(file, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(file)
 
 
 def _remove(part: Path) -> None:

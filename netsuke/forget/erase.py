@@ -59,8 +59,8 @@ def _doom(journal: Journal, found: Rests, store: Store) -> None:
     beside = [*_beside(journal, withdrawn, store), *found.copies]
     refs |= {path.name for room in ("objects", "trees") for path in (store.root / room).glob("*/*")}
     files = [*beside, *(path for ref in sorted(refs - alive) for path in _paths(ref, store))]
-    paths = [*(_record(run, store) for run in doomed), *files]
-    last = [_record(run, store) for run in reads]
+    paths = [*(store.run_file(run.key) for run in doomed), *files]
+    last = [store.run_file(run.key) for run in reads]
     last += [path for ref in sorted(sources - alive) for path in _paths(ref, store)]
     fresh = [name for name in _names(paths, store) if name not in {*journal.doomed}]
     journal.files, journal.bytes = journal.files + len(fresh), journal.bytes + _bytes(fresh, store)
@@ -106,10 +106,6 @@ def _reached(runs: Iterable[Run], store: Store) -> set[str]:
 
 def _members(ref: str, store: Store) -> Collection[str]:
     return store.tree(ref).values() if store.is_tree(ref) else ()
-
-
-def _record(run: Run, store: Store) -> Path:
-    return store.root / "runs" / run.key[:2] / f"{run.key}.json"
 
 
 def _paths(ref: str, store: Store) -> Iterator[Path]:

@@ -82,14 +82,13 @@ def opened(place: Path, home: Path, key: Path | None = None) -> dict[str, Any]:
         content, signature = dict(file["content"]), canonical(file["signature"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"this is no receipt: {error}", where=str(place), hint="netsuke forget --receipts") from None
-    own = signing.keys_in(home).public
     with tempfile.TemporaryDirectory() as room, tempfile.NamedTemporaryFile() as signed:
         (Path(room) / SIGNED).write_bytes(canonical(content))
         signed.write(signature)
         signed.flush()
-        by = signing.signed_by(Path(signed.name))
-        public = key or (own if own.exists() and signing.fingerprint(own) == by else None)
+        public = signing.checker(Path(signed.name), home, key)
         if public is None:
+            by = signing.signed_by(Path(signed.name))
             hint = "--key PUB checks it by the key of whoever gave it to you"
             raise StoreError(f"this receipt is signed by {by[:16]}…, not by your key", where=str(place), hint=hint)
         if fault := signing.fault(Path(room), Path(signed.name), public):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -54,15 +55,19 @@ class Work:
 
 def forget(journal: Journal, store: Store, watch: Watch) -> dict[str, Any]:
     """Forget: what the receipt says. Raises NetsukeError, and is then pending: `finish` goes on."""
-    with store.lock("forget", wait_note=lambda: watch("forget", Progress(0.0, "another netsuke is at it: waiting"))):
+    with _alone("forget", store, watch, "another netsuke is at it: waiting"):
         journal.save(store.root)
         return _through(journal, store, watch)
 
 
 def finish(store: Store, watch: Watch) -> list[dict[str, Any]]:
     """Finish what is pending: what the receipts say."""
-    with store.lock("forget", wait_note=lambda: watch("forget", Progress(0.0, "another netsuke is at it: waiting"))):
+    with _alone("forget", store, watch, "another netsuke is at it: waiting"):
         return [_through(journals.read(store.root, made), store, watch) for made in pending(store.root)]
+
+
+def _alone(lock: str, store: Store, watch: Watch, note: str) -> AbstractContextManager[None]:
+    return store.lock(lock, wait_note=lambda: watch("forget", Progress(0.0, note)))
 
 
 def _through(journal: Journal, store: Store, watch: Watch) -> dict[str, Any]:
@@ -78,8 +83,7 @@ def _through(journal: Journal, store: Store, watch: Watch) -> dict[str, Any]:
 # -- stages ----------------------------------------------------------------------------------------------
 def set_aside(work: Work) -> None:
     """Take the names away, then write the ledger: from here on nothing is served that rests on it."""
-    note = Progress(0.0, "waiting for a make to end")
-    with work.store.lock("gc", wait_note=lambda: work.watch("forget", note)):
+    with _alone("gc", work.store, work.watch, "waiting for a make to end"):
         _note(work, work.found)
         for pack in work.journal.packs:
             if (now := work.store.named("packs", pack.name)) and now["ref"] == pack.before:
@@ -162,8 +166,7 @@ def _made(pack: Affected, work: Work) -> str:
 
 def delete(work: Work) -> None:
     """Delete what rests on it, whoever else made it meanwhile."""
-    note = Progress(0.0, "waiting for a make to end")
-    with work.store.lock("gc", wait_note=lambda: work.watch("forget", note)):
+    with _alone("gc", work.store, work.watch, "waiting for a make to end"):
         found = work.found
         for pack in found.packs:  # a name that was put back by hand
             work.store.unname("packs", pack.name)

@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..consent.agreements import matches, same_name
-from ..consent.ledger import Ledger, Row, Scope, Standing
+from ..consent.agreements import same_name
+from ..consent.ledger import Ledger, Row, Scope, Standing, concerns
 from ..curate.forgotten import source_root
 from ..errors import RecipeError, StoreError
 from ..front import targets
@@ -31,9 +31,7 @@ class Target:
 
     def takes(self, owner: str, path: str, document: str) -> bool:
         """Whether it is about such a document."""
-        if self.scope == "owner":
-            return same_name(self.value) == same_name(owner)
-        return matches(self.value, path) if self.scope == "path" else self.value == document
+        return concerns(self.scope, self.value, owner, path, document)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import bases, combine, curate, loop, recipe, render
-from ..consent.ledger import Ledger, places_of
+from ..consent.ledger import Ledger, document_of, places_of
 from ..disk import expanded, write_whole
 from ..errors import ConsentError, RecipeError, StoreError
 from ..nouns import Compute, Gates, Recipe, Ref, Run
@@ -236,7 +236,7 @@ def require_consent(parents: Sequence[Parent], store: Store) -> None:
         rows = parent.rows
         places = places_of(parent.name, parent.recipe.sources, rows, ledger)
         gone = [place for row, place in zip(rows, places, strict=True)
-                if standing.of(row["owner"], place, row["file"]).decision == "out"]  # fmt: skip
+                if standing.of(row["owner"], place, document_of(row)).decision == "out"]  # fmt: skip
         if gone:
             more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
             raise ConsentError(

@@ -165,14 +165,13 @@ def pack_faults(
     """
     named = named_pack(name, store) is not None
     folder = pack_folder(name, store) if named or not (Path(name) / "netsuke.json").exists() else Path(name)
-    signed, own = signature_of(name, store), signing.keys_in(store.root).public
+    signed = signature_of(name, store)
     if signed is None:
         found, told = [f"{signing.FILE}: missing, so nobody vouches for this pack"] if key else [], "not signed"
     else:
-        by = signing.signed_by(signed)
-        public = key or (own if own.exists() and signing.fingerprint(own) == by else None)
+        public = signing.checker(signed, store.root, key)
         wrong = signing.fault(folder, signed, public) if public else None
-        found, told = [wrong] if wrong else [], f"signed by {by[:16]}…, "
+        found, told = [wrong] if wrong else [], f"signed by {signing.signed_by(signed)[:16]}…, "
         told += "and it holds" if public else "which is not your key: --key PUB checks it"
     found += [] if found and signed else manifest.faults(folder)  # what is signed is told apart by the signature
     if not found and not named:

@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import fcntl
 import json
-import os
 import sqlite3
 import time
 import tomllib
@@ -23,6 +22,7 @@ from typing import Any
 from .. import watch
 from ..consent import corrections
 from ..consent.corrections import Correction
+from ..disk import write_whole
 from ..errors import RecipeError, explained
 from ..nouns import Recipe
 from ..search.familiar import Familiar
@@ -235,12 +235,8 @@ def mark(name: str, store: Store, had: Sequence[Correction] | None = None) -> No
     place = corrections.room(store.root, name) / "trained.json"
     with explained("note the training", place.parent):
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = place.with_suffix(".part")
-        with part.open("w", encoding="utf-8") as file:
-            json.dump({"time": time.time(), "corrections": [one.id for one in found]}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(place)
+        told = {"time": time.time(), "corrections": [one.id for one in found]}
+        write_whole(place, json.dumps(told).encode())
 
 
 def due(store: Store) -> list[tuple[str, list[str]]]:

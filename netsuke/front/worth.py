@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from .. import carve, combine, tune, value
-from ..consent.ledger import Ledger, places_of
+from ..consent.ledger import Ledger, document_of, places_of
 from ..errors import ConsentError, NetsukeError, RecipeError, StoreError
 from ..nouns import Compute, Ref, Run, Source
 from ..pack import manifest
@@ -153,7 +153,7 @@ def require_consent(model: Model) -> None:
     if sources:
         places = places_of(model.name, sources, rows, ledger)
     gone = [row["path"] for row, place in zip(rows, places, strict=True) if row["split"] != "dropped"
-            and standing.of(row["owner"], place, row.get("file") or row["hash"]).decision == "out"]  # fmt: skip
+            and standing.of(row["owner"], place, document_of(row)).decision == "out"]  # fmt: skip
     if gone:
         told = f"{gone[0]} was" if len(gone) == 1 else f"{gone[0]} and {len(gone) - 1} more were"
         raise ConsentError(f"{told} withdrawn since it was made", where=model.name,

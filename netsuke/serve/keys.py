@@ -5,20 +5,18 @@ Of a named key only its sha256 is kept: it is random enough (256 bits) that no s
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import re
 import secrets
 import sqlite3
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..disk import write_once
 from ..errors import StoreError
 from . import book
 
@@ -35,7 +33,7 @@ def default_key(home: Path) -> str:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.chmod(0o700)
         if not path.exists():
-            _write_once(path, f"nsk-{secrets.token_urlsafe(32)}\n")
+            write_once(path, f"nsk-{secrets.token_urlsafe(32)}\n".encode())
         path.chmod(0o600)
         key = path.read_text("ascii", "replace").strip()
     except OSError as error:
@@ -44,20 +42,6 @@ def default_key(home: Path) -> str:
     if not _KEY.fullmatch(key):
         raise StoreError("this is not a key", where=str(path), hint="delete the file: a new key is made")
     return key
-
-
-def _write_once(path: Path, text: str) -> None:
-    """Writes the whole file or nothing, and leaves the file of whoever came first."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".key-")  # mode 0600
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(name, path)
-    finally:
-        os.unlink(name)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from ..consent.ledger import Ledger, Standing
+from ..consent.ledger import Ledger, Standing, document_of
 from ..errors import NetsukeError, RecipeError, StoreError
 from ..texts.documents import file_of
 from . import forms, keeping, shelf, texts
@@ -119,14 +119,14 @@ def _recipe(model: shelf.Model) -> tuple[Sequence[Any], Sequence[str], str]:
 def _row(number: int, row: Mapping[str, Any], known: Known) -> dict[str, Any]:
     source = known.sources[row["source"]] if row["source"] < len(known.sources) else None
     place = f"{known.model.name}/{source.named(row['path']) if source else row['path']}"
-    stand, state = known.standing.of(row["owner"], place, row["file"]), state_of(row["split"])
+    stand, state = known.standing.of(row["owner"], place, document_of(row)), state_of(row["split"])
     why = row["reason"] if row["decision"] == "out" else row["dropped_by"]
     stays = known.refusal(row, why, stand.reason if stand.decision == "out" else "") if state == "left" else ""
     details = known.drops.get((row["source"], row["path"]), {})
     found = {
         **row, "number": number, "state": state, "why": why, "detail": details.get(row["dropped_by"], ""),
         "leaving": state != "left" and stand.decision == "out", "stand": stand, "place": place,
-        "taken_out": known.standing.find("document", row["file"]) is not None, "stays": stays,
+        "taken_out": known.standing.find("document", document_of(row)) is not None, "stays": stays,
         "kept": keeping.entry(row["path"]) in known.keep,
         "coming": state == "left" and not stays and any(fnmatchcase(row["path"], one) for one in known.keep),
     }  # fmt: skip

@@ -41,7 +41,7 @@ class Model:
     @property
     def made(self) -> datetime:
         """When its name was last written."""
-        return datetime.fromtimestamp((self.store.root / "names" / "packs" / f"{self.name}.json").stat().st_mtime)
+        return datetime.fromtimestamp(self.store.made("packs", self.name))
 
     @property
     def bytes(self) -> int:
@@ -142,7 +142,6 @@ def past(name: str, store: Store) -> Iterator[tuple[datetime, Ref, dict[str, Any
     found = []
     for run in store.runs():
         if run.step == "pack" and run.params.get("name") == name and store.has(run.output):
-            file = store.root / "runs" / run.key[:2] / f"{run.key}.json"
-            when = datetime.fromtimestamp(file.stat().st_mtime)
+            when = datetime.fromtimestamp(store.run_file(run.key).stat().st_mtime)
             found.append((when, run.output, manifest.read_from(store, run.output)))
     yield from sorted(found, key=lambda row: (row[0], row[1]))

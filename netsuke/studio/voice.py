@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..disk import write_whole
 from ..errors import StoreError
 from ..serve.record import Record
 from ..serve.supervisor import Supervisor
@@ -170,10 +171,7 @@ class Voice:
         threshold = quantile(found[True], QUANTILE)
         marked = sum(value > threshold for value in found[False]) / len(found[False]) if found[False] else None
         settled = Calibration(threshold, len(found[True]), marked, len(found[False]))
-        self.place.parent.mkdir(parents=True, exist_ok=True)
-        part = self.place.with_suffix(".part")
-        part.write_text(json.dumps(asdict(settled), indent=1))
-        part.replace(self.place)
+        write_whole(self.place, json.dumps(asdict(settled), indent=1).encode())
         return settled
 
 

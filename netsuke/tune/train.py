@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
@@ -226,11 +225,8 @@ class Job:
                 )
         hf.save_weights(tensors, target / "tensors.safetensors")
         disk.sync(target / "tensors.safetensors")
-        part = target / "state.json.part"
         state = {"step": self.step, "history": self.history, "trials": [*self.trials.items()]}
-        part.write_text(json.dumps(state))
-        disk.sync(part)
-        os.replace(part, target / "state.json")
+        disk.write_whole(target / "state.json", json.dumps(state).encode())
         for old in self.scratch.glob("checkpoint-*"):
             if old != target:
                 for file in sorted(old.iterdir(), key=lambda p: p.name != "state.json"):
