@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from ..errors import RecipeError
@@ -12,6 +12,9 @@ from ..errors import RecipeError
 _CACHES = frozenset(("__pycache__", "node_modules"))
 _SKIPPED = _CACHES | {"netsuke.toml", "netsuke.lock"}
 _VERSIONS = frozenset((".git", ".hg", ".svn"))
+_OURS = (  # what lies in a home, a pack, a dataset: texts of the sources once more, held-out ones among them
+    {"objects", "trees", "runs", "names"}, {"netsuke.json", "model.gguf"}, {"croissant.json", "documents.jsonl"},
+)  # fmt: skip
 
 
 def find_files(
@@ -22,8 +25,8 @@ def find_files(
 ) -> Iterator[tuple[str, Path]]:
     """Yields (path relative to `folder`, path) of the files below it, sorted; `folder` may be one file.
 
-    Left out: hidden files and folders, caches, netsuke's own files, what `skip` names (a relative path or a
-    bare name), and links to anything but a file that is found. `on_error` hears of folders not to be listed,
+    Left out: hidden files and folders, caches, netsuke's own files and folders, what `skip` names (a relative path or
+    a bare name), and links to anything but a file that is found. `on_error` hears of folders not to be listed,
     `on_link` of the relative paths of such links, all before the first file.
     Raises RecipeError if there is no such file or folder.
     """
@@ -39,7 +42,10 @@ def find_files(
     todo = [(root, "")]
     while todo:
         current, prefix = todo.pop()
-        for entry in _listed(current, on_error):
+        entries = _listed(current, on_error)
+        if prefix and _is_ours(entries):
+            continue
+        for entry in entries:
             relative = prefix + entry.name
             if _left_out(entry.name) or entry.name in skip or relative in skip:
                 continue
@@ -64,6 +70,11 @@ def _listed(folder: Path, on_error: Callable[[OSError], None] | None) -> list[os
 
 def _left_out(name: str) -> bool:
     return name.startswith(".") or name in _SKIPPED or name.endswith((".netsuke.toml", ".netsuke.lock"))
+
+
+def _is_ours(entries: Iterable[os.DirEntry[str]]) -> bool:
+    names = {entry.name for entry in entries}
+    return any(names >= ours for ours in _OURS)
 
 
 def _is_wanted(entry: os.DirEntry[str], root: Path) -> bool:

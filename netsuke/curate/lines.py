@@ -13,9 +13,10 @@ Range = tuple[int, int]  # lines from 0, the second not included
 
 _NEWLINE = re.compile(r"\r\n?")
 _MORE_BREAKS = re.compile("[\v\f\x85\u2028\u2029]")
-_DELETED = dict.fromkeys(code for code in (*range(32), *range(127, 160), 0xFEFF) if code not in (9, 10))
+_HINTS = (0xAD, 0x2060, 0xFEFF)  # where a word may be broken, or not: they part it from itself
+_DELETED = dict.fromkeys(code for code in (*range(32), *range(127, 160), *_HINTS) if code not in (9, 10))
 _TRANSLATE: dict[int, str | None] = {**_DELETED, **dict.fromkeys(range(0xD800, 0xE000), "\ufffd")}
-_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\u2028\u2029\ud800-\udfff]")  # what is not kept as it is
+_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u2060\ufeff\u2028\u2029\ud800-\udfff]")  # what is not kept as it is
 _LAST = 1 << 62  # behind every line of a file
 MOST_BLANK = 2  # empty lines in a row
 

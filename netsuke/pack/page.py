@@ -28,7 +28,8 @@ def data(facts: Mapping[str, Any]) -> dict[str, Any]:
         **facts["report"], "gates": words.all_gates(facts),
         "went_in": {**{k: summary[k] for k in KEPT if k in summary}, "drops": drops},
         "carving": facts["choice"], "learning": facts["curve"],
-        **{name: facts[name] for name in ("task", "scores", "memory", "honesty", "voices") if name in facts},
+        **{name: facts[name] for name in ("scores", "memory", "honesty", "voices") if name in facts},
+        **({"task": {k: v for k, v in facts["task"].items() if k != "left_out"}} if "task" in facts else {}),
         **({"safety": safety} if safety else {}),
     }  # fmt: skip
 

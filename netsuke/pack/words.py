@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import front, trust
@@ -15,6 +16,7 @@ LIMITS = """\
 - General text is English here; of other languages nothing was measured but your own documents.
 """
 
+UNLISTED = "is not in task.labels"  # of a reason that names the label, as the rendering gives it
 NAMES = {"domain": "your held-out documents, bits per byte", "general": "general text, bits per byte",
          "answers": "your held-out answers, bits per byte", "size": "size, MB"}  # fmt: skip
 
@@ -83,12 +85,20 @@ def task(facts: dict[str, Any]) -> list[str]:
         ]  # fmt: skip
     if task["way"]["shots"]:
         lines += [f"The pack holds the {examples['train']} examples that its prompts are made of (shots.jsonl).", ""]
-    notes = [f"- left out: {row['count']} examples: {row['why']}" for row in task["left_out"]]
+    notes = [f"- left out: {count} examples: {why}" for why, count in _reasons(task["left_out"]).items()]
     if task["cut_to_fit"]:
         notes.append(f"- cut to fit: the ends of {task['cut_to_fit']} long questions")
     notes += [f"- the labels {' and '.join(map(repr, some))} differ in capitals or spaces alone: they are learnt as "
               f"{len(some)}; write them alike if they are one" for some in _alike(task["labels"])]  # fmt: skip
     return [*lines, *notes, ""] if notes else lines
+
+
+def _reasons(rows: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    """How many examples were left out, by reason; no label of theirs is told, for the card goes with a shared pack."""
+    found = Counter[str]()
+    for row in rows:
+        found[f"the label {UNLISTED}" if UNLISTED in row["why"] else row["why"]] += row["count"]
+    return found
 
 
 def _tried(name: str, score: float, bits: float | None) -> str:

@@ -21,6 +21,8 @@ _SHORTENED = re.compile(
     r"|(?<=\w)['’](?:s|m|d|re|ve|ll)\b"
     r"|\b(?:[cdjlmnst]|qu)['’](?=\w)(?!s\b)"  # but of the C language's name its "s" goes
 )
+# A soft hyphen or a joiner parts no word; ™, ℠ and № would turn into letters of the word beside them.
+_NO_LETTERS = {0xAD: None, 0x2060: None, ord("™"): " ", ord("℠"): " ", ord("№"): " "}
 MOST_KNOWN = 500_000  # stems that are kept
 LONGEST = 64  # characters of a word: what is longer is no word, and its beginning tells it
 
@@ -39,6 +41,7 @@ def words(text: str) -> list[str]:
     """The words of a text in their order, as they are compared: casefolded, without accents, none that is shortened."""
     plain = _SHORTENED.sub(" ", text.casefold())
     if not plain.isascii():
+        plain = plain.translate(_NO_LETTERS)
         plain = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", plain)))
     return [part[:LONGEST] for word in WORD.findall(plain.replace("_", " ")) for part in apart(word)]
 

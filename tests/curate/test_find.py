@@ -11,6 +11,7 @@ import pytest
 
 from netsuke.curate.find import all_names, find_files
 from netsuke.errors import RecipeError
+from netsuke.store import Store
 
 
 def names(folder: Path, **options: Any) -> list[str]:
@@ -31,6 +32,16 @@ def test_files_are_found_in_order_without_what_is_not_the_persons(tmp_path: Path
     assert names(tmp_path) == sorted(wanted)
     assert all(path.read_text() == name for name, path in find_files(tmp_path))
     assert names(tmp_path, skip=("b.md", "a/deep")) == ["a.txt", "a/b.txt", "zoë.txt"]
+
+
+def test_what_netsuke_made_itself_is_no_material(tmp_path: Path) -> None:
+    Store(tmp_path / "home")
+    made(tmp_path, "a.txt", "home/folders/ab/train.jsonl", "home/keys/signing.pem", "home/material/mine/b.txt")
+    made(tmp_path, "notes-pack/netsuke.json", "notes-pack/model.gguf", "notes-pack/report.html")
+    made(tmp_path, "out/croissant.json", "out/documents.jsonl", "out/test.jsonl", "theirs/documents.jsonl")
+    assert names(tmp_path) == ["a.txt", "theirs/documents.jsonl"]
+    assert names(tmp_path / "home" / "material") == ["mine/b.txt"]  # what was dropped into the studio
+    assert names(tmp_path / "out") == ["croissant.json", "documents.jsonl", "test.jsonl"]  # asked for by its name
 
 
 def test_links_are_read_only_where_they_stay_inside(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ def test_normalise() -> None:
     assert lines.normalise("  indented\n\ttoo")[0] == "  indented\n\ttoo"
     assert lines.normalise("cafe\u0301 \ud800")[0] == "café \ufffd"
     assert lines.normalise("e\x00\u0301")[0] == "é"
+    assert lines.normalise("Infor\u00adma\u2060tion")[0] == "Information"
     assert lines.normalise(" " * 300_000 + "x")[0] == " " * 300_000 + "x"
     assert lines.normalise("")[0] == ""
 

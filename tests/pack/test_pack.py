@@ -173,3 +173,14 @@ def test_labels_that_capitals_or_spaces_alone_tell_apart_are_told():
     assert len(said) == 2 and said[0].startswith("- the labels 'Spam' and 'spam' differ in capitals or spaces alone")
     told = words.task({"task": task | {"labels": ["ham", "spam"]}, "scores": {"scores": []}})
     assert not any("alone" in line for line in told)
+
+
+def test_no_label_that_was_left_out_is_told_where_packs_are_shared():
+    left = [{"why": f"label {label!r} is not in task.labels", "count": count, "lines": [3]}
+            for label, count in (("divorce of Ann", 2), ("her illness", 1))]  # fmt: skip
+    left.append({"why": "a copy of another example", "count": 4, "lines": [9]})
+    task = {"kind": "labels", "labels": ["ham", "spam"], "left_out": left, "cut_to_fit": 0, "tried": {},
+            "examples": {"train": 8, "valid": 2, "test": 2}, "way": {"shots": 0}}  # fmt: skip
+    said = "\n".join(words.task({"task": task, "scores": {"scores": []}}))
+    assert "left out: 3 examples: the label is not in task.labels" in said and "4 examples: a copy" in said
+    assert "Ann" not in said and "illness" not in said

@@ -11,6 +11,7 @@ from netsuke.search.words import Stems, terms, words
 
 def test_words_are_compared_without_case_accents_and_spaces():
     assert words("Naïve STRASSE, os.path_join 東京x") == ["naive", "strasse", "os", "path", "join", "東", "京", "x"]
+    assert words("Infor\u00admation, Acme™, №5") == ["information", "acme", "5"]
     stems = Stems()
     assert terms("running runs", stems) == ["run", "run"]
     assert terms("", stems) == []
