@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,11 +202,7 @@ def usage(key: str | None, since: datetime | None, as_csv: bool, as_json: bool) 
     if key and not rows and not book.rows(root, key):  # what a key used that was removed stays on record
         others.require(root, key)
     if as_csv and not as_json:
-        out = io.StringIO()
-        table = csv.DictWriter(out, book.COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-        click.echo(out.getvalue(), nl=False)
+        click.echo(book.as_csv(rows), nl=False)
         return
     cells = [[f"{value:,}" if isinstance(value, int) else value for value in row.values()] for row in rows]
     nothing = "nothing was asked by this key, or since that day" if key or since else _NOT_ASKED
