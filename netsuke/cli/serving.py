@@ -14,7 +14,7 @@ from ..terminal import escaped, say
 from . import AS_JSON, open_store, result, tell_pending
 
 if TYPE_CHECKING:
-    from ..serve import Address, Shelf
+    from ..serve import Address, Several, Shelf
     from ..store import Store
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -88,7 +88,7 @@ def _is_named(name: str, store: Store) -> bool:
     return name in store.names("packs")
 
 
-def _models(names: tuple[str, ...], store: Store) -> Any:
+def _models(names: tuple[str, ...], store: Store) -> Several:
     """Where the models of these names lie, in their order; packs in folders are checked now, named ones at their start.
 
     Raises StoreError where two would be called the same.
