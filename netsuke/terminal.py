@@ -1,4 +1,4 @@
-"""Talking to the person at the terminal: stderr, colour where it is wanted, text that any terminal takes."""
+"""Talking to the person at the terminal: stderr, colour where it is wanted, text that any terminal or table takes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,16 @@ def printable(text: str) -> str:
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # OWASP, CSV injection
+
+
+def cell(value: object) -> object:
+    """A value as a CSV has it: a text that no spreadsheet takes for a formula; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    return printable(f"'{value}" if value.startswith(_FORMULA) else value)
+
+
 def not_text(text: str) -> str:
     """Which byte of a text that came in is not UTF-8; "" where all are. Python keeps such bytes as halves of a pair."""
     try:
@@ -30,6 +40,11 @@ def not_text(text: str) -> str:
 def count(number: int, noun: str) -> str:
     """ "1 row", "2,000 rows"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def measured(value: float, unit: str) -> str:
+    """A measure in figures: bytes as MB with one digit behind the point, anything else with four."""
+    return f"{value * 1e-6:.1f}" if unit == "bytes" else f"{value:.4f}"
 
 
 def clean(text: str) -> str:

@@ -24,8 +24,8 @@ from ..texts.documents import Lesson, read_texts
 from ..texts.sentences import confidence, shares
 from . import Calibrating, gates
 from .quality import within
+from .task import calibration_error
 
-BINS = 10
 RESAMPLES = 1000
 COVERAGES = [share / 20 for share in range(1, 21)]
 FEWEST_TEXTS = 3  # texts that are resampled for an interval; of fewer the sentences are
@@ -118,16 +118,6 @@ def fitted(valid: Sentences) -> list[tuple[float, float]]:
 
     model = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(valid.sure, valid.right)
     return list(zip(model.X_thresholds_.tolist(), model.y_thresholds_.tolist(), strict=True))
-
-
-def calibration_error(sure: np.ndarray, right: np.ndarray) -> float:
-    """Mean gap between confidence and share right over bins of equal width, each by its number of sentences."""
-    place = np.minimum((sure * BINS).astype(int), BINS - 1)
-    gaps = [
-        abs(sure[place == b].mean() - right[place == b].mean()) * (place == b).sum()
-        for b in set(place.tolist())
-    ]
-    return float(sum(gaps) / len(sure))
 
 
 def risks(sure: np.ndarray, right: np.ndarray) -> np.ndarray:

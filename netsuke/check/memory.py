@@ -21,6 +21,7 @@ from typing import Any
 
 from .. import private
 from ..engines.llama import Engine
+from ..nouns import Gate
 from ..step import Progress
 from ..texts.documents import Lesson, read_texts
 from . import Recalling, gates
@@ -239,9 +240,9 @@ def leaks(samples: Sequence[str], texts: Sequence[str], params: Recalling) -> di
     }  # fmt: skip
 
 
-def verdicts(content: dict[str, Any], params: Recalling) -> list[Any]:
+def verdicts(content: dict[str, Any], params: Recalling) -> list[Gate]:
     """Few enough pieces come back, and nothing private does."""
-    facts, found = content["extraction"], []
+    facts, found = content["extraction"], list[Gate]()
     if facts["pieces"]:
         what = (
             f"pieces of documents that come back word for word and do not from the base, of {facts['pieces']}"

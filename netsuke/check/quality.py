@@ -63,16 +63,11 @@ def compare(
         model = hf.model_of(folder, gguf.state_dict(file, hf.compute_type()))
         for place, (name, some) in enumerate(texts.items()):
             tokens = hf.open_texts(folder, some, answers=True)
-            total = sum(len(t.ids) - 1 for t in tokens)
-            work = hf.score_batches(model, tokens, whole=True)
-            while True:
-                try:
-                    done = next(work)
-                except StopIteration as stop:
-                    found.setdefault(who, {})[name] = stop.value
-                    break
-                share = 0.05 + 0.95 * (place + done / max(1, total)) / len(texts)
-                yield Progress((part + share) / 2, f"{who} on the {name} text", count=done, unit="tokens")
+            share = 0.95 / len(texts)
+            found.setdefault(who, {})[name] = yield from hf.score_batches(
+                model, tokens, whole=True, what=f"{who} on the {name} text",
+                begin=(part + 0.05 + share * place) / 2, share=share / 2,
+            )  # fmt: skip
     return {
         name: Pair(found["base"][name], found["ours"][name], [key_of(text) for text in some])
         for name, some in texts.items()

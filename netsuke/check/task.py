@@ -121,15 +121,20 @@ def _gate(score: str, rows: Sequence[Row], differences: np.ndarray, other: str) 
     return Gate(f"task: {other}", round(change, 6), 0.0, high >= 0, sentence, low, high)
 
 
+def calibration_error(sure: np.ndarray, right: np.ndarray) -> float:
+    """Mean gap between confidence and share right over bins of equal width, each by how much lies in it."""
+    place = np.minimum((sure * BINS).astype(int), BINS - 1)
+    gaps = [abs(sure[place == b].mean() - right[place == b].mean()) * (place == b).sum() for b in set(place.tolist())]
+    return float(sum(gaps) / len(sure))
+
+
 def trust(answers: Sequence[Answer], right: Sequence[str], abstain: float) -> dict[str, Any]:
     """How far the confidence can be trusted: expected calibration error, and what is answered above the threshold."""
     sure = np.array([one.confidence or 0.0 for one in answers])
     hit = np.array([one.text == truth for one, truth in zip(answers, right, strict=True)], float)
-    place = np.minimum((sure * BINS).astype(int), BINS - 1)
-    gaps = [abs(sure[place == b].mean() - hit[place == b].mean()) * (place == b).sum() for b in set(place.tolist())]
     kept = sure >= abstain
     return {
-        "calibration_error": round(float(sum(gaps) / len(hit)), 6),
+        "calibration_error": round(calibration_error(sure, hit), 6),
         "abstain": abstain,
         "answered": round(float(kept.mean()), 6),
         "accuracy_answered": round(float(hit[kept].mean()), 6) if kept.any() else None,

@@ -12,6 +12,7 @@ from . import AS_JSON, ON, executor, open_store
 
 if TYPE_CHECKING:
     from ..front.combining import Wanted
+    from ..outcome import Outcome
     from ..store import Store
 
 METHODS = ("linear", "slerp", "ties", "dare", "task")
@@ -69,7 +70,7 @@ def again(wanted: Wanted, store: Store, on: str, as_json: bool) -> None:
 
     with show.Watcher() as watcher:
 
-        def show_table(outcome: Any) -> None:
+        def show_table(outcome: Outcome) -> None:
             watcher.after(lambda: tell(outcome, store, wanted.name, as_json))
 
         outcome = combining.make(wanted, store, watcher, tell=show_table, executor=executor(on))

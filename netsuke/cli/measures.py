@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..front.show import grid
+from ..terminal import measured
 
 _NAMES = {
     "domain": "held-out documents, bits/byte",
@@ -20,13 +21,12 @@ def table(measures: list[dict[str, Any]], trial: list[dict[str, Any]], gates: li
     """Base against ours with 95% intervals and n, then the gates."""
     rows = [["", "base", "ours", "change", "95%", "n"]]
     for row in measures:
-        scale, digits = (1e-6, 1) if row["unit"] == "bytes" else (1.0, 4)
         low_high = row.get("change_interval")
         rows.append(
             [
                 _NAMES.get(row["name"], row["name"]),
-                f"{row['base'] * scale:.{digits}f}",
-                f"{row['ours'] * scale:.{digits}f}",
+                measured(row["base"], row["unit"]),
+                measured(row["ours"], row["unit"]),
                 f"{row['change']:+.1%}",
                 "{:+.1%} to {:+.1%}".format(*low_high) if low_high else "",
                 str(row.get("n_texts", "")),
@@ -96,11 +96,10 @@ def since(rows: list[dict[str, Any]]) -> str:
     """The last pack of that name beside this one, on the texts that both were checked on."""
     shown = [["since the last one", "last", "now", "change", "95%", "n"]]
     for row in rows:
-        scale, digits = (1e-6, 1) if row["unit"] == "bytes" else (1.0, 4)
         ends = row.get("change_interval")
         shown.append([
             _NAMES.get(row["name"], row["name"]),
-            f"{row['last'] * scale:.{digits}f}", f"{row['now'] * scale:.{digits}f}",
+            measured(row["last"], row["unit"]), measured(row["now"], row["unit"]),
             f"{row['change']:+.1%}", "{:+.1%} to {:+.1%}".format(*ends) if ends else "", str(row.get("n_texts", "")),
         ])  # fmt: skip
     return grid(shown, (1, 2, 3, 5))

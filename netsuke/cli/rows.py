@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import RecipeError, StoreError
-from ..terminal import clean, count, cut, printable
+from ..terminal import cell, clean, count, cut
 
 if TYPE_CHECKING:
     from ..chain import Fault
@@ -23,7 +23,6 @@ COLUMNS = (
     "number", "time", "document", "path", "source", "owner", "licence", "licence_how", "decision", "reason",
     "decided_by", "scope", "signals", "previous", "hash",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # OWASP, CSV injection
 
 
 # -- choosing ----------------------------------------------------------------------------------------------
@@ -222,16 +221,10 @@ def write_csv(rows: Sequence[Row], file: IO[str]) -> None:
     """Write a table with a head; no cell of it is a formula."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows([_cell(getattr(row, name)) for name in COLUMNS] for row in rows)
+    writer.writerows([cell(getattr(row, name)) for name in COLUMNS] for row in rows)
 
 
 def write_jsonl(rows: Sequence[Row], file: IO[str]) -> None:
     """Write JSON Lines in ASCII, so that any file name survives."""
     for row in rows:
         file.write(json.dumps(record(row), sort_keys=True) + "\n")
-
-
-def _cell(value: str | int) -> str | int:
-    if isinstance(value, int):
-        return value
-    return printable(f"'{value}" if value.startswith(_FORMULA) else value)

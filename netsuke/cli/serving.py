@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +14,7 @@ from ..terminal import escaped, say
 from . import AS_JSON, open_store, result, tell_pending
 
 if TYPE_CHECKING:
-    from ..serve import Address, Shelf
+    from ..serve import Address, Several, Shelf
     from ..store import Store
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -90,7 +88,7 @@ def _is_named(name: str, store: Store) -> bool:
     return name in store.names("packs")
 
 
-def _models(names: tuple[str, ...], store: Store) -> Any:
+def _models(names: tuple[str, ...], store: Store) -> Several:
     """Where the models of these names lie, in their order; packs in folders are checked now, named ones at their start.
 
     Raises StoreError where two would be called the same.
@@ -204,11 +202,7 @@ def usage(key: str | None, since: datetime | None, as_csv: bool, as_json: bool) 
     if key and not rows and not book.rows(root, key):  # what a key used that was removed stays on record
         others.require(root, key)
     if as_csv and not as_json:
-        out = io.StringIO()
-        table = csv.DictWriter(out, book.COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-        click.echo(out.getvalue(), nl=False)
+        click.echo(book.as_csv(rows), nl=False)
         return
     cells = [[f"{value:,}" if isinstance(value, int) else value for value in row.values()] for row in rows]
     nothing = "nothing was asked by this key, or since that day" if key or since else _NOT_ASKED

@@ -14,6 +14,7 @@ from ..terminal import escaped, say
 from . import AS_JSON, open_store, result
 
 if TYPE_CHECKING:
+    from ..consent.corrections import Correction
     from ..front.watching import State
     from ..traffic import Numbers
 
@@ -37,7 +38,8 @@ def watch(name: str, listed: bool, forget: str | None, retrain: bool, now: bool,
     if forget is not None:
         _forget(state, forget)
     elif listed:
-        result({"name": name, "corrections": [_row(state, one) for one in state.corrections]}, as_json,
+        new = {one.id for one in state.new}
+        result({"name": name, "corrections": [_row(one, one.id in new) for one in state.corrections]}, as_json,
                lambda: _corrections(state))  # fmt: skip
     elif retrain or now:
         _retrain(state, now, as_json)
@@ -47,10 +49,12 @@ def watch(name: str, listed: bool, forget: str | None, retrain: bool, now: bool,
 
 def told(state: State) -> dict[str, Any]:
     """All of it as plain values."""
+    from ..front.watching import DAY, HOUR
+
     why, wrong = state.judged()
     return {
         "name": state.name, "since": _when(state.since),
-        "hour": asdict(state.last(3600)), "day": asdict(state.last(86400)),
+        "hour": asdict(state.last(HOUR)), "day": asdict(state.last(DAY)),
         "days": [{"day": day, **asdict(row)} for day, row in state.days],
         "suggestions": {what: {"hour": asdict(hour), "day": asdict(day)} for what, hour, day in state.suggestions},
         "thumbs": {"up": len(state.thumbs) - state.down, "down": state.down},
@@ -64,9 +68,10 @@ def told(state: State) -> dict[str, Any]:
 def shown(state: State) -> str:
     """The same as a table and a few sentences."""
     from ..front import show
+    from ..front.watching import DAY, HOUR
 
     titles = ["", "requests", "median", "p95", "first", "p95", "tokens", "not sure", "failed"]
-    rows = [["last hour", *_cells(state.last(3600))], ["last day", *_cells(state.last(86400))]]
+    rows = [["last hour", *_cells(state.last(HOUR))], ["last day", *_cells(state.last(DAY))]]
     rows += [[day, *_cells(row)] for day, row in state.days[-DAYS:]]
     lines = [show.grid([titles, *rows], range(1, 9)), "", "seconds: to the end of an answer; first: of a stream"]
     return "\n".join([*lines, "", *sentences(state)])
@@ -115,10 +120,9 @@ def _cells(row: Numbers) -> list[str]:
     return [f"{row.requests:,}", *seconds, *(f"{one:,}" for one in rest)]
 
 
-def _row(state: State, one: Any) -> dict[str, Any]:
-    fresh = {other.id for other in state.new}
+def _row(one: Correction, new: bool) -> dict[str, Any]:
     return {"id": one.id, "owner": one.owner, "when": _when(one.time), "prompt": one.prompt, "answer": one.answer,
-            "new": one.id in fresh}  # fmt: skip
+            "new": new}  # fmt: skip
 
 
 def _corrections(state: State) -> str:

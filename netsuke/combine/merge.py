@@ -16,10 +16,10 @@ from typing import Protocol
 from torch import Tensor
 
 from ..engines import hf
+from ..engines.adapter import PREFIX
 from ..errors import RecipeError
 from .methods import METHODS, Dials
 
-PREFIX = "base_model.model."
 State = Mapping[str, Tensor]
 
 

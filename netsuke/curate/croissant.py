@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .split import SPLITS
+from ..texts.documents import SPLITS
 
 _CONTEXT = {
     "@language": "en",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
+from ..terminal import printable
 from ..texts.examples import Row
 from . import delimited
 
@@ -39,7 +40,6 @@ _ROLES = {"system": "system", "developer": "system", "user": "user", "human": "u
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SEEN_ROWS = 20  # the rows that tell what a JSON file is
 _SPACE = re.compile(r"[ \t\r\n]*")
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _text(name: str, value: Any) -> str:
         raise _BadRow(f"{name} is empty")
     if "\0" in value:
         raise _BadRow(f"{name} has a NUL character")
-    return value if value.isascii() else _SURROGATES.sub("\ufffd", value)
+    return value if value.isascii() else printable(value)
 
 
 def _shown(value: Any) -> str:

@@ -152,8 +152,7 @@ class _Place:
 
 def _innermost(file: Path, places: Sequence[_Place]) -> int:
     """The number of the source with the longest path that holds a file; the first of equal ones."""
-    holding = [place for place in places if file.is_relative_to(place.root)]
-    return max(holding, key=lambda place: (len(place.root.parts), -place.number)).number
+    return max(_around(file, places), key=lambda place: (len(place.root.parts), -place.number)).number
 
 
 def _around(file: Path, places: Sequence[_Place]) -> list[_Place]:

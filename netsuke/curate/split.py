@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..texts.documents import SPLITS as SPLITS
 from ..texts.examples import answer, input_of, texts
 from ..texts.places import line_in_file, pages_between
 from .contamination import Index

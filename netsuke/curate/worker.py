@@ -14,7 +14,6 @@ import gc
 import json
 import math
 import os
-import re
 import stat
 import zipfile
 from collections.abc import Callable, Mapping
@@ -27,6 +26,7 @@ from ..readers.decode import decode
 from ..readers.kinds import PARSED, TEXT, kind_of
 from ..readers.pages import Found, Refused
 from ..store import canonical
+from ..terminal import printable
 
 Examine = Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]]
 
@@ -52,7 +52,6 @@ READERS: dict[str, tuple[tuple[str, Callable[[BinaryIO, str], Found]], ...]] = {
     ".msg": (("kreuzberg", legacy.read_mail),),
 }
 
-_SURROGATES = re.compile("[\ud800-\udfff]")
 _NOT_ITS_NAME = "it is damaged, or not what its name says"
 _CHANGED = "it changed while it was read"
 _SAMPLE = "A few words of a language, so that what tells it is loaded before the first file is."
@@ -77,10 +76,10 @@ def raw_of(path: Path, suffix: str, size: int) -> dict[str, Any]:
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise Refused("unreadable", _CHANGED)
     return {
-        "text": _SURROGATES.sub("\ufffd", found.text),
+        "text": printable(found.text),
         "reader": reader,
-        "title": _SURROGATES.sub("\ufffd", found.title),
-        "pages": [[line, _SURROGATES.sub("\ufffd", label)] for line, label in found.pages],
+        "title": printable(found.title),
+        "pages": [[line, printable(label)] for line, label in found.pages],
         "suffix": kind or suffix,
         "bytes": size,
         "markup": found.markup,
@@ -143,7 +142,7 @@ def answer(request: Mapping[str, Any], examine: Examine) -> dict[str, Any]:
 
 
 def _drop(rule: str, detail: str) -> dict[str, Any]:
-    return {"drop": {"rule": rule, "detail": _SURROGATES.sub("\ufffd", " ".join(detail.split())[:200])}}
+    return {"drop": {"rule": rule, "detail": printable(" ".join(detail.split())[:200])}}
 
 
 def _told(error: BaseException) -> str:

@@ -10,10 +10,10 @@ from typing import Any
 
 from ..nouns import Drop, Measure
 from ..store import canonical
-from ..texts.documents import file_of, write_rows
+from ..texts.documents import SPLITS, file_of, write_rows
 from .duplicates import Copies
 from .items import Drops, Item
-from .split import SPLITS
+from .split import HELD_OUT
 
 Rows = Sequence[dict[str, Any]]
 
@@ -77,7 +77,7 @@ def _files(data: Dataset) -> list[dict[str, Any]]:
     return [_file(row, parts, held, why, data.copies) for row in data.rows]
 
 
-_SPANS = frozenset(("repeated paragraph", "boilerplate", "shared with what is held out", "bad row"))
+_SPANS = frozenset(("repeated paragraph", "boilerplate", HELD_OUT, "bad row"))
 
 
 def _file(

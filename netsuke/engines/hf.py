@@ -24,6 +24,7 @@ from transformers import AttentionInterface, Gemma3ForCausalLM, LlamaForCausalLM
 
 from ..errors import RecipeError, StoreError
 from ..nouns import Compute
+from ..step import Progress
 from ..texts.documents import Lesson
 from . import families
 from .tokenizer import document_start, load_tokenizer
@@ -264,17 +265,18 @@ def bits_of_kinds(texts: Sequence[Text], scores: Sequence[Score]) -> float:
 
 
 def score_batches(
-    model: Network, texts: Sequence[Text], context: int = CONTEXT, whole: bool = False
-) -> Generator[int, None, list[Score]]:
-    """Like score(), but yields the targets done after each batch; returns the scores."""
+    model: Network, texts: Sequence[Text], context: int = CONTEXT, whole: bool = False, *,
+    what: str = "", begin: float = 0.0, share: float = 1.0,
+) -> Generator[Progress, None, list[Score]]:  # fmt: skip
+    """Like score(), but yields progress from `begin` through `share` of a step; returns the scores."""
     bits, longest = [0.0] * len(texts), model.config.max_position_embeddings if whole else 0
-    done = 0
+    done, total = 0, max(1, sum(len(text.ids) - 1 for text in texts))
     for rows, ids in windows(texts, context, lesson_context=longest):
         losses = token_losses(model, ids)
         for (number, at, _), row in zip(rows, losses, strict=True):
             bits[number] += row[max(0, texts[number].begin - 1 - at) :].sum().item() / math.log(2)
         done += int((ids[:, 1:] >= 0).sum())
-        yield done
+        yield Progress(begin + share * done / total, what, count=done, unit="tokens")
     return [Score(b, t.bytes, len(t.ids) - t.begin) for b, t in zip(bits, texts, strict=True)]
 
 

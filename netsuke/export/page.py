@@ -18,6 +18,7 @@ from string import Template
 from typing import Any
 
 from ..errors import EngineError
+from ..terminal import measured
 from . import Pack
 from .plain import copy_model
 
@@ -163,8 +164,7 @@ def _about(record: Any) -> str:
              "answers": "held-out answers, bits per byte", "size": "size, MB"}  # fmt: skip
     rows = []
     for row in record["measures"]:
-        scale, digits = (1e-6, 1) if row["unit"] == "bytes" else (1.0, 4)
-        told = (f"{row['base'] * scale:.{digits}f}", f"{row['ours'] * scale:.{digits}f}", f"{row['change']:+.1%}")
+        told = (measured(row["base"], row["unit"]), measured(row["ours"], row["unit"]), f"{row['change']:+.1%}")
         cells = "".join(f"<td>{cell}</td>" for cell in told)
         rows.append(f'<tr><th scope="row">{_shown(names.get(row["name"], row["name"]))}</th>{cells}</tr>')
     return (

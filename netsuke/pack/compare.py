@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..store import Store
+from ..terminal import measured
 from ..texts.documents import read_rows
 from . import manifest
 
@@ -116,10 +117,9 @@ def words(found: Mapping[str, Any]) -> str:
     for row in settings or ():
         lines.append(f"setting    {row['setting']}: {json.dumps(row['before'])} -> {json.dumps(row['after'])}")
     for row in found["measures"]:
-        scale, digits = (1e-6, 1) if row["unit"] == "bytes" else (1.0, 4)
         unit = "MB" if row["unit"] == "bytes" else row["unit"]
-        lines.append(f"{row['name']:10} {row['before'] * scale:.{digits}f} -> {row['after'] * scale:.{digits}f} {unit} "
-                     f"({row['change']:+.1%})")  # fmt: skip
+        before, after = (measured(row[when], row["unit"]) for when in ("before", "after"))
+        lines.append(f"{row['name']:10} {before} -> {after} {unit} ({row['change']:+.1%})")
     if not found["template"]["same"]:
         lines.append("template   CHANGED: the chat template is another one")
     for what, names in found["files"].items():

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..terminal import measured
 from . import front, trust
 
 LIMITS = """\
@@ -34,11 +35,10 @@ def table(measures: list[dict[str, Any]]) -> str:
     """Base against ours, one row a measure, in Markdown."""
     lines = ["| | base | ours | change | 95% interval | n |", "|---|---:|---:|---:|---|---:|"]
     for row in measures:
-        scale, digits = (1e-6, 1) if row["unit"] == "bytes" else (1.0, 4)
         interval = _interval(row)
         lines.append(
-            f"| {NAMES.get(row['name'], row['name'])} | {row['base'] * scale:.{digits}f} "
-            f"| {row['ours'] * scale:.{digits}f} | {row['change']:+.1%} | {interval} | {row.get('n_texts', 1)} |"
+            f"| {NAMES.get(row['name'], row['name'])} | {measured(row['base'], row['unit'])} "
+            f"| {measured(row['ours'], row['unit'])} | {row['change']:+.1%} | {interval} | {row.get('n_texts', 1)} |"
         )
     return "\n".join(lines)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from xml.etree.ElementTree import Element
 
+from ..terminal import printable
 from . import rsl, safe_xml
 
 Value = Literal["yes", "no", "unknown"]
@@ -41,7 +42,6 @@ yandexadditionalbot
 
 _PREFERENCES: dict[str, Value] = {"y": "yes", "n": "no"}
 _RESERVATIONS: dict[str, Value] = {"0": "yes", "1": "no"}
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Signal:
 
     def __post_init__(self) -> None:
         for name in ("raw", "where"):
-            whole = _SURROGATES.sub("\ufffd", getattr(self, name)[:RAW_CHARACTERS])
+            whole = printable(getattr(self, name)[:RAW_CHARACTERS])
             object.__setattr__(self, name, whole)
 
 

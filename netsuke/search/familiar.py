@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from .words import STOP, Stems, terms
+from .words import STOP, Stems, opened, quoted, terms
 
 MOST_CHARS = 2_000  # of a text, its end: it is looked at within a millisecond
 MOST_TERMS = 500  # that are asked for at once
@@ -32,11 +32,7 @@ class Familiar:
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock, self.stems = threading.Lock(), Stems()
-        address = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
-        self._db = sqlite3.connect(address, uri=True, check_same_thread=False)
-        self._db.execute("PRAGMA query_only = ON")
-        self._db.execute("PRAGMA trusted_schema = OFF")
+        self._lock, self.stems, self._db = threading.Lock(), Stems(), opened(path)
         (told,) = self._db.execute("SELECT value FROM about WHERE name = 'passages'").fetchone() or ("0",)
         self.passages = int(json.loads(told))
         self._stops = {*self.stems.of(STOP)}
@@ -99,9 +95,8 @@ class Familiar:
 
     def _outside(self, term: str, first: int, last: int) -> int:
         """How many passages beside those from `first` to `last` have a word."""
-        match = '"' + term.replace('"', '""') + '"'
         query = "SELECT count(*) FROM found WHERE found MATCH ? AND (rowid < ? OR rowid > ?)"
-        return int(self._db.execute(query, (match, first, last)).fetchone()[0])
+        return int(self._db.execute(query, (quoted(term), first, last)).fetchone()[0])
 
     def _share(self, listed: Sequence[str], known: dict[str, int], total: int) -> float:
         weights = {term: _rarity(known.get(term, 0), total) for term in listed}

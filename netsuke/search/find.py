@@ -24,7 +24,7 @@ import numpy as np
 from ..errors import StoreError
 from ..texts.places import Pages, Places
 from . import vectors
-from .words import STOP, Stems, terms
+from .words import STOP, Stems, opened, quoted, terms
 
 FORMAT = 1  # of the database
 CANDIDATES = 100  # of BM25's order
@@ -79,11 +79,6 @@ class Document:
     pages: Pages
 
 
-def _quoted(term: str) -> str:
-    """Words as FTS5 takes them for words that follow each other, and nothing else."""
-    return '"' + term.replace('"', '""') + '"'
-
-
 class Index:
     """An open search.db, which is read and never written. One thread at a time is let in."""
 
@@ -93,10 +88,7 @@ class Index:
             raise StoreError("there is no such database", where=str(path))
         with self.explained():
             self.stems = Stems()
-            address = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
-            self._db = sqlite3.connect(address, uri=True, check_same_thread=False)
-            self._db.execute("PRAGMA query_only = ON")
-            self._db.execute("PRAGMA trusted_schema = OFF")
+            self._db = opened(path)
             self.about = {name: json.loads(value) for name, value in self._db.execute("SELECT * FROM about")}
             if self.about["format"] != FORMAT:
                 raise ValueError(f"format {self.about['format']}, this netsuke reads {FORMAT}")
@@ -180,8 +172,8 @@ class Index:
         """(passage, BM25) of the best by their words, the best first."""
         if not question.asked:
             return []
-        heads = (f"(above : {_quoted(pair)})" for pair in question.above)
-        match = " OR ".join([*map(_quoted, question.asked), *heads])
+        heads = (f"(above : {quoted(pair)})" for pair in question.above)
+        match = " OR ".join([*map(quoted, question.asked), *heads])
         query = "SELECT rowid, bm25(found) AS score FROM found WHERE found MATCH ? ORDER BY score, rowid LIMIT ?"
         return [(number, -score) for number, score in self.rows(query, match, most)]
 

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 
 from ..texts.letters import SIGNS, WORD, apart
 
@@ -44,6 +45,19 @@ def words(text: str) -> list[str]:
         plain = plain.translate(_NO_LETTERS)
         plain = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", plain)))
     return [part[:LONGEST] for word in WORD.findall(plain.replace("_", " ")) for part in apart(word)]
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """A search.db to be read and never written, by any thread. Raises sqlite3.Error."""
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+    database.execute("PRAGMA query_only = ON")
+    database.execute("PRAGMA trusted_schema = OFF")
+    return database
+
+
+def quoted(term: str) -> str:
+    """Words as FTS5 takes them for words that follow each other, and nothing else."""
+    return '"' + term.replace('"', '""') + '"'
 
 
 class Stems:

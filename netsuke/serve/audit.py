@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from .. import chain
 from ..chain import START, Fault
@@ -90,5 +89,5 @@ def verify(home: Path) -> Fault | None:
         return chain.verify((Row(*values) for values in found), last, hash_)
 
 
-def _head(database: sqlite3.Connection) -> tuple[int, Any]:
+def _head(database: sqlite3.Connection) -> tuple[int, str]:
     return database.execute("SELECT number, hash FROM audit_head").fetchone() or (0, START)

@@ -71,18 +71,18 @@ def place(home: Path) -> Path:
 @contextlib.contextmanager
 def opened(home: Path, wait_seconds: float = 30.0) -> Iterator[sqlite3.Connection]:
     """A connection to the book, made now if there is none, readable by its owner alone. Raises StoreError."""
-    path = place(home)
     try:
-        with contextlib.closing(connected(path, wait_seconds)) as database:
+        with contextlib.closing(connected(home, wait_seconds)) as database:
             yield database
     except (sqlite3.Error, OSError) as error:
         hint = "check the disk and the file's permissions; if it is damaged, set it aside: a new one is begun"
-        raise StoreError(f"the server's book cannot be used: {error}", where=str(path), hint=hint) from error
+        raise StoreError(f"the server's book cannot be used: {error}", where=str(place(home)), hint=hint) from error
 
 
-def connected(path: Path, wait_seconds: float) -> sqlite3.Connection:
+def connected(home: Path, wait_seconds: float) -> sqlite3.Connection:
     """A connection of the caller's own, the tables there. Raises sqlite3.Error, OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = place(home)
+    home.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     database = sqlite3.connect(path, timeout=wait_seconds, isolation_level=None)

@@ -68,7 +68,7 @@ class Callers:
 
     def _connection(self) -> sqlite3.Connection:
         if self._database is None:
-            self._database = book.connected(book.place(self.home), 5.0)
+            self._database = book.connected(self.home, 5.0)
         return self._database
 
     # -- how much ------------------------------------------------------------------------------------------

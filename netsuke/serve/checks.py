@@ -145,6 +145,12 @@ def each(check: Check, most: int, least: int = 0) -> Check:
     return Check(checked_all, {"type": "array", "items": check.schema, "minItems": least, "maxItems": most})
 
 
+def parts(part: Check) -> Check:
+    """A text, or a list of such parts, whose texts are joined."""
+    several = each(part, 1024)
+    return either(text(1_000_000), Check(lambda value: "".join(p["text"] for p in several(value)), several.schema))
+
+
 def _schema(value: Any, depth: int = 0) -> Any:
     """A JSON Schema that is not there to keep the engine busy, and points nowhere but into itself."""
     if depth > 32:

@@ -28,6 +28,20 @@ MOST_BRACKETS = 2000  # of a grammar
 MOST_TOKENS = 1 << 20
 
 
+def unable(what: str, shape: Schema) -> Check:
+    """A field that asks for something that cannot be done here: 501. An empty list asks for nothing."""
+
+    def refuse(value: Any) -> Any:
+        if value == []:
+            return value
+        raise Refused(501, what, code="not_supported")
+
+    return Check(refuse, shape)
+
+
+no_tools = unable("Tools are passed on at /v1/chat/completions, not here.", {"type": "array"})
+
+
 def _clock(value: Any) -> Any:
     parts = value if isinstance(value, list) and len(value) <= 2 else [value]
     return value if [number(-1e15, 1e15)(part) for part in parts] else None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import fields
-from .checks import Check, Schema, boolean, each, either, integer, number, one_of, record, text
+from .checks import Check, boolean, each, integer, number, one_of, parts, record, text
 from .dialect import Dialect, framed, said, used
 from .refused import Refused
 
@@ -15,20 +15,7 @@ _part = record(
     {"type": one_of("text"), "text": text(1_000_000), "cache_control": record({"type": one_of("ephemeral")})},
     ("type", "text"),
 )
-_parts = each(_part, 1024)
-_content = either(text(1_000_000), Check(lambda value: "".join(p["text"] for p in _parts(value)), _parts.schema))
-
-
-def unable(what: str, shape: Schema) -> Check:
-    """A field that asks for something that cannot be done here: 501. An empty list asks for nothing."""
-
-    def refuse(value: Any) -> Any:
-        if value == []:
-            return value
-        raise Refused(501, what, code="not_supported")
-
-    return Check(refuse, shape)
-
+_content = parts(_part)
 
 MESSAGES: dict[str, Check] = {
     "model": text(256),
@@ -44,7 +31,7 @@ MESSAGES: dict[str, Check] = {
     "top_p": number(0, 1),
     "top_k": integer(0, 1000),
     "metadata": record({"user_id": text(256)}),
-    "tools": unable("Tools are passed on at /v1/chat/completions, not here.", {"type": "array"}),
+    "tools": fields.no_tools,
 }
 REQUIRED = ("messages", "max_tokens")
 _SAME = ("max_tokens", "stream", "temperature", "top_p", "top_k")

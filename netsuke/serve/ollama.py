@@ -10,10 +10,9 @@ from typing import Any
 from . import fields
 from .checks import Check, boolean, each, either, integer, mapping, number, one_of, record, schema, text
 from .dialect import Dialect, likely, said, used
-from .messages import unable
 from .refused import Refused
 
-_images = unable("These models read text and no images.", {"type": "array", "maxItems": 0})
+_images = fields.unable("These models read text and no images.", {"type": "array", "maxItems": 0})
 _called = record({"function": record({"name": text(64, 1), "arguments": mapping}, ("name",))}, ("function",))
 _message = record(
     {
@@ -69,8 +68,8 @@ GENERATE: dict[str, Check] = {
     "system": text(1_000_000),
     "raw": boolean,
     "images": _images,
-    "template": unable("The model's own chat template is used and no other.", {"type": "string"}),
-    "context": unable("Send the conversation to /api/chat instead.", {"type": "array"}),
+    "template": fields.unable("The model's own chat template is used and no other.", {"type": "string"}),
+    "context": fields.unable("Send the conversation to /api/chat instead.", {"type": "array"}),
 }
 EMBED: dict[str, Check] = {
     "model": text(256, 1),

@@ -7,10 +7,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from . import fields
+from . import checks, fields
 from .checks import Check, boolean, each, either, integer, mapping, number, one_of, record, schema, text
 from .dialect import Dialect, framed, said, used
-from .messages import unable
 from .refused import Refused
 
 _part = record(
@@ -18,8 +17,7 @@ _part = record(
      "logprobs": each(mapping, 4096)},
     ("type", "text"),
 )
-_parts = each(_part, 1024)
-_content = either(text(1_000_000), Check(lambda value: "".join(p["text"] for p in _parts(value)), _parts.schema))
+_content = checks.parts(_part)
 _item = record(
     {"type": one_of("message"), "role": fields.role, "content": _content, "id": text(128), "status": text(32)},
     ("role", "content"),
@@ -48,8 +46,8 @@ RESPONSES: dict[str, Check] = {
     "truncation": one_of("disabled"),
     "metadata": mapping,
     "user": text(256),
-    "tools": unable("Tools are passed on at /v1/chat/completions, not here.", {"type": "array"}),
-    "previous_response_id": unable("Nothing is stored here: send the whole conversation.", {"type": "string"}),
+    "tools": fields.no_tools,
+    "previous_response_id": fields.unable("Nothing is stored here: send the whole conversation.", {"type": "string"}),
 }
 REQUIRED = ("input",)
 _SAME = ("stream", "temperature", "top_p")

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import search
 from ..errors import StoreError
 from .checks import Check, integer, text
 from .models import Models
@@ -28,8 +29,6 @@ class Searching:
 
     async def answer(self, name: str, query: str, most: int) -> dict[str, Any]:
         """Quotes with their places. Raises Refused: 501 where a pack has no documents, 503 where they are damaged."""
-        from .. import search  # it needs numpy, which a server that only writes does not
-
         try:
             async with self._lock:
                 index = await self._index(name)
@@ -49,8 +48,6 @@ class Searching:
 
 
 def _open(folder: Path, name: str) -> Index:
-    from .. import search
-
     manifest = folder / "netsuke.json"
     record: dict[str, Any] = json.loads(manifest.read_bytes()) if manifest.is_file() else {"files": {}}
     if "search.db" not in record["files"]:

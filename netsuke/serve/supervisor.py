@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import Self
 
 import httpx
 
@@ -23,7 +22,7 @@ _log = logging.getLogger("netsuke.serve")
 
 
 class Supervisor:
-    """One engine under a name. Used as `async with`: it starts the engine, watches it, and stops it.
+    """One engine under a name: started, watched, stopped.
 
     At most `engine.slots` requests run and `waiting` more wait: see Turns.
     """
@@ -39,13 +38,6 @@ class Supervisor:
         self._down_since = 0.0
         self._client: httpx.AsyncClient | None = None
         self._watcher: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Starts the engine, unless it runs, and its watch. Raises EngineError."""

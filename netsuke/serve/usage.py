@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..terminal import cell
 from . import book
 from .record import Record
 
@@ -45,3 +48,12 @@ def rows(home: Path, key: str | None = None, since: str = "") -> list[dict[str, 
     query = "SELECT * FROM usage WHERE day >= ? AND (? IS NULL OR key = ?) ORDER BY day, key, model"
     with book.opened(home) as database:
         return [dict(zip(COLUMNS, row, strict=True)) for row in database.execute(query, (since, key, key))]
+
+
+def as_csv(found: Iterable[Mapping[str, Any]]) -> str:
+    """Such rows as a table with a head; no cell of it is a formula."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(COLUMNS)
+    table.writerows([cell(row[name]) for name in COLUMNS] for row in found)
+    return out.getvalue()

@@ -134,18 +134,14 @@ class Writer:
             return
         store = Store(self.home)
         made = {name: corrections.since(store, name) for name in store.names("packs")}
-        with contextlib.closing(book.connected(book.place(self.home), 5.0)) as database, transaction(database):
+        with contextlib.closing(book.connected(self.home, 5.0)) as database, transaction(database):
             events.fold(database, now, made)
         self._folded, self._since = today, 0
 
 
 def write(home: Path, records: list[Record]) -> None:
     """Writes usage, events and audit rows, all of them or none. Raises sqlite3.Error, OSError."""
-    database = book.connected(book.place(home), 5.0)
-    try:
-        with transaction(database):
-            usage.add(database, records)
-            events.add(database, records)
-            audit.append(database, [record for record in records if record.audited])
-    finally:
-        database.close()
+    with contextlib.closing(book.connected(home, 5.0)) as database, transaction(database):
+        usage.add(database, records)
+        events.add(database, records)
+        audit.append(database, [record for record in records if record.audited])

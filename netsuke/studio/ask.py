@@ -55,9 +55,9 @@ async def answers(house: House, request: Request) -> Response:
     async def told() -> AsyncIterator[str]:
         for row in rows:
             answer = await _answer(seat, row, record)
-            given = f"ask-{uuid.uuid4().hex}"
-            request.app.state.answers.add(OWNER, given, model.name)
-            yield json.dumps({"question": row, "id": given, **answer}) + "\n"
+            answer_id = f"ask-{uuid.uuid4().hex}"
+            request.app.state.answers.add(OWNER, answer_id, model.name)
+            yield json.dumps({"question": row, "id": answer_id, **answer}) + "\n"
 
     return Rows(told(), held)
 

@@ -34,7 +34,7 @@ async def stream(house: House, request: Request) -> Relay:
     """What one model writes: OpenAI's events, with the probability of each token."""
     given = await forms.record(request, who=str, prompt=str, asked=bool, tokens=int, seed=int)
     model = shelf.find(given["who"].removeprefix(BASE), house.store)
-    name = house.engines.base_name(model) if given["who"].startswith(BASE) else model.name
+    name = house.engines.bases.name(model) if given["who"].startswith(BASE) else model.name
     request.scope["record"].prompts = prompts_of({"prompt": given["prompt"]})
     common = {"stream": True, "temperature": 0.7, "seed": given["seed"] % 2**31, "cache_prompt": True}
     most = min(max(given["tokens"], 1), MOST_TOKENS)

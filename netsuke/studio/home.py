@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from .. import bases, recipe
 from ..errors import NetsukeError, RecipeError
 from ..front import foretold, targets
+from ..nouns import Recipe
 from ..serve.refused import Refused
 from ..store import Store
 from . import dials, drawing, forms, model, shelf, uploads
@@ -78,7 +79,7 @@ def foresee(job: dict[str, Any], store: Store) -> dict[str, Any]:
     return {"seconds": seconds, "bytes": size, "steps": len(lines), "there": there, "name": wanted.name}
 
 
-def _recipe(job: dict[str, Any], store: Store) -> tuple[Any, Path]:
+def _recipe(job: dict[str, Any], store: Store) -> tuple[Recipe, Path]:
     wanted, path, _ = targets.find_recipe(job["target"], store, job["name"])
     given = {name: job[name] for name in ("mb", "minutes", "name")}
     return targets.applied(wanted, path, store, given, {}), path

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -70,12 +68,9 @@ async def remove(house: House, request: Request) -> Response:
 
 async def table(house: House, request: Request) -> Response:
     """All usage, as CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, usage.COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(await asyncio.to_thread(usage.rows, house.store.root))
+    text = usage.as_csv(await asyncio.to_thread(usage.rows, house.store.root))
     headers = {"Content-Disposition": 'attachment; filename="usage.csv"'}
-    return Response(text.getvalue(), media_type="text/csv", headers=headers)
+    return Response(text, media_type="text/csv", headers=headers)
 
 
 ROUTES = [

@@ -67,11 +67,7 @@ class Lending:
 
     def base(self, model: shelf.Model) -> contextlib.AbstractAsyncContextManager[Seat]:
         """The engine of its base. Raises Refused, StoreError."""
-        return self.shelf.lent(self.base_name(model))
-
-    def base_name(self, model: shelf.Model) -> str:
-        """As Bases.name."""
-        return self.bases.name(model)
+        return self.shelf.lent(self.bases.name(model))
 
     def asked(
         self, request: Request, name: str, body: dict[str, Any], voices: Mapping[str, float] | None = None

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 
 from ..errors import StoreError
 from ..pack import trust, words
+from ..terminal import count, measured
 from . import drawing, shelf
 
 if TYPE_CHECKING:
@@ -55,8 +57,7 @@ def went_in(content: Mapping[str, Any], report: Mapping[str, Any]) -> list[str]:
     """What it was made from, as "14 documents" and "60 examples"; none of what is not known."""
     documents = sum(part["documents"] for part in content.get("documents", {}).values())
     examples = sum(report.get("task", {}).get("examples", {}).values())
-    return [f"{count:,} {noun}{'s' * (count > 1)}" for count, noun in ((documents, "document"), (examples, "example"))
-            if count]  # fmt: skip
+    return [count(number, noun) for number, noun in ((documents, "document"), (examples, "example")) if number]
 
 
 def short(text: str) -> str:
@@ -67,16 +68,15 @@ def short(text: str) -> str:
 
 def row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A measure as the table shows it."""
-    scale, digits = (1e-6, 1) if row["unit"] == "bytes" else (1.0, 4)
     interval = row.get("change_interval")
     return {
         "name": words.NAMES.get(row["name"], row["name"]),
-        "base": f"{row['base'] * scale:.{digits}f}", "ours": f"{row['ours'] * scale:.{digits}f}",
+        "base": measured(row["base"], row["unit"]), "ours": measured(row["ours"], row["unit"]),
         "change": row["change"], "interval": interval, "n": row.get("n_texts", ""),
     }  # fmt: skip
 
 
-def _past(when: Any, ref: str, content: Mapping[str, Any], model: shelf.Model) -> dict[str, Any]:
+def _past(when: datetime, ref: str, content: Mapping[str, Any], model: shelf.Model) -> dict[str, Any]:
     own = shelf.own(content["measures"])
     general = next((row["change"] for row in content["measures"] if row["name"] == "general"), None)
     return {"when": when, "now": ref == model.ref, "bytes": content["files"]["model.gguf"]["bytes"],
@@ -92,7 +92,7 @@ def learning(history: Sequence[Mapping[str, float]], held_out: str) -> str:
     )  # fmt: skip
 
 
-def course(before: Sequence[tuple[Any, str, Mapping[str, Any]]]) -> str:
+def course(before: Sequence[tuple[datetime, str, Mapping[str, Any]]]) -> str:
     """The packs of a name one after the other, where several were measured: bits per byte on what was held out."""
     found = [own["ours"] for _, _, content in before if (own := shelf.own(content["measures"]))]
     line = drawing.Line("ours", [(n + 1, value) for n, value in enumerate(found)])

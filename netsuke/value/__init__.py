@@ -94,12 +94,7 @@ def play(params: Playing, out: Path, scratch: Path, model: Path, parents: Path, 
     mixture = game.Mixture(model, [parents / refs[name] for name in there])
     coalitions = shapley.coalitions(len(params.names), params.orders or None)
     asked = {mask: rules.weights(params, mask, there) for mask in coalitions}
-    scored: dict[int, list[float]] = {}
-    for item in game.play(mixture, held, asked, scratch):
-        if isinstance(item, Progress):
-            yield item
-        else:
-            scored = item
+    scored = yield from game.play(mixture, held, asked, scratch)
     texts = [{"kind": kind, "bytes": text.bytes} for kind, text in zip(held.keys, held.texts, strict=True)]
     bits = {str(mask): found for mask, found in scored.items()}
     write_json(out / "game.json", {"names": params.names, "texts": texts, "bits": bits})

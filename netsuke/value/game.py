@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from .. import disk
 from ..engines import hf
+from ..engines.adapter import PREFIX
 from ..errors import RecipeError
 from ..step import Progress
 from ..texts.documents import read_rows, read_texts, sample
@@ -26,7 +26,7 @@ def sides_of(adapter: Path) -> dict[str, Sides]:
     pairs, scale = hf.load_weights(adapter / "adapter_model.safetensors"), settings["lora_alpha"] / settings["r"]
     found = {}
     for key in [key for key in pairs if key.endswith("lora_B.weight")]:
-        name = key.removeprefix("base_model.model.").removesuffix("lora_B.weight") + "weight"
+        name = key.removeprefix(PREFIX).removesuffix("lora_B.weight") + "weight"
         found[name] = (pairs[key].float() * scale, pairs[key.replace("lora_B", "lora_A")].float())
     return found
 
@@ -74,8 +74,10 @@ class Held:
         return cls(opened, ["answer" if text.lesson else "document" for text in opened])
 
 
-def play(mixture: Mixture, held: Held, asked: Mapping[int, Sequence[float]], scratch: Path) -> Iterator[Any]:
-    """Yields progress, then {coalition: bits of each text}; `asked` holds the weights of the adapters in each.
+def play(
+    mixture: Mixture, held: Held, asked: Mapping[int, Sequence[float]], scratch: Path
+) -> Generator[Progress, None, dict[int, list[float]]]:
+    """Yields progress; returns {coalition: bits of each text}. `asked` holds the weights of the adapters in each.
 
     What is scored is kept in `scratch`, so that a killed run goes on.
     """
@@ -94,4 +96,4 @@ def play(mixture: Mixture, held: Held, asked: Mapping[int, Sequence[float]], scr
         with kept.open("a") as file:
             file.write(json.dumps({"coalition": coalition, "bits": found[coalition]}) + "\n")
     disk.sync(kept)
-    yield {coalition: found[coalition] for coalition in asked}
+    return {coalition: found[coalition] for coalition in asked}

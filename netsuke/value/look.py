@@ -37,7 +37,7 @@ def documents(
     opened, mixture, scored = hf.open_texts(model, fronts, answers=True), Mixture(model, [mirror]), []
     for part, scale in enumerate((0.0, 1.0)):
         mixture.set([scale])
-        found: list[hf.Score] = yield from scores(mixture.model, opened, 0.02 + 0.47 * part)
+        found = yield from scores(mixture.model, opened, 0.02 + 0.47 * part)
         scored.append([score.bits for score in found])
     yield Progress(0.97, "BM25")
     likeness = bm25([str(texts[row]) for row in rows], read_texts(valid))
@@ -51,15 +51,8 @@ def documents(
 
 def scores(model: hf.Network, texts: Sequence[hf.Text], begin: float) -> Generator[Progress, None, list[hf.Score]]:
     """Yields progress from `begin` on; returns the score of each."""
-    total = max(1, sum(len(text.ids) - 1 for text in texts))
-    work = hf.score_batches(model, texts, whole=True)
-    while True:
-        try:
-            done = next(work)
-        except StopIteration as stop:
-            found: list[hf.Score] = stop.value
-            return found
-        yield Progress(begin + 0.47 * done / total, f"{len(texts)} documents", count=done, unit="tokens")
+    what = f"{len(texts)} documents"
+    return (yield from hf.score_batches(model, texts, whole=True, what=what, begin=begin, share=0.47))
 
 
 def front(text: str, share: float) -> str:

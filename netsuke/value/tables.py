@@ -8,13 +8,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..terminal import cut, printable
+from ..terminal import cell, cut
 from . import money
 from .content import correlation
 
 Row = Mapping[str, Any]
 SHOWN = 5  # documents at either end
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # OWASP, CSV injection
 COLUMNS = (
     "kind", "name", "unit", "path", "line", "owner", "licence", "texts", "bytes", "shapley", "low", "high", "error",
     "without", "alone", "influence", "share", "loss", "bm25", "covers", "stands_for", "payment", "currency",
@@ -37,10 +36,7 @@ def as_csv(content: Row, paid: Sequence[str] = (), currency: str = "") -> str:
 
 def _cells(row: Row) -> dict[str, Any]:
     """Texts that no table takes for a formula; numbers and what is missing as they are."""
-    return {
-        name: printable(f"'{value}" if value.startswith(_FORMULA) else value) if isinstance(value, str) else value
-        for name, value in row.items() if name in COLUMNS and value is not None
-    }  # fmt: skip
+    return {name: cell(value) for name, value in row.items() if name in COLUMNS and value is not None}
 
 
 def units(content: Row) -> list[list[str]]:

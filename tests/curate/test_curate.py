@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netsuke.curate import Params, curate, split
+from netsuke.curate import Params, curate
 from netsuke.curate.duplicates import signature
 from netsuke.curate.enough import require_enough
 from netsuke.errors import RecipeError
+from netsuke.texts.documents import SPLITS
 
 FILES = {"train.jsonl", "valid.jsonl", "test.jsonl", "documents.jsonl", "drops.jsonl", "summary.json"}
 FILES |= {f"examples/{name}.jsonl" for name in ("train", "valid", "test")}
@@ -102,7 +103,7 @@ class Made:
 
     @property
     def texts(self) -> dict[str, str]:
-        return {row["path"]: row["text"] for name in split.SPLITS for row in self.rows(name)}
+        return {row["path"]: row["text"] for name in SPLITS for row in self.rows(name)}
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -110,7 +111,7 @@ class Made:
 
     @property
     def split_of(self) -> dict[str, str]:
-        return {row["path"]: name for name in split.SPLITS for row in self.rows(name)}
+        return {row["path"]: name for name in SPLITS for row in self.rows(name)}
 
     @property
     def bytes(self) -> dict[str, bytes]:
@@ -127,7 +128,7 @@ def many() -> dict[str, Any]:
 def test_the_files_and_their_rows(tmp_path: Path, many: dict[str, Any]) -> None:
     made = Made(tmp_path, many)
     assert set(made.bytes) == FILES
-    for row in (row for name in split.SPLITS for row in made.rows(name)):
+    for row in (row for name in SPLITS for row in made.rows(name)):
         assert set(row) == {
             "hash", "path", "source", "owner", "licence", "profile", "language", "places", "pages", "text",
         }  # fmt: skip
@@ -306,8 +307,8 @@ def test_examples_are_split_and_masked_and_bad_rows_named(tmp_path: Path, many: 
     read["examples"][3]["text"] = "mail ann@company.org now"
     read["private"][3][0] = [[5, 20, "EMAIL"]]
     made = Made(tmp_path, {**many, "tickets.csv": read})
-    found = [row for name in split.SPLITS for row in made.rows(f"examples/{name}")]
-    assert len(found) == 40 and all(made.rows(f"examples/{name}") for name in split.SPLITS)
+    found = [row for name in SPLITS for row in made.rows(f"examples/{name}")]
+    assert len(found) == 40 and all(made.rows(f"examples/{name}") for name in SPLITS)
     assert {"line": 5, "text": "mail [EMAIL_1] now", "label": "b"}.items() <= found[
         [row["line"] for row in found].index(5)
     ].items()
@@ -329,8 +330,8 @@ def test_a_table_of_bad_rows_alone_says_so(tmp_path: Path, many: dict[str, Any])
 def test_equal_inputs_are_on_one_side(tmp_path: Path) -> None:
     rows = [{"line": n, "input": f"Question {n % 10}", "output": f"Answer {n}"} for n in range(60)]
     made = Made(tmp_path, {"q.jsonl": examples_of(*rows, shape="input + output")})
-    sides = {(row["input"], row["split"]) for name in split.SPLITS for row in made.rows(f"examples/{name}")}
-    assert len(sides) == 10 and {side for _, side in sides} == set(split.SPLITS)
+    sides = {(row["input"], row["split"]) for name in SPLITS for row in made.rows(f"examples/{name}")}
+    assert len(sides) == 10 and {side for _, side in sides} == set(SPLITS)
 
 
 # -- contamination ---------------------------------------------------------------------------------------
@@ -363,7 +364,7 @@ def test_few_documents_are_cut_into_parts_that_know_their_lines(tmp_path: Path) 
     texts = {"book.txt": prose(1, 120), "letter.txt": prose(2, 3)}
     made = Made(tmp_path, texts)
     assert made.summary["split_by"] == "part"
-    parts = [row for name in split.SPLITS for row in made.rows(name) if row["path"] != "letter.txt"]
+    parts = [row for name in SPLITS for row in made.rows(name) if row["path"] != "letter.txt"]
     parts.sort(key=lambda row: int(row["path"].partition("#")[2]))
     assert [row["path"] for row in parts] == [f"book.txt#{n}" for n in range(1, len(parts) + 1)]
     assert "\n\n".join(row["text"] for row in parts) == texts["book.txt"]
@@ -401,7 +402,7 @@ def test_the_split_is_a_partition_whatever_the_order(
     assert first.bytes == second.bytes
     assert {*first.split_of, *first.dropped_by} == set(texts)
     if len(first.split_of) >= 3:
-        assert set(first.split_of.values()) == set(split.SPLITS)
+        assert set(first.split_of.values()) == set(SPLITS)
     for seed in sorted(seeds)[::3]:
         assert f"{seed}.txt" in first.dropped_by
 
@@ -430,7 +431,7 @@ def test_an_unrelated_document_moves_no_other(
     texts = {f"notes/{n:02}.md": prose(n, 2) for n in range(40)}
     before = Made(tmp_path_factory.mktemp("a"), texts).split_of
     after = Made(tmp_path_factory.mktemp("b"), {**texts, where: prose(new)}).split_of
-    assert after.pop(where) in split.SPLITS and after == before
+    assert after.pop(where) in SPLITS and after == before
 
 
 # -- enough ----------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netsuke.curate import split
+from netsuke.texts.documents import SPLITS
 
 if TYPE_CHECKING:
     from netsuke.curate import Params
@@ -28,8 +29,8 @@ def test_a_cut_text_is_whole(text: str, size: int) -> None:
 def test_lowest_is_test_and_none_is_empty(buckets: list[float]) -> None:
     splits = split.assign(buckets, 0.10, 0.08)
     ordered = [name for _, name in sorted(zip(buckets, splits, strict=True))]
-    assert set(splits) == set(split.SPLITS)
-    assert all(split.SPLITS.index(a) >= split.SPLITS.index(b) for a, b in pairwise(ordered))
+    assert set(splits) == set(SPLITS)
+    assert all(SPLITS.index(a) >= SPLITS.index(b) for a, b in pairwise(ordered))
     if min(buckets) < 0.10 and any(0.10 <= b < 0.18 for b in buckets) and max(buckets) >= 0.18:
         assert all((name == "test") == (b < 0.10) and (name == "train") == (b >= 0.10 + 0.08)
                    for b, name in zip(buckets, splits, strict=True))  # fmt: skip

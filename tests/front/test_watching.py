@@ -87,7 +87,7 @@ def test_days_are_the_same_whether_they_were_folded_or_not(store, tmp_path):
         asked(store, time=now - ago * watching.DAY)
     before = watching.state("notes", store, now)
     days, requests = before.days, len(before.requests)
-    with contextlib.closing(book.connected(book.place(store.root), 1)) as database, transaction(database):
+    with contextlib.closing(book.connected(store.root, 1)) as database, transaction(database):
         events.fold(database, now, {})
     after = watching.state("notes", store, now)
     assert after.days == days and len(after.requests) < requests == 6
@@ -99,7 +99,7 @@ def test_a_day_without_a_row_is_told_by_its_requests(store, tmp_path):
     midnight = time.time() // watching.DAY * watching.DAY
     for moment in (midnight - 1.5 * watching.DAY, midnight - 0.9 * watching.DAY, midnight + 5, midnight - 20):
         asked(store, time=moment)
-        with contextlib.closing(book.connected(book.place(store.root), 1)) as database, transaction(database):
+        with contextlib.closing(book.connected(store.root, 1)) as database, transaction(database):
             events.fold(database, midnight + 6, {})
     state = watching.state("notes", store, midnight + events.LATE_SECONDS / 2)
     assert [row.requests for _, row in state.days] == [1, 2, 1] and len(state._over) == 1

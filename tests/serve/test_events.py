@@ -51,8 +51,16 @@ def test_what_is_written_is_read_and_holds_no_prompt(tmp_path):
     assert b"secret" not in book.place(tmp_path).read_bytes()
 
 
+def test_usage_as_a_table_has_a_row_each_and_no_formula(tmp_path):
+    write(tmp_path, [record(who="=cmd()"), record(who="=cmd()"), record(who="shop", status=500)])
+    day = usage.day(NOON)
+    assert usage.as_csv(usage.rows(tmp_path)).splitlines() == [
+        ",".join(usage.COLUMNS), f"{day},'=cmd(),tiny,2,6,4,0,0", f"{day},shop,tiny,1,3,2,0,1"
+    ]  # fmt: skip
+
+
 def folded(home, now, made=None):
-    with contextlib.closing(book.connected(book.place(home), 1)) as database, transaction(database):
+    with contextlib.closing(book.connected(home, 1)) as database, transaction(database):
         events.fold(database, now, made or {})
 
 

@@ -28,8 +28,12 @@ def model(tmp_path_factory):
 
 def bits_of(model, before, text):
     async def asked():
-        async with Supervisor("tiny", Engine(model)) as supervisor:
+        supervisor = Supervisor("tiny", Engine(model))
+        await supervisor.start()
+        try:
             return await voice.token_bits(supervisor, before, text)
+        finally:
+            await supervisor.stop()
 
     return asyncio.run(asked())
 
