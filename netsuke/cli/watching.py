@@ -57,7 +57,7 @@ def told(state: State) -> dict[str, Any]:
         "hour": asdict(state.last(HOUR)), "day": asdict(state.last(DAY)),
         "days": [{"day": day, **asdict(row)} for day, row in state.days],
         "suggestions": {what: {"hour": asdict(hour), "day": asdict(day)} for what, hour, day in state.suggestions},
-        "thumbs": {"up": len(state.thumbs) - state.down, "down": state.down},
+        "thumbs": {"up": state.up, "down": state.down},
         "corrections": {"there": len(state.corrections), "new": len(state.new)},
         "drift": asdict(state.drift) | {"documents": state.has_documents},
         "unlike": asdict(unlike) if (unlike := state.unlike()) else None,
@@ -81,7 +81,7 @@ def sentences(state: State) -> list[str]:
     """What thumbs, corrections, prompts and the rule come to."""
     from .. import watch
 
-    up, since = len(state.thumbs) - state.down, _when(state.since)[:10]
+    since = _when(state.since)[:10]
     drift = state.drift
     found = [
         f"suggestions in the editor, last day: {day.requests:,} × {what},\n  median {_seconds(day.median)}"
@@ -89,7 +89,7 @@ def sentences(state: State) -> list[str]:
         for what, _, day in state.suggestions
     ]
     found += [
-        f"thumbs since {since}: {up} up, {state.down} down",
+        f"thumbs since {since}: {state.up} up, {state.down} down",
         f"corrections: {len(state.corrections)}, {len(state.new)} of them new",
     ]
     if not state.has_documents:

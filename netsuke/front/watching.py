@@ -119,6 +119,10 @@ class State:
         return events.thumbs(self.store.root, self.name, self.since)
 
     @property
+    def up(self) -> int:
+        return len(self.thumbs) - self.down
+
+    @property
     def down(self) -> int:
         return sum(one.thumb == "down" for one in self.thumbs)
 

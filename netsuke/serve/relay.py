@@ -51,6 +51,8 @@ class Asked:
 class Relay:
     """An ASGI answer. When the client hangs up, the request to the engine is closed, which frees its slot."""
 
+    gather_seconds = GATHER_SECONDS
+
     def __init__(self, asked: Asked, path: str) -> None:
         self.asked, self.path, self.body, self.record = asked, path, asked.body, asked.record
         self.began: float | None = None
@@ -159,7 +161,7 @@ class Relay:
                 if clock() - woke > AT_ONCE_SECONDS:
                     await say(send, *held)
                     held.clear()
-                    await asyncio.sleep(GATHER_SECONDS)
+                    await asyncio.sleep(self.gather_seconds)
                     woke = clock()
         await say(send, *held)
         return False

@@ -48,7 +48,7 @@ def told(state: State) -> dict[str, Any]:
         "pictures": pictures(state), "days": len(state.days), "shown_days": watching.DAYS_SHOWN,
         "suggestions": state.suggestions,
         "quiet": not (state.days or state.suggestions or state.corrections or state.thumbs),
-        "up": len(state.thumbs) - state.down, "down": state.down, "since": datetime.fromtimestamp(state.since, UTC),
+        "up": state.up, "down": state.down, "since": datetime.fromtimestamp(state.since, UTC),
         "corrections": [(one, one.id in new, datetime.fromtimestamp(one.time, UTC)) for one in listed],
         "count": len(state.corrections), "new": len(new), "drift": state.drift, "block": watch.BLOCK,
         "documents": state.has_documents, "rule": state.rule, "why": why, "wrong": wrong,

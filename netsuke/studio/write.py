@@ -53,7 +53,13 @@ async def ghost(house: House, request: Request) -> GoingOn:
                 "response_fields": ["content", "timings"]}  # fmt: skip
         return Infilling(house.engines.asked(request, model.name, body | hole, loud))
     more = {"prompt": before, "max_tokens": GHOST_TOKENS, "stream": True}
-    return GoingOn(house.engines.asked(request, model.name, body | more, loud), "/v1/completions")
+    return Ghost(house.engines.asked(request, model.name, body | more, loud), "/v1/completions")
+
+
+class Ghost(GoingOn):
+    """A few tokens that somebody waits for: each goes out as it comes."""
+
+    gather_seconds = 0.0
 
 
 # -- rewriting -----------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..engines.adapter import PREFIX
 from ..engines.hf import Network
 from ..errors import RecipeError
 from ..texts.documents import write_json
@@ -98,7 +99,7 @@ def go_on_from(adapter: Path, live: dict[str, nn.Parameter]) -> None:
 
     file = adapter / "adapter_model.safetensors"
     found = load_weights(file) if file.exists() else {}
-    named = {key.removeprefix("base_model.model.").removesuffix(".weight"): w for key, w in found.items()}
+    named = {key.removeprefix(PREFIX).removesuffix(".weight"): w for key, w in found.items()}
     if {name: w.shape for name, w in named.items()} != {name: p.shape for name, p in live.items()}:
         raise RecipeError(
             "the adapter of tune.start does not fit: another rank, or another body",
@@ -117,7 +118,7 @@ def write_adapter(weights: dict[str, Tensor], rank: int, scale: float, folder: P
     named = {}
     for name, weight in weights.items():
         weight = weight * scale if name.endswith("lora_B") else weight
-        named[f"base_model.model.{name}.weight"] = weight
+        named[f"{PREFIX}{name}.weight"] = weight
     save_weights(named, folder / "adapter_model.safetensors")
     targets = sorted({name.rsplit(".", 2)[-2] for name in weights})
     write_json(folder / "adapter_config.json", {
