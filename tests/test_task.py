@@ -8,7 +8,7 @@ import openai
 import pytest
 from material import netsuke
 from served import KEY, running
-from tasked import SIGNS, table
+from tasked import SIGNS, question, table
 
 from netsuke import answer, loop, recipe
 from netsuke.answer import ways
@@ -81,6 +81,26 @@ def test_where_the_untuned_body_answers_better_it_ships(made, tmp_path, monkeypa
     assert learnt["answers"] < -0.1 < change["answers"]
     gate = next(gate for gate in gates_of(store, made_) if gate["name"] == "answers")
     assert gate["limit"] == 0.1 and gate["passed"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "scored"), [
+    ("extract", {"exact match", "token F1"}), ("free", {"ROUGE-L"}),
+])  # fmt: skip
+def test_texts_as_answers_are_scored_beside_the_base(tmp_path, kind, scored):
+    place, store = table(tmp_path / "notes"), Store(tmp_path / "home")
+    rows = [(text, text.split()[1] if kind == "extract" else f"it will be a {label} again soon, said number {number}")
+            for number, (text, label) in enumerate(map(question, range(60)))]  # fmt: skip
+    (tmp_path / "notes" / "signs.csv").write_text("\n".join(["prompt,completion", *(f'"{t}","{a}"' for t, a in rows)]))
+    outcome = loop.make(recipe.load(place, loop.SECTIONS), place, store, lambda *_: None, executor=Local)
+    pack, scores = pack_of(store), scores_of(store, outcome)["scores"]
+    assert json.loads((pack / "task.json").read_text())["kind"] == kind and manifest.faults(pack) == []
+    assert {row["who"] for row in scores} == {"ours", "base, no example", "base, with examples"}
+    assert {row["score"] for row in scores} == scored
+    assert all(0 <= row["low"] <= row["value"] <= row["high"] for row in scores)
+    assert "answers" in {row["name"] for row in report_of(store, outcome)["measures"]}  # their bits per byte
+    said = netsuke(store.root, "ask", "signs", rows[0][0])
+    assert said.returncode == 0 and "Traceback" not in said.stderr
 
 
 def test_which_of_two_files_is_better_is_settled_on_valid(made, monkeypatch):
