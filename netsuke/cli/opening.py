@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,8 @@ from . import open_store, tell_pending
 
 if TYPE_CHECKING:
     from ..store import Store
+
+MOST_PROOF = 256  # bytes that are read of it
 
 
 @click.command("open")
@@ -62,15 +65,29 @@ def shown(link: str, no_browser: bool) -> None:
 
 
 def another_link(port: int, key: str, name: str = "") -> str | None:
-    """A new link of the studio that answers at a port, if it is one that knows our key."""
+    """A new link of our studio at a port; None where nothing answers. Raises EngineError where another one does.
+
+    Anybody may listen there: it is asked for a proof, and gets neither the key nor what comes of it.
+    """
     import httpx
 
-    address, headers = f"http://127.0.0.1:{port}/enter", {"Authorization": f"Bearer {key}"}
+    from ..studio.door import PROOF, Seal, same
+
+    url, nonce = f"http://127.0.0.1:{port}", secrets.token_urlsafe(24)
+    told = b""
     try:
-        answer = httpx.post(address, headers=headers, params={"name": name}, timeout=5, trust_env=False)
-    except httpx.HTTPError:
+        with httpx.stream("GET", url + PROOF, params={"nonce": nonce}, timeout=5, trust_env=False) as answer:
+            told = next(answer.iter_raw(MOST_PROOF), b"")
+    except httpx.ConnectError:
         return None
-    return f"{address}?token={answer.text}" if answer.status_code == 200 else None
+    except httpx.HTTPError:  # it speaks something else
+        pass
+    run, _, proof = told.decode("ascii", "replace").partition(" ")
+    seal = Seal(key, port, run)
+    if not same(proof, seal.proof(nonce)):
+        hint = "another program, or `netsuke serve`: end it, or choose another port: netsuke open --port 8178"
+        raise EngineError("the port is taken, and not by a studio of this home", where=url, hint=hint)
+    return f"{url}/enter?token={seal.token(name)}"
 
 
 def tell_running(store: Store) -> None:

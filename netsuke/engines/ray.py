@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..errors import EngineError
+from ..errors import EngineError, NetsukeError
 from ..machine import cores, wait_passively
 from ..nouns import Ref
 from ..step import Local, Result, Step, Task, Watch, Work
@@ -59,7 +59,7 @@ class Ray(Local):
         while pending:
             (done, *_), _ = ray.wait(list(pending))
             group = pending.pop(done)
-            for (key, task), (files, result) in zip(group, ray.get(done), strict=True):
+            for (key, task), (files, result) in zip(group, _made(ray, done), strict=True):
                 for name, data in files.items():
                     (task.out / name).parent.mkdir(parents=True, exist_ok=True)
                     (task.out / name).write_bytes(data)
@@ -80,6 +80,7 @@ def _connected() -> Any:
             ray.init(log_to_driver=False, logging_level=logging.ERROR)
         else:
             ray.init(
+                address="local",  # else it joins, and does not start one, where `ray start` has left its mark
                 num_cpus=max(2, cores()),
                 object_store_memory=OBJECT_STORE_BYTES,
                 include_dashboard=False,
@@ -87,11 +88,29 @@ def _connected() -> Any:
                 logging_level=logging.ERROR,
                 _node_ip_address="127.0.0.1",
             )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise EngineError(
-            f"Ray does not start: {error}", hint="check RAY_ADDRESS, or leave out --on ray"
-        ) from error
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        hint = "check RAY_ADDRESS" if os.environ.get("RAY_ADDRESS") else "see Ray's own logs"
+        raise EngineError(f"Ray does not start: {error}", hint=f"{hint}, or leave out --on ray") from error
     return ray
+
+
+def _made(ray: Any, ref: Any) -> list[Made]:
+    """What a call made. Raises what the step raised, and EngineError where its process died."""
+    try:
+        made: list[Made] = ray.get(ref)
+        return made
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, NetsukeError):
+            raise error.cause from None
+        raise  # a fault of ours, as it would be here
+    except ray.exceptions.RayError as error:
+        raise EngineError(
+            f"a task of Ray did not get through: {_last_line(error)}", hint="leave out --on ray, or see Ray's own logs"
+        ) from error
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
 
 
 def _given(task: Task) -> Given:
@@ -141,7 +160,7 @@ def spread(
             try:
                 yield ray.get(ref)
             except ray.exceptions.RayError as error:  # its process died: the others go on
-                yield failed(one, str(error).strip().splitlines()[-1])
+                yield failed(one, _last_line(error))
 
 
 def _cores_each(ray: Any, count: int) -> int:

@@ -8,7 +8,9 @@ from the last checkpoint.
 from __future__ import annotations
 
 import logging
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +26,11 @@ RESTARTS = 3  # of all workers, after one of them died
 
 
 def in_shards(step: Step, params: Any, out: Path, scratch: Path, inputs: dict[str, Path]) -> Work:
-    """The work of a step on `params.shards` workers. Raises EngineError where they keep dying."""
+    """The work of a step on `params.shards` workers. Raises EngineError where they keep dying.
+
+    What breaks it off, Ctrl-C say, ends the workers, and with them our Ray.
+    """
+    import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
     from ray.util.queue import Queue
@@ -45,9 +51,28 @@ def in_shards(step: Step, params: Any, out: Path, scratch: Path, inputs: dict[st
             storage_path=str(scratch / "ray"), failure_config=FailureConfig(max_failures=RESTARTS)
         ),
     )
-    with ThreadPoolExecutor(1) as pool:
-        measures: list[Measure] = yield from _heard(pool.submit(trainer.fit), news)
+    running = _aside(trainer.fit)
+    try:
+        measures: list[Measure] = yield from _heard(running, news)
+    except BaseException:
+        if not running.done():
+            ray.shutdown()
+        raise
     return measures
+
+
+def _aside(work: Callable[[], Any]) -> Future[Any]:
+    """What comes of work, in a thread that nobody waits for: that of a pool is waited for, even by an exit."""
+    future: Future[Any] = Future()
+
+    def do() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=do, name="shards", daemon=True).start()
+    return future
 
 
 def _heard(running: Future[Any], news: Any) -> Work:

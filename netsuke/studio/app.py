@@ -18,7 +18,7 @@ from ..serve import Callers, Several, Shelf, Shipped, build_app
 from ..serve.callers import SESSION
 from ..store import Store
 from .desk import Desk
-from .door import Door, as_page, looks
+from .door import PROOF, Door, as_page, looks
 from .lending import Bases, Lending
 from .makes import Makes
 from .rendering import ROOM, Pages
@@ -54,9 +54,9 @@ def build_studio(
     engines = Shelf(models, memory_bytes=memory_bytes, slots=2)  # one is written in, one reads what is written
     house = House(store, Lending(engines, bases))
     callers = Callers(store.root, key, cookie=f"{SESSION}_{port}")  # a browser sends a cookie to every port
-    door = Door(callers, house.pages)
+    door = Door(callers, house.pages, key=key, port=port)
     app = build_app(
-        engines, callers, port=port, more=routes(house, door), open_paths={"/enter", *looks(ROOM)},
+        engines, callers, port=port, more=routes(house, door), open_paths={"/enter", PROOF, *looks(ROOM)},
         refusing=door.refused,
     )  # fmt: skip
     serving = app.router.lifespan_context
@@ -91,7 +91,7 @@ def routes(house: House, door: Door) -> list[BaseRoute]:
 
     pages = (home, model, compare, material, write, ask, search, watch, keys, audit)
     return [
-        Route("/enter", door.enter), Route("/enter", door.new_link, methods=["POST"]),
+        Route("/enter", door.enter), Route(PROOF, door.prove),
         *(route(path, answer, method) for page in pages for method, path, answer in page.ROUTES),
         Mount("/static", StaticFiles(directory=ROOM / "static")),
     ]  # fmt: skip

@@ -3,17 +3,23 @@
 A browser shows no key, so it gets a cookie, once, from a link with a token that works a single time. Host, Origin and
 cookie are looked at by the server's Guard. The cookie goes along from every page of this machine, whatever its port (to
 a browser they are one site), so no page of another origin may ask for anything, and a key opens no page.
+
+While a studio runs, `netsuke open` makes another link itself, out of the owner's key, once the studio has proved that
+it knows that key too. Neither sends it: what listens there in a studio's place learns nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+import json
 import secrets
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import Scope
 
 from ..serve.callers import Callers
@@ -22,20 +28,53 @@ from .rendering import Pages
 
 API = ("/v1/", "/api/")  # and
 API_PATHS = ("/infill", "/health", "/metrics", "/openapi.json")  # what is no page
+PROOF = "/enter/proof"
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What only those can say who know the owner's key; the key cannot be told from it.
+
+    It holds for one port, or what listens at another could pass a question on to a studio and have its answer; and for
+    one run, a random word that the studio chose, so that no link outlives its studio.
+    """
+
+    key: str = field(repr=False)
+    port: int
+    run: str
+
+    def proof(self, nonce: str) -> str:
+        """That the studio of this run knows the key, to whoever chose the nonce."""
+        return self._of("studio", nonce)
+
+    def token(self, name: str = "") -> str:
+        """A new token that opens the door once, at /enter?token=…, to the first page or a model's."""
+        nonce = secrets.token_urlsafe(24)
+        return ".".join([nonce, self._of("link", nonce, name), quote(name, safe="")])
+
+    def opens(self, token: str) -> tuple[str, str] | None:
+        """A token's (nonce, name), if it was made with the key."""
+        nonce, shown, name = [*token.split(".", 2), "", ""][:3]
+        return (nonce, name) if same(shown, self._of("link", nonce, name)) else None
+
+    def _of(self, *words: str) -> str:
+        text = json.dumps(["netsuke", *words, self.port, self.run])  # so that no two lists of words are one text
+        return hmac.new(self.key.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def same(shown: str, right: str) -> bool:
+    """Whether what is shown is right; how long it takes does not tell how much of it is."""
+    return hmac.compare_digest(shown.encode("utf-8", "replace"), right.encode())
 
 
 class Door:
     """Gives links and cookies, and says no in the way of a page."""
 
-    def __init__(self, callers: Callers, pages: Pages) -> None:
+    def __init__(self, callers: Callers, pages: Pages, *, key: str, port: int) -> None:
         self.callers, self.pages = callers, pages
-        self.tokens: dict[str, str] = {}  # and where each leads
-
-    def token(self, name: str = "") -> str:
-        """A new token that opens the door once, at /enter?token=…, to the first page or a model's."""
-        token = secrets.token_urlsafe(24)
-        self.tokens[token] = f"/m/{quote(name, safe='')}" if name else "/"
-        return token
+        self.seal = Seal(key, port, secrets.token_urlsafe(24))
+        self.used: set[str] = set()  # the nonces of links
+        self.token = self.seal.token
 
     def check(self, request: Request) -> None:
         """Lets a request to a page go on. Raises Refused unless the owner's browser asks, from our own pages."""
@@ -47,19 +86,19 @@ class Door:
 
     async def enter(self, request: Request) -> Response:
         """The cookie, to whoever has a token that was not used yet. Raises Refused."""
-        shown = request.query_params.get("token", "").encode("utf-8", "replace")
-        if not (found := [one for one in self.tokens if hmac.compare_digest(one.encode(), shown)]):
+        found = self.seal.opens(request.query_params.get("token", ""))
+        if not found or found[0] in self.used:
             raise Refused(401, "This link has been used. `netsuke open` prints a new one.", code="used_link")
-        answer = RedirectResponse(self.tokens.pop(found[0]), 303)
+        nonce, name = found
+        self.used.add(nonce)
+        answer = RedirectResponse(f"/m/{quote(name, safe='')}" if name else "/", 303)
         session = self.callers.session()
         answer.set_cookie(self.callers.cookie, session, httponly=True, samesite="strict", path="/")
         return answer
 
-    async def new_link(self, request: Request) -> Response:
-        """A new token, to whoever shows the owner's key: `netsuke open` while a studio runs. Raises Refused."""
-        if not request.scope["key"].is_owner:
-            raise Refused(403, "The studio is its owner's.", code="owner_only")
-        return Response(self.token(request.query_params.get("name", "")), media_type="text/plain")
+    async def prove(self, request: Request) -> Response:
+        """This run's word, and its proof for a nonce: all that `netsuke open` needs, and nothing without the key."""
+        return PlainTextResponse(f"{self.seal.run} {self.seal.proof(request.query_params.get('nonce', ''))}")
 
     def refused(self, scope: Scope, refused: Refused) -> Response:
         """The answer to a request that is refused: the API's own on its paths, else a page's."""

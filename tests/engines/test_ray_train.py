@@ -8,11 +8,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tiny import tiny_gguf
 
-from netsuke.engines import gguf
+from netsuke.engines import gguf, ray_train
 from netsuke.texts.documents import write_rows
 
 TUNE = """
@@ -111,3 +112,56 @@ def test_a_killed_worker_does_not_change_a_bit(place, tmp_path):
 
     there = tuned("ray", place, tmp_path / "ray", budget=budget, meanwhile=kill)
     assert killed and there == tuned("local", place, tmp_path / "local", budget=budget)
+
+
+class Shards(dict):
+    """A stand-in for the modules of Ray: its training lasts until `over`, its queue is broken off by Ctrl-C."""
+
+    def __init__(self):
+        self.began, self.over, self.ended, self.shut = (threading.Event() for _ in range(4))
+        made = SimpleNamespace(fit=self.fit)
+        queue = SimpleNamespace(get=self.get, empty=lambda: True)
+        kinds = ("FailureConfig", "RunConfig", "ScalingConfig", "TorchConfig")
+        train = SimpleNamespace(TorchTrainer=lambda *_, **given: made, **dict.fromkeys(kinds, dict))
+        train.util = SimpleNamespace(Queue=lambda **given: queue, Empty=TimeoutError)
+        self |= {"ray": SimpleNamespace(shutdown=self.shut.set), "ray.train": train, "ray.train.torch": train,
+                 "ray.util": train.util, "ray.util.queue": train.util}  # fmt: skip
+
+    def fit(self):
+        self.began.set()
+        self.over.wait(5)
+        self.ended.set()
+
+    def get(self, timeout):
+        self.began.wait(5)
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_does_not_wait_for_the_training(monkeypatch, tmp_path):
+    shards = Shards()
+    for name, module in shards.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    params = SimpleNamespace(shards=2, compute=SimpleNamespace(device="cpu"))
+    step = SimpleNamespace(name="tune", function=SimpleNamespace(__module__="netsuke.tune"))
+    with pytest.raises(KeyboardInterrupt):
+        next(ray_train.in_shards(step, params, tmp_path, tmp_path, {}))
+    assert shards.shut.is_set() and not shards.ended.is_set()
+    assert [one.daemon for one in threading.enumerate() if one.name == "shards"] == [True]  # nor does an exit
+    shards.over.set()
+    assert shards.ended.wait(5)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_real_training(place, tmp_path):
+    pytest.importorskip("ray")
+    with subprocess.Popen([sys.executable, "-c", TUNE, "ray", place, "2", str(32 * 4 * 100_000)],
+                          env=os.environ | {"NETSUKE_HOME": str(tmp_path)}, stderr=subprocess.PIPE,
+                          stdout=subprocess.PIPE, start_new_session=True) as process:  # fmt: skip
+        try:
+            while process.poll() is None and not next(tmp_path.rglob("checkpoint-*/state.json"), None):
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=120)
+        finally:
+            process.kill()
+    assert b"KeyboardInterrupt" in errors

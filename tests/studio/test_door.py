@@ -1,6 +1,9 @@
 """Who may see the pages, from where, and what every page says to the browser."""
 
+import contextlib
 import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
@@ -8,8 +11,10 @@ from click.testing import CliRunner
 from studied import KEY, running
 
 from netsuke.cli import opening
+from netsuke.errors import EngineError
 from netsuke.serve import keys
 from netsuke.store import Store
+from netsuke.studio.door import PROOF, Seal
 
 PAGES = ["/", "/keys", "/audit", "/m/mine", "/m/mine/compare", "/m/mine/material", "/m/mine/write", "/m/mine/ask",
          "/m/mine/search"]  # fmt: skip
@@ -83,7 +88,7 @@ def test_no_page_holds_an_inline_script_or_style(looking, path):
     assert not [word for word in text.split() if word.startswith("on") and "=\"" in word]
 
 
-def test_a_key_opens_no_page_and_a_named_one_makes_no_link(opened):
+def test_a_key_opens_no_page_and_is_not_taken_for_a_link(opened):
     named = keys.add(opened.store.root, "shop")
     with plain(opened) as one:
         for key in (KEY, named):
@@ -91,7 +96,7 @@ def test_a_key_opens_no_page_and_a_named_one_makes_no_link(opened):
                 assert one.get("/v1/models", headers=header).status_code == 200
                 for path in PAGES:
                     assert one.get(path, headers=header).status_code == 401
-        assert one.post("/enter", headers={"Authorization": f"Bearer {named}"}).status_code == 403
+        assert one.post("/enter", headers={"Authorization": f"Bearer {KEY}"}).status_code == 405
 
 
 def test_a_link_of_a_model_leads_to_its_page_and_nowhere_else(shown):
@@ -107,13 +112,87 @@ def test_two_studios_of_a_machine_keep_their_cookies_apart(opened, tmp_path):
         assert browser.get(opened.url).status_code == browser.get(other.url).status_code == 200
 
 
-def test_whoever_has_the_key_gets_another_link(shown):
-    port = int(shown.url.rpartition(":")[2])
-    link = opening.another_link(port, KEY)
+def port_of(opened):
+    return int(opened.url.rpartition(":")[2])
+
+
+def test_whoever_has_the_key_makes_another_link(shown):
+    link = opening.another_link(port_of(shown), KEY, "mine")
     with plain(shown) as one:
-        assert one.get(link).status_code == 303
-        assert one.post("/enter").status_code == 401
-    assert opening.another_link(port, "nsk-" + "x" * 43) is None
+        answer = one.get(link)
+        assert answer.status_code == 303 and answer.headers["location"] == "/m/mine"
+        assert one.get(link).status_code == 401
+    with pytest.raises(EngineError, match="not by a studio of this home"):
+        opening.another_link(port_of(shown), "nsk-" + "x" * 43)
+
+
+def test_a_link_is_for_one_name_one_port_and_one_run(shown):
+    seal = shown.door.seal
+    nonce, sign, _ = seal.token().split(".")
+    others = [Seal(KEY, seal.port + 1, seal.run), Seal(KEY, seal.port, "another"), Seal("nsk-x", seal.port, seal.run)]
+    wrong = [other.token() for other in others]
+    wrong += [f"{nonce}.{sign}.mine", f"{nonce}x.{sign}.", f"{nonce}.{seal.proof(nonce)}.", nonce, "..", "", "é.é.é"]
+    with plain(shown) as one:
+        assert {one.get("/enter", params={"token": token}).status_code for token in wrong} == {401}
+        assert one.get("/enter", params={"token": f"{nonce}.{sign}."}).status_code == 303
+
+
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://127.0.0.1:1"}])
+def test_a_proof_is_not_for_other_pages_and_tells_nothing_else(shown, headers):
+    with plain(shown) as one:
+        assert one.get(PROOF, headers=headers).status_code in (403, 421)
+        assert one.post(PROOF).status_code == 401
+        told = one.get(PROOF, params={"nonce": "1"}).text
+        assert re.fullmatch(r"[\w-]{32} [0-9a-f]{64}", told) and told != one.get(PROOF, params={"nonce": "2"}).text
+
+
+@contextlib.contextmanager
+def foreign(answer):
+    """(port, all that came) of a listener that is none of ours and answers what `answer` makes of a path."""
+    came = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            came.append(f"{self.requestline}\n{self.headers}")
+            told = answer(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(told)))
+            self.end_headers()
+            self.wfile.write(told)
+
+        do_POST = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
+        try:
+            yield server.server_address[1], came
+        finally:
+            server.shutdown()
+
+
+@pytest.mark.parametrize("passed_on", [True, False])
+def test_a_foreign_listener_learns_nothing_that_opens_the_studio(shown, monkeypatch, passed_on):
+    """Also one that passes on what it is asked to the studio itself, at its other port."""
+    monkeypatch.setattr("netsuke.serve.default_key", lambda home: KEY)
+
+    def answer(path):
+        return httpx.get(shown.url + path, trust_env=False).content if passed_on else b"hello " + b"\xff" * 9999
+
+    with foreign(answer) as (port, came):
+        done = CliRunner().invoke(opening.open_studio, ["--port", str(port), "--no-browser"])
+    assert "not by a studio of this home" in str(done.exception) and "--port" in done.exception.hint
+    assert "token=" not in done.output
+    (asked,) = came
+    assert KEY not in asked and "authorization" not in asked.lower() and "cookie" not in asked.lower()
+    words = re.findall(r"[\w-]{20,}", asked)
+    with plain(shown) as one:
+        for word in words:
+            assert one.get("/enter", params={"token": word}).status_code == 401
+            assert one.get("/v1/models", headers={"Authorization": f"Bearer {word}"}).status_code == 401
+    assert words
 
 
 def test_open_beside_a_running_studio_prints_its_link(shown, monkeypatch):
