@@ -53,7 +53,7 @@ def link(path: Path, target: Path) -> None:
     try:
         os.link(path, target)
     except OSError as error:
-        if error.errno not in (errno.EMLINK, errno.EPERM, errno.ENOTSUP):
+        if error.errno not in (errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
             raise
         shutil.copyfile(path, target)
 

