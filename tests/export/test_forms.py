@@ -65,7 +65,8 @@ def test_a_hugging_face_folder_has_equal_logits_and_encodings(pack, tmp_path):
         assert words.decode(words(text)["input_ids"]) == text
     asked = words.apply_chat_template([{"role": "user", "content": "hi"}], tokenize=False, add_generation_prompt=True)
     assert asked == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
-    assert "library_name: transformers" in (out / "README.md").read_text()
+    fields = (out / "README.md").read_text().split("---\n")[1].splitlines()
+    assert [line for line in fields if line.startswith("library_name")] == ['library_name: "transformers"']
 
 
 # -- Ollama ----------------------------------------------------------------------------------------------
