@@ -97,7 +97,8 @@ def write_page(name: str, folder: Path, store: Store, place: str) -> Path:
             wanted, path, _ = targets.find_recipe(name, store)
             beside["frontier"] = frontier_picture(wanted, path, store)
     own = store.root / "pages"
-    target = own / f"{content['name']}.html" if place == "open" else Path(place)
+    called = targets.model_name(manifest.read(folder)["name"])  # a pack of somebody else's says what it likes
+    target = own / f"{called}.html" if place == "open" else Path(place)
     text = page.html(content, quoted, beside)
     try:
         if place == "open":

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,7 +114,8 @@ def _row(wanted: Wanted) -> dict[str, Any]:
 
 def failed(wanted: Wanted, why: str) -> dict[str, Any]:
     """The row of one that ended in an error which nobody foresaw."""
-    return _row(wanted) | {"error": why, "hint": f"netsuke --debug make {wanted.target} shows where", "exit": 1}
+    hint = f"netsuke --debug make {shlex.quote(wanted.target)} shows where"
+    return _row(wanted) | {"error": why, "hint": hint, "exit": 1}
 
 
 def _as_toml(value: Any) -> str:

@@ -255,7 +255,8 @@ def test_without_an_adapter_of_its_own_it_is_said_what_can_be_done(store, tmp_pa
     (tmp_path / "carved").mkdir()
     (tmp_path / "carved" / "choice.json").write_text('{"pruned": true}')
     carved = store.add_folder(tmp_path / "carved")
-    for name, lineage in (("cut", {"tune": {"output": carved}, "carve": {"output": carved}}), ("bare", {})):
+    run = {"key": "0" * 64, "output": carved}
+    for name, lineage in (("cut", {"tune": run, "carve": run}), ("bare", {})):
         folder = small_pack(tmp_path / name, name).folder
         record = json.loads((folder / "netsuke.json").read_text())
         (folder / "netsuke.json").write_text(json.dumps(record | {"lineage": lineage}))
