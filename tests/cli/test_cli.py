@@ -69,6 +69,18 @@ def test_a_folder_without_a_recipe_gets_one(tmp_path, command):
     assert done.returncode == 6
 
 
+def test_a_base_that_is_none_is_said_as_typed_and_not_written_into_the_recipe(tmp_path, command):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.md").write_text(document(1))
+    done = command(tmp_path / "home", "make", str(tmp_path / "notes"), "--base", "smolm2")
+    assert done.returncode == 2 and "no base 'smolm2'" in done.stderr and "recipe:" not in done.stderr
+    assert [path.name for path in (tmp_path / "notes").iterdir()] == ["a.md"]
+    (tmp_path / "many.toml").write_text('[[make]]\ntarget = "notes"\nbase = "smolm2"\n')
+    done = command(tmp_path / "home", "make", str(tmp_path / "many.toml"))
+    assert done.returncode == 2 and "no base 'smolm2'" in done.stderr
+    assert [path.name for path in (tmp_path / "notes").iterdir()] == ["a.md"]
+
+
 def test_make_by_recipe_and_by_name_run_nothing_new(made):
     folder, home = made
     for target in (str(folder), str(folder / "netsuke.toml"), "notes"):
