@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -170,7 +171,8 @@ def read_part(folder: Path, name: str) -> dict[str, Any] | None:
     if facts is None or not path.is_file():
         return None
     if hash_file(path) != facts.get("sha256"):
-        raise StoreError(f"{name} is not what the pack says it is", where=str(folder), hint="`netsuke verify`")
+        hint = f"netsuke verify {shlex.quote(str(folder))}"
+        raise StoreError(f"{name} is not what the pack says it is", where=str(folder), hint=hint)
     content: dict[str, Any] = json.loads(path.read_text())
     return content
 

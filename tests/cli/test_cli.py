@@ -8,7 +8,7 @@ import sys
 import pytest
 from material import document, netsuke, whole_make, write_material
 from packed import small_pack
-from studied import with_base
+from studied import with_base, with_pack
 
 from netsuke.serve import keys
 
@@ -309,6 +309,23 @@ def test_a_copy_onto_a_full_disk_names_the_place_that_is_full(tmp_path):
     full = "def fail(*_):\n    raise OSError(28, 'full', 'from', None, 'to')"
     done = netsuke(tmp_path, "list", prelude=f"{full}\nimport netsuke.cli.looking as it\nit.tell_pending = fail")
     assert done.returncode == 1 and "full: to" in done.stderr and "another disk" in done.stderr
+
+
+def test_a_model_s_name_wins_over_a_file_that_is_called_so(store, tmp_path, monkeypatch, command):
+    with_pack(store, tmp_path)
+    (tmp_path / "desk").mkdir()
+    (tmp_path / "desk" / "mine").write_text("a shopping list")
+    monkeypatch.chdir(tmp_path / "desk")
+    done = command(store.root, "verify", "mine")
+    assert done.returncode == 0 and done.stdout.startswith("whole"), done.stderr
+
+
+@pytest.mark.parametrize("words, told", [
+    (("mine", "--repair"), "--repair is about the whole store"), (("--accept-template",), "go with a PACK"),
+])  # fmt: skip
+def test_what_verify_would_not_heed_is_refused(tmp_path, words, told, command):
+    done = command(tmp_path / "home", "verify", *words)
+    assert done.returncode == 2 and told in done.stderr
 
 
 def test_a_folder_that_is_no_pack_is_said_to_be_none(tmp_path, command):
