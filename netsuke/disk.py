@@ -53,7 +53,7 @@ def link(path: Path, target: Path) -> None:
     try:
         os.link(path, target)
     except OSError as error:
-        if error.errno not in (errno.EMLINK, errno.EPERM, errno.ENOTSUP):
+        if error.errno not in (errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
             raise
         shutil.copyfile(path, target)
 
@@ -97,7 +97,7 @@ def write_once(path: Path, data: bytes, mode: int = 0o600) -> None:
             os.fsync(file.fileno())
         os.chmod(name, mode)
         with contextlib.suppress(FileExistsError):
-            os.link(name, path)
+            link(Path(name), path)
     finally:
         os.unlink(name)
 

@@ -25,11 +25,12 @@ Members = Mapping[str, set[str]]  # of each folder, the Refs of its files
 
 @dataclass(frozen=True)
 class Damage:
-    """Something in the store that is not what its name says, and the packs it hurts."""
+    """Something in the store that is not what its name says, and the packs and bases it hurts."""
 
     ref: str
     what: str
     packs: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ def downstream(store: Store, refs: Collection[str]) -> Resting:
     left, is_free = _without(refs, runs, members)
     there = {*members, *(blob.name for blob in _blobs(store))}
     named = [(path.parent.name, path.stem) for path, record in _records(store) if not is_free(record["ref"])]
-    packs, bases = (tuple(name for kind, name in named if kind == wanted) for wanted in _KINDS)
-    return Resting(tuple(left), packs, bases, frozenset(ref for ref in there if not is_free(ref)))
+    refs = frozenset(ref for ref in there if not is_free(ref))
+    return Resting(tuple(left), refs=refs, **_by_kind(named))
 
 
 def verify(store: Store, *, repair: bool = False) -> list[Damage]:
@@ -57,17 +58,19 @@ def verify(store: Store, *, repair: bool = False) -> list[Damage]:
     with store.lock("gc", exclusive=False):
         faults = dict(_damaged_names(store))
         bad = {path.name: path for path in _blobs(store) if _digest(path) != path.name}
-        runs, members, packs = list(store.runs()), _members(store, without=bad), _packs(store, without=faults)
+        runs, members = list(store.runs()), _members(store, without=bad)
+        named = [(path.parent.name, path.stem, record["ref"]) for path, record in _records(store, without=faults)]
         for ref, path in bad.items():
             _, is_free = _without([ref], runs, members)
-            hurt = tuple(name for name, pack in packs.items() if not is_free(pack))
-            faults[path] = Damage(ref, "its bytes changed", hurt)
+            hurt = [(kind, name) for kind, name, rests in named if not is_free(rests)]
+            faults[path] = Damage(ref, "its bytes changed", **_by_kind(hurt))
         faults |= _damaged_runs(store, without=bad)
         missing = [
-            Damage(record["ref"], f"files of {path.parent.name[:-1]} {path.stem} are missing", (path.stem,))
+            Damage(record["ref"], f"files of {path.parent.name[:-1]} {path.stem} are missing",
+                   **_by_kind([(path.parent.name, path.stem)]))
             for path, record in _records(store, without=faults)
             if record["ref"] not in bad and not store.has(record["ref"])
-        ]
+        ]  # fmt: skip
         if repair:
             _set_aside(store, faults)
     return [*faults.values(), *missing]
@@ -112,8 +115,10 @@ def _records(store: Store, without: Collection[Path] = ()) -> Iterator[tuple[Pat
             yield path, record
 
 
-def _packs(store: Store, without: Collection[Path] = ()) -> dict[str, str]:
-    return {p.stem: record["ref"] for p, record in _records(store, without) if p.parent.name == "packs"}
+def _by_kind(named: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """{"packs": names, "bases": names} of (kind, name)."""
+    rows = list(named)
+    return {kind: tuple(name for of, name in rows if of == kind) for kind in _KINDS}
 
 
 def _blobs(store: Store) -> list[Path]:
@@ -184,7 +189,8 @@ def _alive(store: Store) -> tuple[set[str], set[str]]:
     members, runs, roots, kept = _members(store), list(store.runs()), set[str](), set[str]()
     for path, record in _records(store):
         if not (record["ref"] in members or store.has(record["ref"])):
-            hint = "make it again, or delete this file"
+            how = "fetch or add it again (netsuke bases)" if path.parent.name == "bases" else "make it again"
+            hint = f"{how}, or delete this file"
             raise StoreError(f"{path.stem} points at what is not in the store", where=str(path), hint=hint)
         named = {record["ref"], *record.get("also", ())}
         roots |= named
@@ -203,7 +209,7 @@ def _damaged_names(store: Store) -> Iterator[tuple[Path, Damage]]:
                 store.named(kind, name)
             except StoreError as error:
                 path = store.root / "names" / kind / f"{name}.json"
-                yield path, Damage(name, error.what, (name,) if kind == "packs" else ())
+                yield path, Damage(name, error.what, **_by_kind([(kind, name)]))
 
 
 def _damaged_runs(store: Store, without: Collection[str]) -> dict[Path, Damage]:

@@ -200,12 +200,17 @@ def check_top(recipe: Recipe, where: str) -> None:
 
 def check_name(name: str, where: str) -> None:
     """Raise RecipeError for a name that cannot be a file's and a model's."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+    if not is_name(name):
         raise RecipeError(
             f"{name!r} cannot be a model's name",
             where=where,
             hint="begin with a letter or digit, then also dots, hyphens and underscores, at most 64",
         )
+
+
+def is_name(name: str) -> bool:
+    """Whether a text can be a file's and a model's name."""
+    return bool(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name))
 
 
 def fresh(name: str, sections: Mapping[str, type], base: str = DEFAULT_BASE) -> Recipe:

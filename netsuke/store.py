@@ -242,7 +242,7 @@ class Store:
         return StoreError(
             f"object {ref[:12]} is damaged: its bytes are not what was written",
             where=str(self.root),
-            hint="`netsuke verify --repair` sets it aside; the next make builds it again",
+            hint="`netsuke verify --repair` sets it aside; the next make builds it again (a base: `netsuke bases`)",
         )
 
     def _laid_out(self, ref: Ref, entries: Mapping[str, Ref]) -> Path:
@@ -314,9 +314,9 @@ class Store:
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            hint = "`netsuke verify --repair` sets it aside; make it again"
+            how = "fetch or add it again: netsuke bases" if kind == "bases" else "make it again"
             what = f"the record of {kind[:-1]} {name!r} is damaged: {error}"
-            raise StoreError(what, where=str(path), hint=hint) from error
+            raise StoreError(what, where=str(path), hint=f"`netsuke verify --repair` sets it aside; {how}") from error
         return dict(record)
 
     def made(self, kind: str, name: str) -> float:
@@ -368,7 +368,7 @@ class Store:
 
 
 def _missing(ref: str) -> StoreError:
-    return StoreError(f"{ref[:12]} is not in the store", hint="run `netsuke verify`, then make it again")
+    return StoreError(f"{ref[:12]} is not in the store", hint="run `netsuke verify`: it says how to have it again")
 
 
 def _tree_bytes(entries: Mapping[str, str]) -> bytes:

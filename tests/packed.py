@@ -8,9 +8,12 @@ import gguf
 from tiny import SPECIALS, tiny_gguf
 
 from netsuke import export
+from netsuke import pack as packing
+from netsuke.pack import front
 from netsuke.texts.documents import write_rows
 
-CARD = "---\nlicense: mit\nlibrary_name: gguf\n---\n\n# mine\n\n"
+PARAMS = packing.Params("mine", "tiny", "Tiny", "MIT", "f" * 64, "0.1.0")
+CARD = "\n".join([*front.lines({"params": PARAMS, "report": {"measures": []}}), "", "# mine", "", ""])
 CARD += "## Limits\n\n- It invents things,\n  often.\n- It repeats.\n"
 
 

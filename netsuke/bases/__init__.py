@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,12 +143,20 @@ def outside_place(recipe: Recipe, store: Store, folder: Path) -> Path | None:
     return place if not by_name and place.exists() else None
 
 
+def accept(recipe: Recipe, store: Store, folder: Path) -> None:
+    """Take the chat template of the file or folder that a recipe names as its base, a known one or not."""
+    if place := outside_place(recipe, store, folder):
+        outside.admit(place, store, accept=True)
+
+
 def resolve(recipe: Recipe, store: Store, folder: Path) -> Opened:
     """The base that a recipe names: a known one, or the path of a GGUF file or a Hugging Face folder.
 
-    Raises StoreError if a known one is not here yet, RecipeError if there is nothing of that name.
+    Raises StoreError if one is not here, or not any more, RecipeError if there is nothing of that name.
     """
     if recipe.base not in KNOWN and (added := named(recipe.base, store)):
+        if not store.has(added["ref"]):
+            raise StoreError(f"the file of the base {recipe.base} is not here any more", hint=way_to(recipe.base))
         return Opened(Ref(added["ref"]), recipe.base, About(added["name"], added["licence"]))
     if path := outside_place(recipe, store, folder):
         outside.admit(path, store)
@@ -155,13 +164,17 @@ def resolve(recipe: Recipe, store: Store, folder: Path) -> Opened:
         return Opened(ref, path.resolve().name, About(path.resolve().name, "unknown"))
     known = find(recipe.base)
     record = store.named("bases", known.name)
-    if record is None:
-        raise StoreError(
-            f"the base {known.name} ({known.bytes / 1e6:.0f} MB, {known.licence}) is not here yet",
-            hint=f"netsuke bases fetch {known.name}",
-        )
+    if record is None or not store.has(record["ref"]):
+        yet = "yet" if record is None else "any more"
+        told = f"the base {known.name} ({known.bytes / 1e6:.0f} MB, {known.licence}) is not here {yet}"
+        raise StoreError(told, hint=way_to(known.name))
     about, notice = About(record["name"], record["licence"]), known.terms.notice if known.terms else ""
     return Opened(Ref(record["ref"]), known.name, about, notice)
+
+
+def way_to(name: str) -> str:
+    """The command that brings a base here, and brings it again."""
+    return f"netsuke bases fetch {name}" if name in KNOWN else f"netsuke bases add FILE --name {shlex.quote(name)}"
 
 
 def named(name: str, store: Store) -> dict[str, Any] | None:

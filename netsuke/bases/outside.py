@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 from .. import chat_templates, voices
@@ -42,7 +43,7 @@ def admit_pack(folder: Path, store: Store, accept: bool = False) -> None:
     """`admit` for the model of a whole pack, and a strict look at the adapters beside it. Raises StoreError besides."""
     from ..engines import strict
 
-    admit(folder / "model.gguf", store, accept, taking=f"netsuke verify {folder}")
+    admit(folder / "model.gguf", store, accept, taking=f"netsuke verify {shlex.quote(str(folder))}")
     for voice in voices.read(folder):
         strict.require_adapter(folder / voice.file, folder / "model.gguf")
 
@@ -60,7 +61,7 @@ def add(path: Path, name: str, licence: str, store: Store, accept: bool = False)
             hint = "name a GGUF file; a Hugging Face folder is taken by `netsuke make … --base FOLDER`"
             raise RecipeError("this is no GGUF file", where=str(path), hint=hint)
     store.require_space(2 * path.stat().st_size, f"adding {path.name}")
-    admit(path, store, accept, taking=f"netsuke bases add {path}")
+    admit(path, store, accept, taking=f"netsuke bases add {shlex.quote(str(path))}")
     with store.lock("gc", exclusive=False):
         ref = store.add_file(path)
         store.name("bases", name, {"ref": ref, "name": name, "licence": licence})

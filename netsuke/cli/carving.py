@@ -20,8 +20,10 @@ from . import AS_JSON, open_store, result
 )
 @click.option("--frontier", is_flag=True, help="Measure and draw what each size costs, beside stock presets.")
 @click.option(
-    "--to", "place", type=click.Path(path_type=Path, dir_okay=False), help="Write the GGUF, or the picture, here."
+    "--to", "place", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Write the GGUF, or the picture, here.",
 )
+@click.option("--force", is_flag=True, help="Write over a FILE that is there.")
 @click.option(
     "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Any setting of the recipe."
 )
@@ -31,6 +33,7 @@ def carve(
     mb: float | None,
     frontier: bool,
     place: Path | None,
+    force: bool,
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -52,7 +55,7 @@ def carve(
     recipe.check_top(wanted, "the command line")
     wanted = recipe.with_settings(wanted, targets.settings(settings), loop.SECTIONS)
     if place:
-        require_free(Path(expanded(place)).absolute(), store.root, 0, force=True)
+        require_free(Path(expanded(place)).absolute(), store.root, 0, force)
     with store.lock("gc", exclusive=False), show.Watcher() as watcher:
         local = Local(store, watcher)
         pace = Pace(path.with_suffix(".lock"), store, say)
@@ -63,7 +66,7 @@ def carve(
             carved, made = loop.untuned(wanted, path, store, local, pace)
             file = made["model.gguf"]
         if place:
-            with laid(place, home=store.root, needed_bytes=0, force=True) as out:
+            with laid(place, home=store.root, needed_bytes=0, force=force) as out:
                 shutil.copyfile(store.path(file or ""), out)
     if frontier:
         rows = json.loads(store.path(made["frontier.json"] or "").read_text())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
+from ..disk import require_new_file
 from ..errors import RecipeError, StoreError
 from ..terminal import count, printable, say
 from . import AS_JSON, open_store, result, rows
@@ -133,9 +134,12 @@ def show_document(document: str, as_json: bool) -> None:
 @consent.command("export")
 @click.option("--csv", "as_csv", metavar="FILE", help="A table for a spreadsheet; - is standard output.")
 @click.option("--jsonl", "as_jsonl", metavar="FILE", help="JSON Lines, each value exactly as it is kept.")
+@click.option("--force", is_flag=True, help="Write over a FILE that is there.")
 @filters
 @AS_JSON
-def export(as_csv: str | None, as_jsonl: str | None, history: bool, as_json: bool, **wanted: Any) -> None:
+def export(
+    as_csv: str | None, as_jsonl: str | None, force: bool, history: bool, as_json: bool, **wanted: Any
+) -> None:
     """Write the rows that the same options list to a file.
 
     In CSV a cell that begins with = + - or @ gets a ' before it, so that no spreadsheet takes it for a formula.
@@ -145,6 +149,10 @@ def export(as_csv: str | None, as_jsonl: str | None, history: bool, as_json: boo
         raise click.UsageError("give --csv FILE or --jsonl FILE")
     if "-" in names and (as_json or len(names) > 1):
         raise click.UsageError("standard output can take one thing only")
+    if len({Path(name).resolve() for name in names}) < len(names):
+        raise click.UsageError("--csv and --jsonl need a FILE each")
+    for place in {*names} - {"-"}:
+        require_new_file(Path(place), force)
     found = rows.chosen(_ledger(), rows.Filter(**wanted), history)
     for name, write in ((as_csv, rows.write_csv), (as_jsonl, rows.write_jsonl)):
         if name:

@@ -7,23 +7,29 @@ from pathlib import Path
 
 import click
 
+from ..disk import expanded
+from ..errors import StoreError
 from ..terminal import say
 from . import AS_JSON, ON, executor, open_store, result
+
+DATASET = ("croissant.json", "summary.json")  # which tell one that was written before from a person's own files
 
 
 @click.command()
 @click.argument("target")
 @click.option("--drops", metavar="RULE", help='List what this rule left out ("all": every one), a line each.')
 @click.option(
-    "--to", "folder", type=click.Path(path_type=Path), help="Write the dataset and its Croissant card here."
-)
+    "--to", "folder", type=click.Path(path_type=Path, file_okay=False),
+    help="Write the dataset and its Croissant card here: a folder that is new, empty or of an earlier dataset.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Write into a folder with other files, over what is called the same there.")
 @click.option(
     "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Any setting of the recipe, this once."
 )
 @ON
 @AS_JSON
 def curate(
-    target: str, drops: str | None, folder: Path | None, settings: tuple[str, ...], on: str, as_json: bool
+    target: str, drops: str | None, folder: Path | None, force: bool, settings: tuple[str, ...], on: str, as_json: bool
 ) -> None:
     """Read, clean and split TARGET's documents; makes no model. It says what was left out and why."""
     from .. import loop, recipe
@@ -35,6 +41,9 @@ def curate(
     store = open_store()
     wanted, path, fresh = targets.find_recipe(target, store)
     wanted = recipe.with_settings(wanted, targets.settings(settings), loop.SECTIONS)
+    if folder:
+        folder = expanded(folder)
+        require_place(folder, force)
     with store.lock("gc", exclusive=False), show.Watcher() as watcher:
         data = loop.documents(wanted, path, store, executor(on)(store, watcher))
         loop.record(wanted, store, data)
@@ -61,3 +70,12 @@ def curate(
         say(f"\nthere is no file to read: {NOTHING}")
     if not as_json and not drops and fresh and any(part["documents"] for part in summary["splits"].values()):
         say(f"\nnetsuke make {shlex.quote(target)} makes a model of it")
+
+
+def require_place(folder: Path, force: bool) -> None:
+    """Raise StoreError where a folder holds something else than a dataset of before, unless `force`."""
+    if force or not folder.exists() or not any(folder.iterdir()):
+        return
+    if not all((folder / name).is_file() for name in DATASET):
+        hint = "name a new one, or --force writes over what is called the same there"
+        raise StoreError("this folder is not empty, and no dataset of before", where=str(folder), hint=hint)

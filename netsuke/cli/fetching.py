@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..terminal import say
 from . import AS_JSON, open_store, result
+
+if TYPE_CHECKING:
+    from ..store import Store
 
 
 @click.group(invoke_without_command=True)
@@ -27,16 +31,22 @@ def bases(context: click.Context, as_json: bool) -> None:
             "title": b.title,
             "licence": b.licence,
             "bytes": b.bytes,
-            "here": store.named("bases", b.name) is not None,
+            "here": _is_here(b.name, store),
         }
         for b in KNOWN.values()
     ]
     for name in sorted({*store.names("bases")} - {*KNOWN}):
         record = store.named("bases", name) or {}
-        here = store.has(record["ref"])
+        here = _is_here(name, store)
         size = store.size(record["ref"]) if here else 0
         rows.append({"name": name, "title": record["name"], "licence": record["licence"], "bytes": size, "here": here})
     result(rows, as_json, lambda: show.bases(rows))
+
+
+def _is_here(name: str, store: Store) -> bool:
+    """Whether a base has a name here, and what that points at is in the store."""
+    record = store.named("bases", name)
+    return record is not None and store.has(record["ref"])
 
 
 @bases.command("fetch")
@@ -51,7 +61,7 @@ def fetch_base(name: str, accept_terms: bool, as_json: bool) -> None:
 
     base, store = find(name), open_store()
     record = store.named("bases", name)
-    if record and store.has(record["ref"]):
+    if record and _is_here(name, store):
         ref = record["ref"]
         say(f"{name} is here already")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -55,8 +56,10 @@ def forget(
     given = {kind: value for kind, value in asked.items() if value is not None}
     if len(given) > 1:
         raise click.UsageError("give one of --document, --path, --owner and --source")
-    if given and (receipts or revocations):
-        raise click.UsageError("--receipts and --revocations are about all that was forgotten: give them alone")
+    if (receipts or revocations) and (given or prove or receipts and revocations):
+        raise click.UsageError("--receipts and --revocations are about all that was forgotten: give one, and alone")
+    if given and prove not in (None, "-"):
+        raise click.UsageError("--prove RECEIPT is about what was forgotten before: here give --prove without one")
     if dry_run and (revocations or prove not in (None, "-")):
         raise click.UsageError("--dry-run writes nothing: give it without --revocations and a RECEIPT to prove")
     store = open_store()
@@ -238,7 +241,8 @@ def _revoke(store: Store, place: Path, as_json: bool) -> None:
             file.write(data)
     except FileExistsError:
         raise StoreError("this is there already", where=str(place), hint="name another place") from None
-    result({"file": str(place)}, as_json, f"wrote {place}: netsuke verify PACK --revoked {place} --key PUB")
+    said = f"wrote {place}: netsuke verify PACK --revoked {shlex.quote(str(place))} --key PUB"
+    result({"file": str(place)}, as_json, said)
 
 
 # -- in words --------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from . import AS_JSON, open_store, result, tell_pending
 
 if TYPE_CHECKING:
     from ..nouns import Recipe
+    from ..reachability import Damage
     from ..store import Store
 
 
@@ -97,7 +99,8 @@ def write_page(name: str, folder: Path, store: Store, place: str) -> Path:
             wanted, path, _ = targets.find_recipe(name, store)
             beside["frontier"] = frontier_picture(wanted, path, store)
     own = store.root / "pages"
-    target = own / f"{content['name']}.html" if place == "open" else Path(place)
+    called = targets.model_name(manifest.read(folder)["name"])  # a pack of somebody else's says what it likes
+    target = own / f"{called}.html" if place == "open" else Path(place)
     text = page.html(content, quoted, beside)
     try:
         if place == "open":
@@ -168,12 +171,14 @@ def verify(
     from .. import reachability
     from ..front import targets
 
-    if (key or revoked) and not pack:
-        raise click.UsageError("--key and --revoked go with a PACK")
-    store, signature = open_store(), None
+    if (key or revoked or accept_template) and not pack:
+        raise click.UsageError("--key, --revoked and --accept-template go with a PACK")
+    if repair and pack:
+        raise click.UsageError("--repair is about the whole store: give it without a PACK")
+    store, signature, hint = open_store(), None, "do not use it: make it again, or ask whoever gave it to you"
     if pack and revoked and (why := withdrawn(pack, revoked, store, key)):
         found, signature = [f"{pack}: {why}"], None
-    elif pack and Path(pack).is_file():
+    elif pack and Path(pack).is_file() and not targets.named_pack(pack, store):  # a model's name wins, as elsewhere
         found, signature = [], "a model without its pack" if revoked else None
         if not revoked:
             raise StoreError("this is no pack", where=pack, hint="--revoked RECEIPT checks a model's file alone")
@@ -182,16 +187,26 @@ def verify(
         found = [f"{pack}: {fault}" for fault in faults]
     else:
         damages = reachability.verify(store, repair=repair)
-        found = [
-            f"{d.ref[:12]}: {d.what}" + (f" (hurts {', '.join(d.packs)})" if d.packs else "") for d in damages
-        ]
+        found, hint = [_damage(one) for one in damages], _mending(damages, repair)
     whole = f"whole; {signature}" if signature else "whole"
     result({"whole": not found, "faults": found, "signature": signature}, as_json, "\n".join(found) or whole)
     if found:
-        hint = "set aside; make again" if repair else "`netsuke verify --repair`, then make again"
-        if pack:
-            hint = "do not use it: make it again, or ask whoever gave it to you"
         raise StoreError(f"{count(len(found), 'fault')} found", hint=hint)
+
+
+def _damage(one: Damage) -> str:
+    """What is damaged, and whom it hurts, in a line."""
+    hurt = ", ".join([*one.packs, *(f"base {name}" for name in one.bases)])
+    return f"{one.ref[:12]}: {one.what}" + (f" (hurts {hurt})" if hurt else "")
+
+
+def _mending(damages: Sequence[Damage], repair: bool) -> str:
+    """What to do about damages: a make builds all again but a base, which is fetched or added again before."""
+    from ..bases import way_to
+
+    bases = sorted({name for one in damages for name in one.bases})
+    steps = ["set aside" if repair else "`netsuke verify --repair`", *(f"`{way_to(name)}`" for name in bases)]
+    return f"{', '.join(steps)}, then make again"
 
 
 def withdrawn(pack: str, revoked: Path, store: Store, key: Path | None) -> str | None:

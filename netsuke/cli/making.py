@@ -76,21 +76,22 @@ def make(
     dials = any(one is not None for one in (mb, minutes, base, name, *settings, task, columns, start, relock or None))
     tell_pending(store)
     if many.is_many(place := targets.typed(target)):
-        return make_many(place, store, dials, on, as_json)
+        return make_many(place, store, dials, on, as_json, accept_template)
     if combined := combining.known(target, store):
-        if dials:
+        if dials or accept_template:
             raise RecipeError(f"{target} was combined, and has no such dials", hint="use netsuke combine … --out")
         return again(combined, store, on, as_json)
     wanted, path, fresh = targets.find_recipe(target, store, name)
-    if base and base not in KNOWN and not bases.named(base, store):
-        base = str(targets.typed(base).absolute())
+    if base and base not in KNOWN and not bases.named(base, store) and (given := targets.typed(base)).exists():
+        base = str(given.absolute())
     wanted = targets.with_task(dataclasses.replace(wanted, base=base or wanted.base), path.parent, task, columns)
-    if accept_template and (given := bases.outside_place(wanted, store, path.parent)):
-        bases.outside.admit(given, store, accept=True)
+    if accept_template:
+        bases.accept(wanted, store, path.parent)
     chosen = targets.settings(settings)
     if start:
         chosen["tune.start"] = f'"{targets.adapter_of(start, store, bases.resolve(wanted, store, path.parent).ref)[0]}"'
     wanted = targets.applied(wanted, path, store, {"mb": mb, "minutes": minutes, "name": name}, chosen)
+    bases.resolve(wanted, store, path.parent)  # before the recipe is written: it would keep one that is none
     if fresh:
         say(f"recipe: {path}")
     run(wanted, path, store, relock=relock, on=on, as_json=as_json)
@@ -116,13 +117,15 @@ def run(
         say(show.next_steps(wanted.name, path, outcome.pack.ref, bool(outcome.task.files)))
 
 
-def make_many(file: Path, store: Store, dials: bool, on: str, as_json: bool) -> None:
+def make_many(file: Path, store: Store, dials: bool, on: str, as_json: bool, accept_template: bool = False) -> None:
     """Make all models that a file names; one that fails does not stop the others, and decides how this ends."""
     from ..front import many, show
 
     if dials:
         raise RecipeError("these models have dials of their own", where=str(file), hint="say it in the file")
     wanted = many.read(file, store)
+    if accept_template:
+        many.accept(wanted, store)
     make_all = many.on_ray if on == "ray" else many.here
     rows = []
     for row in make_all(wanted, store, show.several()):

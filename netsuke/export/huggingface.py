@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from ..engines import gguf, hf, tokenizer
 from ..errors import EngineError
 from . import Pack, write_json
+
+LIBRARY = (r'^library_name: "?gguf"?$', 'library_name: "transformers"')  # of card.md, of README.md
 
 
 def write(pack: Pack, out: Path) -> list[str]:
@@ -22,7 +25,7 @@ def write(pack: Pack, out: Path) -> list[str]:
     write_json(out / "generation_config.json", {
         "bos_token_id": config["bos_token_id"], "eos_token_id": end, "pad_token_id": end,
     })  # fmt: skip
-    card = pack.text("card.md").replace("library_name: gguf", "library_name: transformers", 1)
+    card = re.sub(*LIBRARY, pack.text("card.md"), count=1, flags=re.MULTILINE)
     (out / "README.md").write_text(card, encoding="utf-8")
     _verify(pack, out)
     return ['AutoModelForCausalLM.from_pretrained("{place}") loads it',

@@ -5,10 +5,12 @@ Ollama reads a GGUF's Jinja template only to look for one that it knows, so the 
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from .. import chat_templates
 from ..engines import gguf
+from ..terminal import clean
 from . import Pack
 from .plain import copy_model
 
@@ -28,10 +30,10 @@ def write(pack: Pack, out: Path) -> list[str]:
         lines += [f'PARAMETER stop "{token}"' for token in known.stops]
     context = min(CONTEXT, fields[f"{fields['general.architecture']}.context_length"])
     lines += ["PARAMETER temperature 0.7", f"PARAMETER num_ctx {context}"]
-    lines += [f"# Licence of the base: {pack.record['base']['licence']}; see card.md"]
+    lines += [f"# Licence of the base: {clean(pack.record['base']['licence'])}; see card.md"]
     (out / "Modelfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (out / "card.md").write_text(pack.text("card.md"), encoding="utf-8")
-    told = [f"ollama create {pack.name} -f {{place}}/Modelfile"]
+    told = [f"ollama create {shlex.quote(clean(pack.name))} -f {{place}}/Modelfile"]
     if source and not known:
         told.append("its chat template is not a known one, so the Modelfile has no TEMPLATE: write one before you chat")
     if not source:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import loop, recipe
+from .. import bases, loop, recipe
 from ..errors import NetsukeError, RecipeError
+from ..nouns import Recipe
 from ..outcome import report_of
 from ..step import Progress
 from ..store import Store
 from . import targets
 
+_HEADER = re.compile(r"^\s*\[\[\s*[\"']?make[\"']?\s*\]\]", re.MULTILINE)
 Tell = Callable[[str, str, Progress], None]  # a model's name, its step, how far that is
 
 
@@ -43,7 +47,7 @@ class Wanted:
 def is_many(path: Path) -> bool:
     """Whether a file names many models."""
     there = path.suffix == ".toml" and path.is_file()
-    return there and bool(re.search(r"^\s*\[\[make\]\]", path.read_text("utf-8", "replace"), re.MULTILINE))
+    return there and bool(_HEADER.search(path.read_text("utf-8-sig", "replace")))
 
 
 def read(path: Path, store: Store) -> tuple[Wanted, ...]:
@@ -89,15 +93,29 @@ def _placed(wanted: Wanted, folder: Path, store: Store) -> Wanted:
     return dataclasses.replace(wanted, target=target, base=found(wanted.base), name=wanted.name or own)
 
 
+def _chosen(wanted: Wanted, store: Store) -> tuple[Recipe, Path]:
+    """(the recipe that one of them is made by, where it will lie). Raises NetsukeError."""
+    given: dict[str, Any] = {"base": wanted.base or None, "name": wanted.name or None}
+    given |= {dial: value for dial in ("mb", "minutes") if not math.isnan(value := getattr(wanted, dial))}
+    settings = {key: _as_toml(value) for key, value in wanted.set.items()}
+    found, path, _ = targets.find_recipe(wanted.target, store, wanted.name)
+    return targets.applied(found, path, store, given, settings), path
+
+
+def accept(wanted: Sequence[Wanted], store: Store) -> None:
+    """Take the chat template of each one's base, a known one or not."""
+    for one in wanted:
+        with contextlib.suppress(NetsukeError):  # told when it is made
+            chosen, path = _chosen(one, store)
+            bases.accept(chosen, store, path.parent)
+
+
 def make_one(wanted: Wanted, store: Store, tell: Tell) -> dict[str, Any]:
     """Make one of them; its measures, or the error and its exit code."""
     row = _row(wanted)
     try:
-        given: dict[str, Any] = {"base": wanted.base or None, "name": wanted.name or None}
-        given |= {dial: value for dial in ("mb", "minutes") if not math.isnan(value := getattr(wanted, dial))}
-        settings = {key: _as_toml(value) for key, value in wanted.set.items()}
-        found, path, _ = targets.find_recipe(wanted.target, store, wanted.name)
-        chosen = targets.applied(found, path, store, given, settings)
+        chosen, path = _chosen(wanted, store)
+        bases.resolve(chosen, store, path.parent)  # before the recipe is written: it would keep one that is none
         with recipe.written(chosen, path):
             outcome = loop.make(chosen, path, store, lambda step, progress: tell(wanted.name, step, progress))
         return row | {"pack": outcome.pack.ref, "measures": report_of(store, outcome)["measures"]}
@@ -113,7 +131,8 @@ def _row(wanted: Wanted) -> dict[str, Any]:
 
 def failed(wanted: Wanted, why: str) -> dict[str, Any]:
     """The row of one that ended in an error which nobody foresaw."""
-    return _row(wanted) | {"error": why, "hint": f"netsuke --debug make {wanted.target} shows where", "exit": 1}
+    hint = f"netsuke --debug make {shlex.quote(wanted.target)} shows where"
+    return _row(wanted) | {"error": why, "hint": hint, "exit": 1}
 
 
 def _as_toml(value: Any) -> str:

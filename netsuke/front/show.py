@@ -296,10 +296,12 @@ def many(rows: list[dict[str, Any]]) -> str:
 
 
 def bases(rows: list[dict[str, Any]]) -> str:
+    from ..bases import way_to
+
     out = [["name", "MB", "licence", "here"]]
     out += [[r["name"], f"{r['bytes'] / 1e6:.1f}", r["licence"], "yes" if r["here"] else "no"] for r in rows]
     missing = [r["name"] for r in rows if not r["here"]]
-    return grid(out, (1,)) + (f"\n\nnetsuke bases fetch {missing[0]}" if missing else "")
+    return grid(out, (1,)) + (f"\n\n{way_to(missing[0])}" if missing else "")
 
 
 def next_steps(name: str, recipe: Path, ref: Ref | None, has_task: bool) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,7 @@ def pack_folder(name: str, store: Store) -> Path:
     if (Path(name) / "netsuke.json").exists():
         if faults := manifest.faults(Path(name)):
             raise StoreError(
-                f"this pack is not whole: {faults[0]}", where=name, hint=f"netsuke verify {name}"
+                f"this pack is not whole: {faults[0]}", where=name, hint=f"netsuke verify {shlex.quote(name)}"
             )
         outside.admit_pack(Path(name), store)
         return Path(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 
 from .. import chat_templates, signing, voices
 from ..errors import StoreError
+from ..nouns import Ref
+from ..recipe import is_name
 from ..store import Store, hash_file
 from ..texts.documents import read_rows, write_json, write_rows
 from . import Params, page, sbom, words
@@ -34,6 +37,7 @@ class Parts:
     voices: Path | None = None  # a folder that combine's `voice` wrote
 
 
+NEEDED = ("model.gguf", "card.md")  # of every pack
 TASK_FILES = {"task": "task.json", "shots": "shots.jsonl", "scores": "scores.json"}
 
 
@@ -125,22 +129,40 @@ def read(folder: Path) -> dict[str, Any]:
         _require_shape(record)
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError("not a pack: there is no netsuke.json", where=str(folder)) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"the pack's netsuke.json is damaged: {error}", where=str(folder)) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise StoreError(f"the pack's netsuke.json is damaged: {why}", where=str(folder)) from error
     return record
 
 
 def _require_shape(record: dict[str, Any]) -> None:
-    """Raise ValueError or KeyError naming the first field that is not as docs/netsuke.schema.json has it."""
-    for name, kind in (("name", str), ("made_with", str), ("base", dict), ("measures", list), ("files", dict)):
-        if not isinstance(record[name], kind):
-            raise ValueError(f"{name} is not a {kind.__name__}")
-    for name in ("name", "title", "licence", "sha256"):
-        if not isinstance(record["base"][name], str):
-            raise ValueError(f"base.{name} is not a text")
+    """Raise for the first field that is not as docs/netsuke.schema.json has it: a pack may come from anybody.
+
+    ValueError or KeyError names it; TypeError and AttributeError tell of what is something else altogether.
+    """
+    _require(record, "", name=str, made_with=str, base=dict, measures=list, lineage=dict, files=dict)
+    if not is_name(record["name"]):
+        raise ValueError(f"{record['name'][:80]!r} cannot be a model's name")
+    _require(record["base"], "base.", name=str, title=str, licence=str, sha256=str)
+    for row in record["measures"]:
+        _require(row, "measures: ", name=str, unit=str, base=(int, float), ours=(int, float), change=(int, float))
+    for part in record.get("documents", {}).values():
+        _require(part, "documents: ", documents=int)
+    for run in record["lineage"].values():
+        Ref(run["key"]), Ref(run["output"])
+    for name in NEEDED:
+        if name not in record["files"]:
+            raise ValueError(f"it lists no {name}")
     for name, facts in record["files"].items():
         if not isinstance(facts, dict) or not isinstance(facts["bytes"], int) or not isinstance(facts["sha256"], str):
             raise ValueError(f"files.{name} has no sha256 and bytes")
+
+
+def _require(given: Mapping[str, Any], where: str, **kinds: type | tuple[type, ...]) -> None:
+    """Raise KeyError or ValueError for the first of these fields that is not there, or of another kind."""
+    for name, kind in kinds.items():
+        if not isinstance(given[name], kind):
+            raise ValueError(f"{where}{name} is not a {getattr(kind, '__name__', 'number')}")
 
 
 def read_part(folder: Path, name: str) -> dict[str, Any] | None:
@@ -149,7 +171,8 @@ def read_part(folder: Path, name: str) -> dict[str, Any] | None:
     if facts is None or not path.is_file():
         return None
     if hash_file(path) != facts.get("sha256"):
-        raise StoreError(f"{name} is not what the pack says it is", where=str(folder), hint="`netsuke verify`")
+        hint = f"netsuke verify {shlex.quote(str(folder))}"
+        raise StoreError(f"{name} is not what the pack says it is", where=str(folder), hint=hint)
     content: dict[str, Any] = json.loads(path.read_text())
     return content
 

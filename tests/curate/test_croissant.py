@@ -43,6 +43,35 @@ def test_mlcroissant_reads_the_dataset_by_its_card(tmp_path):
     assert written == names | {f"examples/{split}.jsonl" for split in ("train", "valid", "test")}
 
 
+@pytest.fixture
+def notes(tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.md").write_text("Some words of mine.")
+    return tmp_path / "notes"
+
+
+def test_a_dataset_takes_the_place_of_nothing_but_one_of_before(store, notes, tmp_path, command):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.jsonl").write_text("mine")
+    words = ("curate", str(notes), "--to", str(tmp_path / "data"))
+    done = command(store.root, *words)
+    assert done.returncode == 6 and "this folder is not empty" in done.stderr and "--force" in done.stderr
+    assert (tmp_path / "data" / "train.jsonl").read_text() == "mine"
+    for more in (("--force",), ()):  # the second time it is a dataset of before
+        done = command(store.root, *words, *more)
+        assert done.returncode == 0 and "written to" in done.stderr, done.stderr
+        assert (tmp_path / "data" / "train.jsonl").read_text() != "mine"
+
+
+def test_a_dataset_that_lies_in_its_material_is_not_read_with_it(store, notes, command):
+    words = ("curate", str(notes), "--json")
+    first = command(store.root, *words, "--to", str(notes / "data"))
+    assert first.returncode == 0 and (notes / "data" / "documents.jsonl").exists()
+    assert command(store.root, *words).stdout == first.stdout
+    done = command(store.root, "curate", str(notes), "--to", str(notes))
+    assert done.returncode == 6 and "this folder is not empty" in done.stderr
+
+
 def test_what_was_left_out_is_told(tmp_path):
     recipe = write_material(tmp_path / "notes")
     (recipe.parent / "copy.md").write_text((recipe.parent / "note-03.md").read_text())

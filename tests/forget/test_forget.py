@@ -325,8 +325,8 @@ def test_another_model_that_never_had_it_stays_as_it_is(again):
         (("--owner", "Ann Smith"), "add --yes"),
         (("--owner", "a", "--path", "b"), "give one of"),
         (("--prove", "2026"), "no receipt '2026'"),
-        (("--owner", "Ann Smith", "--receipts"), "give them alone"),
-        (("--owner", "Ann Smith", "--revocations", "x.json"), "give them alone"),
+        (("--owner", "Ann Smith", "--receipts"), "give one, and alone"),
+        (("--owner", "Ann Smith", "--revocations", "x.json"), "give one, and alone"),
         (("--dry-run", "--revocations", "x.json"), "--dry-run writes nothing"),
         (("--dry-run", "--prove", "2026"), "--dry-run writes nothing"),
     ],
@@ -336,6 +336,17 @@ def test_what_is_typed_wrong_is_named_and_nothing_is_lost(made, words, told, com
     assert done.returncode and told in done.stderr
     store = Store(made / "home")
     assert pending(store.root) == [] and store.names("packs") == ["notes"] and not (store.root / "receipts").exists()
+
+
+@pytest.mark.parametrize("words, told", [
+    (("--receipts", "--revocations", "x.json"), "give one, and alone"),
+    (("--receipts", "--prove", "2026"), "give one, and alone"), (("--receipts", "--prove"), "give one, and alone"),
+    (("--owner", "Ann Smith", "--prove", "2026"), "--prove RECEIPT is about what was forgotten before"),
+])  # fmt: skip
+def test_what_would_not_be_heeded_is_refused(tmp_path, monkeypatch, words, told, command):
+    monkeypatch.chdir(tmp_path)
+    done = command(tmp_path / "home", "forget", *words)
+    assert done.returncode == 2 and told in done.stderr and not (tmp_path / "x.json").exists()
 
 
 @pytest.mark.parametrize(("places", "said"), [(1, "2 documents to forget:"), (2, "2 documents in 4 places to forget:")])

@@ -103,6 +103,27 @@ def test_dials_beside_the_file_are_refused(tmp_path):
     assert done.returncode == 2 and "no folder, recipe or model 'a'" in done.stderr
 
 
+@pytest.mark.parametrize("head", ["\ufeff[[make]]", "[[ make ]]", "  [[\t'make' ]]"])
+def test_a_mark_and_blanks_make_no_other_file_of_it(tmp_path, store, head):
+    (tmp_path / "many.toml").write_text(f'{head}\ntarget = "a"\n', encoding="utf-8")
+    assert many.is_many(tmp_path / "many.toml")
+    assert [one.target for one in many.read(tmp_path / "many.toml", store)] == ["a"]
+
+
+def test_accept_template_takes_those_of_the_bases_that_the_file_names(tmp_path, store, monkeypatch, command):
+    import tiny
+
+    monkeypatch.setattr(tiny, "CHAT_TEMPLATE", "{{ 'Buy now.' }}" + tiny.CHAT_TEMPLATE)
+    tiny.tiny_gguf(tmp_path / "theirs.gguf")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "many.toml").write_text('[[make]]\ntarget = "notes"\nbase = "theirs.gguf"\n')
+    done = command(store.root, "make", str(tmp_path / "many.toml"))
+    assert done.returncode == 2 and "--accept-template takes this one" in done.stderr
+    assert not (tmp_path / "notes" / "netsuke.toml").exists()
+    done = command(store.root, "make", str(tmp_path / "many.toml"), "--accept-template")
+    assert done.returncode and "template" not in done.stderr and "no file to read" in done.stderr
+
+
 def test_paths_in_the_file_are_beside_it(tmp_path, store, monkeypatch):
     (tmp_path / "there" / "ann").mkdir(parents=True)
     (tmp_path / "there" / "tiny.gguf").touch()
@@ -159,6 +180,7 @@ def test_a_dial_of_nothing_is_read_and_not_passed_over(tmp_path, store, monkeypa
     assert told.value.where.endswith("many.toml, line 3")
     (tmp_path / "notes" / "netsuke.toml").write_text('name = "n"\nbase = "x"\nmb = 60\n[[sources]]\npath = "."\n')
     made = []
+    monkeypatch.setattr(many.bases, "resolve", lambda *_: None)
     monkeypatch.setattr(many.loop, "make", lambda chosen, *_: made.append(chosen.mb))
     for row in ('target = "notes"', 'target = "notes"\nmb = 0'):
         many.make_one(*rows_of(tmp_path, store, row), store, lambda *_: None)

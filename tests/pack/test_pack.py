@@ -1,6 +1,7 @@
 """A pack names each of its files, and every damage to one is found."""
 
 import json
+import re
 import shutil
 import warnings
 from pathlib import Path
@@ -13,8 +14,10 @@ from huggingface_hub import ModelCard
 from sung import tiny_adapter
 
 from netsuke import pack, voices
+from netsuke.cli.looking import write_page
 from netsuke.errors import EngineError, StoreError
 from netsuke.pack import manifest, words
+from netsuke.store import hash_file
 
 
 def test_a_pack_is_whole_and_says_what_it_is(made):
@@ -92,6 +95,41 @@ def test_a_broken_manifest_is_named(made, text):
     (made / "netsuke.json").write_text(text)
     with pytest.raises(StoreError):
         manifest.faults(made)
+
+
+SIZE = {"name": "size", "unit": "bytes", "base": 9e7, "ours": 7e7, "change": -0.22}
+RUN = {"key": "0" * 64, "output": "0" * 64}
+WRONG = {
+    "'../../victim/index' cannot be a model's name": {"name": "../../victim/index"},
+    "measures: base is not a number": {"measures": [SIZE | {"base": "9e7"}]},
+    "'unit' is missing": {"measures": [{name: SIZE[name] for name in SIZE if name != "unit"}]},
+    "'output' is missing": {"lineage": {"tune": {"key": "0" * 64}}},
+    "not 64 hexadecimal digits: 'x'": {"lineage": {"tune": RUN | {"key": "x"}}},
+    "it lists no model.gguf": {"files": {"card.md": {"sha256": "0" * 64, "bytes": 1}}},
+    "it lists no card.md": {"files": {"model.gguf": {"sha256": "0" * 64, "bytes": 1}}},
+}
+
+
+@pytest.mark.parametrize("told", WRONG)
+def test_a_manifest_that_is_not_as_the_schema_has_it_is_named(made, told):
+    """Or `diff`, `pack` and `report` end in a traceback, or write where they should not."""
+    schema = json.loads((Path(__file__).parents[2] / "docs" / "netsuke.schema.json").read_text())
+    record = json.loads((made / "netsuke.json").read_text()) | WRONG[told]
+    assert list(jsonschema.Draft202012Validator(schema).iter_errors(record))
+    (made / "netsuke.json").write_text(json.dumps(record))
+    with pytest.raises(StoreError, match=re.escape(told)) as caught:
+        manifest.read(made)
+    assert caught.value.where == str(made)
+
+
+def test_the_page_of_a_pack_lies_in_the_home_whatever_its_report_says(made, store):
+    record = json.loads((made / "netsuke.json").read_text())
+    text = (made / "report.json").read_text().replace('"name": "mine"', '"name": "../../victim"')
+    (made / "report.json").write_text(text)
+    record["files"]["report.json"]["sha256"] = hash_file(made / "report.json")
+    (made / "netsuke.json").write_text(json.dumps(record))
+    assert write_page(str(made), made, store, "open") == store.root / "pages" / "mine.html"
+    assert "../../victim" in (store.root / "pages" / "mine.html").read_text()
 
 
 def test_a_manifest_cannot_reach_outside(made):
