@@ -117,7 +117,7 @@ def test_every_result_is_json_when_asked(made, words, command):
 )
 def test_a_wrong_recipe_says_where(tmp_path, text, expected, command):
     (tmp_path / "netsuke.toml").write_text(text)
-    done = command(tmp_path / "home", "make", str(tmp_path / "netsuke.toml"))
+    done = command(tmp_path / "home", "curate", str(tmp_path / "netsuke.toml"))
     assert done.returncode == 2
     assert expected in done.stderr and "Traceback" not in done.stderr
 
