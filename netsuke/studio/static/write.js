@@ -10,7 +10,7 @@ const $ = (id) => document.getElementById(id)
 const model = $("desk").dataset.model
 const place = (what) => `/m/${encodeURIComponent(model)}/${what}`
 const draft = `draft: ${model}`
-const PAUSE_MS = 20, MARK_PAUSE_MS = 1500, SETTLING_MS = 1200
+const PAUSE_MS = 60, MARK_PAUSE_MS = 1500, SETTLING_MS = 1200
 
 // -- voices ---------------------------------------------------------------------------------------------
 // how loud each parent of the model is: what is remembered and sent is what differs from 1
