@@ -101,7 +101,8 @@ def write_page(name: str, folder: Path, store: Store, place: str) -> Path:
     own = store.root / "pages"
     called = targets.model_name(manifest.read(folder)["name"])  # a pack of somebody else's says what it likes
     target = own / f"{called}.html" if place == "open" else Path(place)
-    text = page.html(content, quoted, beside)
+    with manifest.understood(folder):
+        text = page.html(content, quoted, beside)
     try:
         if place == "open":
             own.mkdir(exist_ok=True)

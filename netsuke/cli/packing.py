@@ -61,9 +61,11 @@ def pack(name: str, place: Path | None, to: str, serve_dir: bool, share: bool, f
 def diff(before: str, after: str, as_json: bool) -> None:
     """Say what changed from one pack to another. Data, settings, measures, size."""
     from ..front import show, targets
-    from ..pack import compare
+    from ..pack import compare, manifest
 
     store = open_store()
     folders = [targets.pack_folder(name, store) for name in (before, after)]
-    found = compare.compare(folders[0], folders[1], store)
-    result(found, as_json, lambda: "\n".join(show.wrapped(compare.words(found).splitlines(), compare.INDENT)))
+    with manifest.understood(*folders):
+        found = compare.compare(folders[0], folders[1], store)
+        lines = show.wrapped(compare.words(found).splitlines(), compare.INDENT)
+    result(found, as_json, "\n".join(lines))

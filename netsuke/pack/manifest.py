@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import chat_templates, signing, voices
-from ..errors import StoreError
+from ..errors import NetsukeError, StoreError
 from ..nouns import Ref
 from ..recipe import is_name
 from ..store import Store, hash_file
@@ -133,6 +134,20 @@ def read(folder: Path) -> dict[str, Any]:
         why = f"{error} is missing" if isinstance(error, KeyError) else error
         raise StoreError(f"the pack's netsuke.json is damaged: {why}", where=str(folder)) from error
     return record
+
+
+@contextlib.contextmanager
+def understood(*folders: Path) -> Iterator[None]:
+    """Around what reads on in packs that are whole: one from elsewhere may have another shape. Raises StoreError."""
+    try:
+        yield
+    except NetsukeError:
+        raise
+    except Exception as error:  # whatever Python says of a field that is not there, or is another kind of thing
+        hint = "another netsuke wrote it, or somebody changed it: --debug shows where it ends"
+        where = " or ".join(map(str, folders))
+        raise StoreError(f"this pack is not as this netsuke reads them ({type(error).__name__}: {error})", where=where,
+                         hint=hint) from error  # fmt: skip
 
 
 def _require_shape(record: dict[str, Any]) -> None:

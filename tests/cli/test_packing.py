@@ -1,5 +1,6 @@
 """The verbs that take a model elsewhere, from the command line."""
 
+import hashlib
 import json
 
 import pytest
@@ -77,6 +78,22 @@ def test_diff_says_what_changed(home, folder, tmp_path, command):
     done = command(home, "diff", str(folder), str(other), "--json")
     assert json.loads(done.stdout)["files"]["changed"] == ["model.gguf"]
     assert "model.gguf" in command(home, "diff", str(folder), str(other)).stdout
+
+
+def test_a_pack_of_another_shape_is_named_and_no_traceback_is_shown(home, folder, tmp_path, command):
+    """Its digests hold: whoever wrote it wrote them too."""
+    odd = small_pack(tmp_path / "odd").folder
+    (odd / "report.json").write_text('{"name": 3}')
+    (odd / "ledger.jsonl").write_text('{"odd": 1}\n')
+    record = json.loads((odd / "netsuke.json").read_text())
+    for name in ("report.json", "ledger.jsonl"):
+        data = (odd / name).read_bytes()
+        record["files"][name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    (odd / "netsuke.json").write_text(json.dumps(record))
+    for words in (("report", str(odd), "--html", str(tmp_path / "page.html")), ("diff", str(folder), str(odd))):
+        done = command(home, *words)
+        assert done.returncode == 6 and "not as this netsuke reads them" in done.stderr and str(odd) in done.stderr
+    assert not (tmp_path / "page.html").exists()
 
 
 def test_a_base_is_added_and_listed(home, tmp_path, command):
