@@ -15,6 +15,7 @@ from . import AS_JSON, ON, executor, open_store, result, tell_pending
 from .combining import again
 
 if TYPE_CHECKING:
+    from ..front.foretold import Foretold
     from ..nouns import Recipe
     from ..outcome import Outcome
     from ..store import Store
@@ -105,14 +106,13 @@ def run(
     from ..front import foretold, show
 
     with recipe.written(wanted, path), show.Watcher() as watcher:
-        lines = foretold.ready(wanted, path, store, watcher, relock=relock, executor=executor(on))
-        pace = loop.pace_of(path, store, watcher, relock)
-        foretell(lines, pace.fixed(), wanted, path, store)
+        begun = foretold.begun(wanted, path, store, watcher, relock=relock, executor=executor(on))
+        foretell(begun)
 
         def show_table(outcome: Outcome) -> None:
             watcher.after(lambda: tell(outcome, store, wanted.name, as_json))
 
-        outcome = loop.make(wanted, path, store, watcher, pace=pace, tell=show_table, executor=executor(on))
+        outcome = loop.make(wanted, path, store, watcher, pace=begun.pace, tell=show_table, executor=executor(on))
     if not as_json:
         say(show.next_steps(wanted.name, path, outcome.pack.ref, bool(outcome.task.files)))
 
@@ -137,17 +137,15 @@ def make_many(file: Path, store: Store, dials: bool, on: str, as_json: bool, acc
         sys.exit(failed[0])
 
 
-def foretell(lines: list[Any], lock: Any, wanted: Any, path: Path, store: Store) -> None:
-    """Say how long a make will take, and that there is room for it. Raises StoreError where there is not."""
-    from ..front import foretold, show
+def foretell(begun: Foretold) -> None:
+    """Say how long a make will take; nothing where all of it is there."""
+    from ..front import show
 
-    seconds, size = foretold.estimate(lines, wanted, path.parent, store, lock)
-    there = sum(line.cached for line in lines)
-    if there < len(lines):
-        store.require_space(size, f"making {wanted.name}")
+    there, every = sum(line.cached for line in begun.lines), len(begun.lines)
+    if there < every:
         say(
-            f"about {show.duration(seconds)} and {size / 1e9:.1f} GB of disk while it works; "
-            f"{there} of {len(lines)} steps are there already"
+            f"about {show.duration(begun.seconds)} and {begun.bytes / 1e9:.1f} GB of disk while it works; "
+            f"{there} of {every} steps are there already"
         )
 
 

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import bases, loop, tune
 from ..disk import expanded
@@ -54,6 +54,32 @@ def ready(
     with store.lock("gc", exclusive=False):
         loop.read(recipe, recipe_path, store, executor(store, watch))
     return plan(recipe, recipe_path, store, relock)
+
+
+class Foretold(NamedTuple):
+    """A make that may begin: what it will run, how fast this machine is, its seconds and bytes of disk."""
+
+    lines: list[Planned]
+    pace: Pace
+    seconds: float
+    bytes: int
+
+
+def begun(
+    recipe: Recipe,
+    recipe_path: Path,
+    store: Store,
+    watch: Watch,
+    *,
+    relock: bool = False,
+    executor: Callable[[Store, Watch], Local] = Local,
+) -> Foretold:
+    """`ready`, the machine measured where it was not yet. Raises StoreError where there is no room for it besides."""
+    lines = ready(recipe, recipe_path, store, watch, relock=relock, executor=executor)
+    pace = loop.pace_of(recipe_path, store, watch, relock)
+    seconds, size = estimate(lines, recipe, recipe_path.parent, store, pace.fixed())
+    store.require_space(size, f"making {recipe.name}")
+    return Foretold(lines, pace, seconds, size)
 
 
 def estimate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 import os
 import re
@@ -19,7 +20,7 @@ from ..nouns import Recipe
 from ..outcome import report_of
 from ..step import Progress
 from ..store import Store
-from . import targets
+from . import foretold, targets
 
 _HEADER = re.compile(r"^\s*\[\[\s*[\"']?make[\"']?\s*\]\]", re.MULTILINE)
 Tell = Callable[[str, str, Progress], None]  # a model's name, its step, how far that is
@@ -116,8 +117,10 @@ def make_one(wanted: Wanted, store: Store, tell: Tell) -> dict[str, Any]:
     try:
         chosen, path = _chosen(wanted, store)
         bases.resolve(chosen, store, path.parent)  # before the recipe is written: it would keep one that is none
+        watch = functools.partial(tell, wanted.name)
         with recipe.written(chosen, path):
-            outcome = loop.make(chosen, path, store, lambda step, progress: tell(wanted.name, step, progress))
+            begun = foretold.begun(chosen, path, store, watch)
+            outcome = loop.make(chosen, path, store, watch, pace=begun.pace)
         return row | {"pack": outcome.pack.ref, "measures": report_of(store, outcome)["measures"]}
     except NetsukeError as error:
         return row | {"error": str(error), "hint": error.hint, "exit": error.exit_code}

@@ -69,16 +69,13 @@ def make(job: dict[str, Any], told: Told) -> None:
 def _make(wanted: Recipe, path: Path, store: Store, told: Told) -> None:
     with recipe.written(wanted, path):
         told.plan(foretold.plan(wanted, path, store), 0)
-        lines = foretold.ready(wanted, path, store, told)
-        pace = loop.pace_of(path, store, told)
-        seconds, size = foretold.estimate(lines, wanted, path.parent, store, pace.fixed())
-        told.plan(lines, seconds)
-        store.require_space(size, f"making {wanted.name}")
+        begun = foretold.begun(wanted, path, store, told)
+        told.plan(begun.lines, begun.seconds)
 
         def checked(outcome: Outcome) -> None:
             told.say("checked", measures=report_of(store, outcome)["measures"])
 
-        loop.make(wanted, path, store, told, pace=pace, tell=checked)
+        loop.make(wanted, path, store, told, pace=begun.pace, tell=checked)
     told.say("done", name=wanted.name)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -172,6 +173,15 @@ def test_what_nobody_foresaw_ends_one_and_not_the_others(tmp_path, store, monkey
     assert row["exit"] == 1 and row["error"] == "PermissionError: not yours" and "--debug" in row["hint"]
 
 
+def test_one_without_room_on_the_disk_is_told_before_it_begins(tmp_path, store, monkeypatch):
+    place, told = write_material(tmp_path / "notes"), []
+    free = namedtuple("free", "total used free")(10**9, 10**9 - 1000, 1000)
+    monkeypatch.setattr("netsuke.store.shutil.disk_usage", lambda _: free)
+    row = many.make_one(many.Wanted(str(place), "notes"), store, lambda name, step, progress: told.append(step))
+    assert row["exit"] == 6 and "making notes needs about" in row["error"] and "netsuke gc" in row["hint"]
+    assert "read" in told and "carve" not in told
+
+
 def test_a_dial_of_nothing_is_read_and_not_passed_over(tmp_path, store, monkeypatch):
     """No minutes are too few, and told at their line; no megabytes are a recipe's word for "at the knee"."""
     (tmp_path / "notes").mkdir()
@@ -181,7 +191,8 @@ def test_a_dial_of_nothing_is_read_and_not_passed_over(tmp_path, store, monkeypa
     (tmp_path / "notes" / "netsuke.toml").write_text('name = "n"\nbase = "x"\nmb = 60\n[[sources]]\npath = "."\n')
     made = []
     monkeypatch.setattr(many.bases, "resolve", lambda *_: None)
-    monkeypatch.setattr(many.loop, "make", lambda chosen, *_: made.append(chosen.mb))
+    monkeypatch.setattr(many.foretold, "begun", lambda *_: SimpleNamespace(pace=None))
+    monkeypatch.setattr(many.loop, "make", lambda chosen, *_, **__: made.append(chosen.mb))
     for row in ('target = "notes"', 'target = "notes"\nmb = 0'):
         many.make_one(*rows_of(tmp_path, store, row), store, lambda *_: None)
     assert made == [60, 0]
