@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
@@ -38,7 +37,8 @@ def find_files(
         raise RecipeError(
             "no such file or folder", where=str(folder), hint="check `path` in the recipe's sources"
         )
-    found: list[tuple[str, Path]] = []
+    found: dict[Path, str] = {}
+    links: list[tuple[str, Path]] = []
     todo = [(root, "")]
     while todo:
         current, prefix = todo.pop()
@@ -51,11 +51,15 @@ def find_files(
                 continue
             if entry.is_dir(follow_symlinks=False):
                 todo.append((Path(entry.path), relative + "/"))
-            elif _is_wanted(entry, root):
-                found.append((relative, Path(entry.path)))
-            elif on_link and entry.is_symlink():
-                on_link(relative)
-    yield from sorted(found)
+            elif entry.is_symlink():
+                links.append((relative, Path(entry.path)))
+            elif entry.is_file(follow_symlinks=False):
+                found[Path(entry.path)] = relative
+    kept = [(relative, link) for relative, link in sorted(links) if _target(link) in found]
+    for relative, _ in sorted({*links} - {*kept}):
+        if on_link:
+            on_link(relative)
+    yield from sorted([*((relative, path) for path, relative in found.items()), *kept])
 
 
 def _listed(folder: Path, on_error: Callable[[OSError], None] | None) -> list[os.DirEntry[str]]:
@@ -77,16 +81,12 @@ def _is_ours(entries: Iterable[os.DirEntry[str]]) -> bool:
     return any(names >= ours for ours in _OURS)
 
 
-def _is_wanted(entry: os.DirEntry[str], root: Path) -> bool:
-    """Whether it is a regular file, or a link to one that would have been found under `root` itself."""
-    if not entry.is_symlink():
-        return entry.is_file(follow_symlinks=False)
+def _target(link: Path) -> Path | None:
+    """The file that a link leads to, or None."""
     try:
-        target = Path(entry.path).resolve(strict=True)
-        inside = target.relative_to(root)
-    except (OSError, ValueError, RuntimeError):  # broken, outside, a loop
-        return False
-    return stat.S_ISREG(target.stat().st_mode) and not any(_left_out(part) for part in inside.parts)
+        return link.resolve(strict=True)
+    except (OSError, RuntimeError):  # broken, a loop
+        return None
 
 
 def all_names(folder: Path) -> Iterator[str]:

@@ -35,27 +35,6 @@ def plan(
     return planner.lines
 
 
-def ready(
-    recipe: Recipe,
-    recipe_path: Path,
-    store: Store,
-    watch: Watch,
-    *,
-    relock: bool = False,
-    executor: Callable[[Store, Watch], Local] = Local,
-) -> list[Planned]:
-    """What a make would run once its documents are read, as they are here.
-
-    So what is wrong with them is said in a moment, and before anything is measured. Raises RecipeError for it.
-    """
-    lines = plan(recipe, recipe_path, store, relock)
-    if all(line.cached for line in lines if line.step in READING):
-        return lines
-    with store.lock("gc", exclusive=False):
-        loop.read(recipe, recipe_path, store, executor(store, watch))
-    return plan(recipe, recipe_path, store, relock)
-
-
 class Foretold(NamedTuple):
     """A make that may begin: what it will run, how fast this machine is, its seconds and bytes of disk."""
 
@@ -74,8 +53,15 @@ def begun(
     relock: bool = False,
     executor: Callable[[Store, Watch], Local] = Local,
 ) -> Foretold:
-    """`ready`, the machine measured where it was not yet. Raises StoreError where there is no room for it besides."""
-    lines = ready(recipe, recipe_path, store, watch, relock=relock, executor=executor)
+    """What a make would run once its documents are read, as they are here: then the machine is measured.
+
+    So what is wrong with them is said in a moment. Raises RecipeError for it, StoreError where there is no room.
+    """
+    lines = plan(recipe, recipe_path, store, relock)
+    if not all(line.cached for line in lines if line.step in READING):
+        with store.lock("gc", exclusive=False):
+            loop.read(recipe, recipe_path, store, executor(store, watch))
+        lines = plan(recipe, recipe_path, store, relock)
     pace = loop.pace_of(recipe_path, store, watch, relock)
     seconds, size = estimate(lines, recipe, recipe_path.parent, store, pace.fixed())
     store.require_space(size, f"making {recipe.name}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Schema = dict[str, Any]
+NULL: Schema = {"type": "null"}
 MOST_SCHEMA = 65_536  # characters: the engine makes a grammar of it, and nobody else is answered meanwhile
 
 
@@ -126,12 +127,12 @@ def record(checks: Mapping[str, Check], required: tuple[str, ...] = ()) -> Check
 
 
 def object_schema(checks: Mapping[str, Check], required: Sequence[str] = ()) -> Schema:
-    """An object of such fields, each of which may be null where it may be absent."""
+    """An object of such fields, each of which may be null where it may be absent; of any other, null says nothing."""
     shapes = {
-        name: one.schema if name in required else {"anyOf": [one.schema, {"type": "null"}]}
+        name: one.schema if name in required else {"anyOf": [one.schema, NULL]}
         for name, one in checks.items()
     }
-    return {"type": "object", "properties": shapes, "required": list(required), "additionalProperties": False}
+    return {"type": "object", "properties": shapes, "required": list(required), "additionalProperties": NULL}
 
 
 def each(check: Check, most: int, least: int = 0) -> Check:

@@ -39,7 +39,11 @@ def test_what_netsuke_made_itself_is_no_material(tmp_path: Path) -> None:
     made(tmp_path, "a.txt", "home/folders/ab/train.jsonl", "home/keys/signing.pem", "home/material/mine/b.txt")
     made(tmp_path, "notes-pack/netsuke.json", "notes-pack/model.gguf", "notes-pack/report.html")
     made(tmp_path, "out/croissant.json", "out/documents.jsonl", "out/test.jsonl", "theirs/documents.jsonl")
-    assert names(tmp_path) == ["a.txt", "theirs/documents.jsonl"]
+    (tmp_path / "b.html").symlink_to("notes-pack/report.html")
+    (tmp_path / "c.txt").symlink_to("a.txt")
+    astray: list[str] = []
+    assert names(tmp_path, on_link=astray.append) == ["a.txt", "c.txt", "theirs/documents.jsonl"]
+    assert astray == ["b.html"]
     assert names(tmp_path / "home" / "material") == ["mine/b.txt"]  # what was dropped into the studio
     assert names(tmp_path / "out") == ["croissant.json", "documents.jsonl", "test.jsonl"]  # asked for by its name
 
