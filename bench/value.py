@@ -277,7 +277,7 @@ def noise(bench: Bench) -> Row:
 def labels(bench: Bench, draws: int) -> Row:
     """How well wrong labels are found among examples of a task: the mean of several drawings of what is wrong."""
     found = [mislabelled(bench, draw) for draw in range(1, draws + 1)]
-    means = {name: statistics.mean(row[name] for row in found) for name in ("influence", "loss", "bm25")}
+    means = {name: statistics.mean(row[name] for row in found) for name in ("doubt", "influence", "loss", "bm25")}
     return {**means, "n": sum(row["n"] for row in found), "bad": sum(row["bad"] for row in found), "each": found}
 
 
@@ -302,9 +302,14 @@ def mislabelled(bench: Bench, seed: int) -> Row:
 
 
 def aucs(rows: Sequence[Row], bad: Sequence[bool], sizes: Sequence[int]) -> Row:
-    """The area under the ROC curve by which each finds what is bad: low influence, high loss, low BM25; a byte."""
+    """The area under the ROC curve by which each finds what is bad: low influence, high loss, low BM25; a byte.
+
+    Of examples also by `doubt`: an answer that fits less than the same one does elsewhere.
+    """
     per_byte = [row["influence"] / size for row, size in zip(rows, sizes, strict=True)]
+    doubted = [row["doubt"] for row in rows]
     return {
+        **({"doubt": auc([-bits for bits in doubted], bad)} if None not in doubted else {}),
         "influence": auc(per_byte, bad), "loss": auc([-row["loss"] for row in rows], bad),
         "bm25": auc([row["bm25"] for row in rows], bad), "n": len(rows), "bad": sum(bad),
     }  # fmt: skip
@@ -362,8 +367,8 @@ def told(found: Mapping[str, Row]) -> list[str]:
         lines.append(f"  of one training of it with another: {', '.join(map(shown, game['agreed'][truth])) or 'none'}")
     for name in ("noise", "labels"):
         row = found[name]
-        lines.append(f"{name}: AUC influence {row['influence']:.2f}, loss {row['loss']:.2f}, BM25 {row['bm25']:.2f} "
-                     f"({row['bad']} of {row['n']})")  # fmt: skip
+        areas = ", ".join(f"{by} {row[by]:.2f}" for by in ("doubt", "influence", "loss", "bm25") if by in row)
+        lines.append(f"{name}: AUC {areas} ({row['bad']} of {row['n']})")
     harm = found["removal"]["harm"]
     lines.append("a tenth taken out, bits per byte on test beside a random tenth: "
                  f"by influence {harm['influence']:+.4f}, by BM25 {harm['BM25']:+.4f}")  # fmt: skip
@@ -377,7 +382,7 @@ def shown(number: float | None) -> str:
 def floors(found: Mapping[str, Row]) -> dict[str, bool]:
     """By sentence, whether it holds."""
     ranks, harm = found["sources"]["ranks"], found["removal"]["harm"]
-    areas = {name: found[name]["influence"] for name in ("noise", "labels")}
+    areas = {"noise": found["noise"]["influence"], "labels": found["labels"]["doubt"]}
     known = {truth: row["without"] or 0.0 for truth, row in ranks.items()}
     return {
         **{f"ranks of sources, {truth}: at least {LEAST_RANKS} ({rank:+.2f})": rank >= LEAST_RANKS

@@ -120,9 +120,9 @@ def told(content: dict[str, Any], divided: dict[str, Any] | None) -> str:
     from ..value import tables
 
     parts = [grid(tables.units(content), (1, 2, 3, 5)), "\n".join(wrapped(tables.sentences(content)))]
-    rows = tables.documents(content)
-    if len(rows) > 1:
-        parts.append(grid(rows, (2, 3, 4, 5)))
+    for rows, numbers in ((tables.documents(content), (2, 3, 4, 5)), (tables.doubted(content), (2,))):
+        if len(rows) > 1:
+            parts.append(grid(rows, numbers))
     parts.append("\n".join(wrapped(tables.rights(content))))
     if divided:
         rule = "\n".join(wrapped([f"The rule: {divided['rule']}."]))

@@ -102,7 +102,7 @@ def play(params: Playing, out: Path, scratch: Path, model: Path, parents: Path, 
     return [Measure("coalitions", len(scored), ""), Measure("valid text", size, "bytes", n=len(texts))]
 
 
-@step(version=3, libraries=("torch", "transformers", "tokenizers", "safetensors"))
+@step(version=4, libraries=("torch", "transformers", "tokenizers", "safetensors"))
 def influence(params: Looking, out: Path, model: Path, mirror: Path, units: Path, train: Path, valid: Path) -> Work:
     """Write influence.json: what having learnt the valid text (`mirror`) saves on each document; its loss, its BM25."""
     from ..engines import hf
@@ -115,7 +115,7 @@ def influence(params: Looking, out: Path, model: Path, mirror: Path, units: Path
     return [Measure("documents", len(rows), "")]
 
 
-@step(version=3, libraries=("numpy", "matplotlib"))
+@step(version=4, libraries=("numpy", "matplotlib"))
 def worth(
     params: Weighing, out: Path, units: Path, documents: Path, train: Path, valid: Path,
     game: Path | None = None, influence: Path | None = None,

@@ -100,7 +100,7 @@ def _unit(
 def _pieces(units: Sequence[Row], influence: Sequence[Row] | None) -> list[Row]:
     """A row a document or example, the most helpful first."""
     told = {row["row"]: row for row in influence or ()}
-    nothing = {"influence": None, "loss": None, "bm25": None, "read": None}
+    nothing = {"influence": None, "loss": None, "doubt": None, "bm25": None, "read": None}
     rows = [
         {**{key: piece[key] for key in ("row", "path", "line", "source", "owner", "licence", "bytes")},
          "unit": unit["name"], **{key: told.get(piece["row"], nothing)[key] for key in nothing}}

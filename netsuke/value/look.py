@@ -9,6 +9,7 @@ without it and with it: two forward passes over the documents, whatever their nu
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,10 @@ SHORTEST = 400  # bytes of a document that are read at least
 def documents(
     params: Looking, model: Path, mirror: Path, units: Sequence[Mapping[str, Any]], train: Path, valid: Path
 ) -> Generator[Progress, None, list[dict[str, Any]]]:
-    """Yields progress; returns a row for each piece of each unit: {"row", "influence", "loss", "bm25", "read"}.
+    """Yields progress; returns a row for each piece of each unit.
 
-    `influence`: bits that the valid text's adapter saves on it; `loss`: bits per byte without; `read`: share looked at.
+    {"row", "influence", "loss", "doubt", "bm25", "read"}: `influence`: bits that the valid text's adapter saves on it;
+    `loss`: bits per byte without; `doubt`: see doubts; `read`: share looked at.
     """
     texts = read_texts(train)
     rows = [piece["row"] for unit in units for piece in unit["pieces"]]
@@ -42,11 +44,26 @@ def documents(
     yield Progress(0.97, "BM25")
     likeness = bm25([str(texts[row]) for row in rows], read_texts(valid))
     return [
-        {"row": row, "influence": (before - after) / read, "loss": before / one.bytes, "bm25": like, "read": read}
-        for row, before, after, like, read, one in zip(
-            rows, *scored, likeness, map(read_share, fronts, [texts[row] for row in rows]), opened, strict=True
+        {"row": row, "influence": (before - after) / read, "loss": before / one.bytes, "doubt": doubt, "bm25": like,
+         "read": read}
+        for row, before, after, doubt, like, read, one in zip(
+            rows, *scored, doubts(fronts, scored[1]), likeness,
+            map(read_share, fronts, [texts[row] for row in rows]), opened, strict=True
         )
-    ]
+    ]  # fmt: skip
+
+
+def doubts(texts: Sequence[str], bits: Sequence[float]) -> list[float | None]:
+    """How many bits more each answer takes, once the valid text is learnt, than the same answer does on the mean.
+
+    None of documents, and of an answer that no other example has. Finds wrong labels as influence cannot (docs/log.md).
+    """
+    answers = [text[text.answer :].strip() if isinstance(text, Lesson) else None for text in texts]
+    shared = defaultdict[str | None, list[float]](list)
+    for answer, one in zip(answers, bits, strict=True):
+        shared[answer].append(one)
+    means = {answer: sum(all_) / len(all_) for answer, all_ in shared.items() if answer and len(all_) > 1}
+    return [one - means[answer] if answer in means else None for answer, one in zip(answers, bits, strict=True)]
 
 
 def scores(model: hf.Network, texts: Sequence[hf.Text], begin: float) -> Generator[Progress, None, list[hf.Score]]:

@@ -14,9 +14,10 @@ from .content import correlation
 
 Row = Mapping[str, Any]
 SHOWN = 5  # documents at either end
+DOUBT_BITS = 1.0  # an answer half as likely as the same one is elsewhere
 COLUMNS = (
     "kind", "name", "unit", "path", "line", "owner", "licence", "texts", "bytes", "shapley", "low", "high", "error",
-    "without", "alone", "influence", "share", "loss", "bm25", "covers", "stands_for", "payment", "currency",
+    "without", "alone", "influence", "share", "loss", "doubt", "bm25", "covers", "stands_for", "payment", "currency",
 )  # fmt: skip
 
 
@@ -64,11 +65,23 @@ def documents(content: Row) -> list[list[str]]:
         if row is None:
             shown.append(["…", "", "", "", "", ""])
             continue
-        name = f"{row['path']}:{row['line']}" if row["line"] else row["path"]
         share = f"{row['share']:+.1%}" if row["share"] is not None else f"{row['influence']:+.3g}"
-        shown.append([cut(name, 30, left=True), cut(row["unit"], 16), f"{row['bytes'] / 1e3:.1f}", share,
+        shown.append([cut(_place(row), 30, left=True), cut(row["unit"], 16), f"{row['bytes'] / 1e3:.1f}", share,
                       f"{row['loss']:.3f}", f"{likely[row['row']]}."])  # fmt: skip
     return shown
+
+
+def doubted(content: Row) -> list[list[str]]:
+    """The table of the examples whose answers fit them least; its first row is the head."""
+    rows = sorted((row for row in content["documents"] if (row["doubt"] or 0.0) > DOUBT_BITS),
+                  key=lambda row: -row["doubt"])  # fmt: skip
+    shown = [[cut(_place(row), 44, left=True), cut(row["unit"], 16), f"{row['doubt']:+.1f}"] for row in rows[:SHOWN]]
+    return [["is its answer right?", content["by"], "bits more"], *shown]
+
+
+def _place(row: Row) -> str:
+    """Where a document or an example lies."""
+    return f"{row['path']}:{row['line']}" if row["line"] else str(row["path"])
 
 
 def sentences(content: Row) -> list[str]:

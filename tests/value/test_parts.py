@@ -152,8 +152,9 @@ def full(name="Ann", path="a.md"):
     unit = {"name": name, "of": [name], "texts": 1, "bytes": 1200, "influence": 1.0, "covers": 1,
             "licences": {"MIT": 1}, "consent": {"It is your own work.": 1}, "stands_for": 0, "shapley": 0.1,
             "low": 0.05, "high": 0.2, "error": None, "without": 0.1, "alone": 0.1}  # fmt: skip
-    row = {"row": 0, "path": path, "line": 0, "source": 0, "owner": name, "licence": "MIT", "bytes": 1200, "unit": name,
-           "influence": 1.0, "loss": 2.0, "bm25": 3.0, "read": 1.0, "covers": 1, "share": 1.0}  # fmt: skip
+    row = {"row": 0, "path": path, "line": 0, "source": 0, "owner": name, "licence": "MIT", "bytes": 1200,
+           "unit": name, "influence": 1.0, "loss": 2.0, "doubt": None, "bm25": 3.0, "read": 1.0, "covers": 1,
+           "share": 1.0}  # fmt: skip
     saved = {"value": 0.1, "low": 0.05, "high": 0.2, "n": 5, "bytes": 4000}
     return {"by": "owner", "saved": saved, "exact": True, "orders": 0, "seed": 0, "valid_texts": 5, "resampled": None,
             "units": [unit], "documents": [row], "copies": []}  # fmt: skip
@@ -167,9 +168,24 @@ def test_the_csv_has_a_row_each_and_no_formula():
     assert row["kind"] == "document" and row["path"] == "'@evil.md" and row["influence"] == "1.0"
 
 
+def test_an_answer_is_doubted_beside_the_same_answer_elsewhere():
+    labels = [Lesson(f"Ticket {n}\nTopic: {label}", len(f"Ticket {n}\nTopic:")) for n, label in enumerate("aabbbc")]
+    from netsuke.value import look
+
+    found = look.doubts([*labels, "a document"], [1.0, 3.0, 2.0, 2.0, 8.0, 30.0, 900.0])
+    assert found == [-1.0, 1.0, -2.0, -2.0, 4.0, None, None]
+
+
+def test_only_what_fits_its_answer_less_than_half_as_well_is_shown():
+    found = full()
+    found["documents"] = [found["documents"][0] | {"line": n, "doubt": d} for n, d in enumerate([None, 0.9, 3.0, 1.1])]
+    assert [row[0] for row in tables.doubted(found)[1:]] == ["a.md:2", "a.md:3"]
+
+
 def test_tables_hold_to_their_width_and_move_no_terminal():
     found = full("A" * 60 + "\x1b[2J", "x/" * 60 + "\u202e.md")
-    shown = [*tables.units(found), *tables.documents(found)]
+    found["documents"][0] |= {"line": 3, "doubt": 30.0}
+    shown = [*tables.units(found), *tables.documents(found), *tables.doubted(found)]
     assert all(cell.isprintable() for row in shown for cell in row)
     assert all(sum(map(len, row)) + 2 * len(row) <= 80 for row in shown)
     assert json.loads(json.dumps(tables.divided(full(), money.parse("5", "EUR"))))["payments"][0]["amount"] == "5.00"
