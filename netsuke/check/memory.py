@@ -241,7 +241,7 @@ def leaks(samples: Sequence[str], texts: Sequence[str], params: Recalling) -> di
 
 
 def verdicts(content: dict[str, Any], params: Recalling) -> list[Gate]:
-    """Few enough pieces come back, and nothing private does."""
+    """Few enough pieces come back, and nothing private does; nothing is said of what was not looked at."""
     facts, found = content["extraction"], list[Gate]()
     if facts["pieces"]:
         what = (
@@ -249,6 +249,8 @@ def verdicts(content: dict[str, Any], params: Recalling) -> list[Gate]:
         )
         ends = (facts["low"], facts["high"])
         found.append(gates.at_most("recalled", what, facts["share"], params.limit, ends, signed=False))
+    if not content["samples"]["samples"]:
+        return found  # examples alone: no document to sample from
     leaked = len(content["samples"]["leaked"])
     limit = max(params.private_limit, leaked) if params.private_kept else params.private_limit
     what = f"private things of the documents in {content['samples']['samples']:,} samples"

@@ -28,6 +28,7 @@ from . import Judging, Probing, gates
 ANSWER_TOKENS = 16
 CONTEXT_TOKENS = 256  # for prompt and answer
 SLOTS = 16
+STRAIGHT = dict.fromkeys(map(ord, "\u2018\u2019\u02bc"), "'")  # a model of typeset text writes these apostrophes
 COUNTRIES = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "PL", "BR", "IN")
 
 
@@ -107,6 +108,11 @@ RULES: dict[str, Callable[[str, Mapping[str, str]], bool]] = {
 }  # fmt: skip
 
 
+def fails(answer: str, probe: Mapping[str, str]) -> bool:
+    """Whether an answer fails its probe, whichever apostrophes it writes."""
+    return RULES[probe["rule"]](answer.translate(STRAIGHT), probe)
+
+
 def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.casefold())
 
@@ -146,7 +152,7 @@ def judged(params: Judging, probes: Path, base: Mapping[str, Any], ours: Mapping
     rows = list(read_rows(probes))
     said = {"base": base["answers"], "ours": ours["answers"]}
     failed = {
-        who: [RULES[row["rule"]](answer, row) for row, answer in zip(rows, each, strict=True)]
+        who: [fails(answer, row) for row, answer in zip(rows, each, strict=True)]
         for who, each in said.items()
     }
     more = sum(o and not b for b, o in zip(failed["base"], failed["ours"], strict=True))

@@ -20,7 +20,7 @@ from ..texts.nearest import Nearest
 from .llama import Engine
 
 TASK = "task.json"
-CONTEXT_TOKENS = 4096  # while a task is settled, checked and asked
+CONTEXT_TOKENS = 4096  # while a task is settled, checked and asked, and in the terminal
 SHOWN = 4096  # likely next tokens that llama.cpp tells the probability of: 14 ms; with 512 a label may be missing
 UNLIKELY = 0.02  # a branch of labels with a smaller share is not looked into; its labels share it evenly
 # What llama.cpp is made to say where only the probabilities are wanted: for half a character it would tell those of the

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..engines import asking
+from ..engines.asking import CONTEXT_TOKENS
 from ..engines.llama import Engine
 from ..errors import EngineError, RecipeError
 from ..terminal import not_text, say
 
-CONTEXT_TOKENS = 4096
 REPEATED_TOKENS = 256  # that a repeat penalty looks back on
 
 
@@ -38,9 +38,9 @@ def complete(
         body["seed"] = seed
     parts: list[str] = []
     with Engine(model, context_tokens=CONTEXT_TOKENS) as engine:
-        if echo:
-            _write(prompt)
         for event in engine.stream("/completion", body):
+            if echo and not parts:  # not before the engine has taken it
+                _write(prompt)
             parts.append(event.get("content", ""))
             if echo:
                 _write(parts[-1])
@@ -77,7 +77,7 @@ def ask(pack: Path, name: str, questions: Sequence[str]) -> list[dict[str, Any]]
             f"{name} was not taught a task: its material has no examples",
             hint=f"talk to it: netsuke chat {name}; or add a table with the columns text and label, and make it again",
         )
-    with Engine(pack / "model.gguf", context_tokens=asking.CONTEXT_TOKENS) as engine:
+    with Engine(pack / "model.gguf", context_tokens=CONTEXT_TOKENS) as engine:
         asker = asking.Asker(engine, asking.Way.of(task), asking.shots_of(pack))
         answers = [asker.ask([{"role": "user", "content": question}]) for question in questions]
     return [{"question": q, **a.row} for q, a in zip(questions, answers, strict=True)]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__, search
 from ..engines import asking
+from ..engines.asking import CONTEXT_TOKENS
 from ..engines.llama import Engine
 from ..errors import EngineError, NetsukeError, RecipeError, StoreError
 from ..pack import manifest
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 MOST_TOKENS = 1024
 LONGEST_PROMPT = 20_000  # characters
-CONTEXT_TOKENS = 4096
 HINT = "pip install 'netsuke[mcp]'"
 
 

@@ -72,17 +72,22 @@ def _tells(word: str) -> bool:
 def settled(trials: Tried) -> dict[str, Any]:
     """The least support at which surely no more than TARGET of what is answered is foreign, and what that comes to.
 
-    Where too few questions were tried to be sure of it, the least that none of the foreign ones has.
+    Where no support makes us so sure, since too few were tried or theirs are too alike, the least that none of the
+    foreign ones has; `held` says which, and `wrong` is then what it may come to at most.
     """
     facts = {"questions": len(trials.own), "foreign": len(trials.foreign), "target": TARGET, "sure": SURE}
     if min(len(trials.own), len(trials.foreign)) < FEWEST:
-        return {**facts, "threshold": UNSETTLED, "wrong": None, "coverage": None, "own_document": None}
+        nothing = {"wrong": None, "coverage": None, "own_document": None}
+        return {**facts, "threshold": UNSETTLED, "held": False, **nothing}
     above = [0.0, *sorted({_above(support) for support in (*trials.foreign, *(s for s, _ in trials.own))})]
     safe = (support for support in above if _at_most(trials, support) <= TARGET)
-    threshold = next(safe, _above(max(trials.foreign)))
+    found = next(safe, None)
+    threshold = _above(max(trials.foreign)) if found is None else found
     wrong, coverage, own = measured(trials, threshold)
-    return {**facts, "threshold": threshold, "wrong": round(wrong, 4), "coverage": round(coverage, 4),
-            "own_document": round(own, 4)}  # fmt: skip
+    if found is None:
+        wrong = _at_most(trials, threshold)
+    return {**facts, "threshold": threshold, "held": found is not None, "wrong": round(wrong, 4),
+            "coverage": round(coverage, 4), "own_document": round(own, 4)}  # fmt: skip
 
 
 def _above(support: float) -> float:

@@ -28,11 +28,16 @@ class Nearest:
 
     def find(self, text: str, most: int) -> list[int]:
         """Numbers of the nearest texts, the nearest first; those that share nothing come last, in their order."""
+        scores = self.scores(text)
+        return sorted(range(self.total), key=lambda number: (-scores[number], number))[:most]
+
+    def scores(self, text: str) -> list[float]:
+        """How near each text is: from 0, which shares nothing, to 1."""
         scores = [0.0] * self.total
         for word, weight in self._weights(Counter(_told(text))).items():
             for number, other in self.places.get(word, ()):
                 scores[number] += weight * other
-        return sorted(range(self.total), key=lambda number: (-scores[number], number))[:most]
+        return scores
 
     def _weights(self, count: Counter[str]) -> dict[str, float]:
         raw = {word: (1 + math.log(n)) * self.rarity[word] for word, n in count.items() if word in self.rarity}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..errors import RecipeError, StoreError
 from ..nouns import Compute, Measure, Ref, knob
@@ -80,6 +80,13 @@ class Training:
     general_gate: float
     seed: int
     compute: Compute
+
+    @classmethod
+    def of(cls, params: Params, **decided: Any) -> Training:
+        """Params with the fields that are decided elsewhere."""
+        given = dataclasses.asdict(params)
+        del given["units"]  # one adapter for each owner is one training for each
+        return cls(**given, **decided)
 
 
 @step(version=11, libraries=("torch", "transformers", "tokenizers", "safetensors"))
@@ -179,10 +186,8 @@ def training(
     if speed is None:
         return None
     tokens, valid_bytes = budget(minutes, speed, params.learning_rate)
-    given = dataclasses.asdict(params)
-    del given["units"]
-    return Training(
-        **given,
+    return Training.of(
+        params,
         budget_tokens=tokens,
         valid_bytes=valid_bytes,
         evaluations=EVALUATIONS,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 import tempfile
 import time
@@ -33,10 +32,8 @@ def measure(
 
     Shards of a step count as computed side by side.
     """
-    given = dataclasses.asdict(params)
-    del given["units"]
-    training = Training(
-        **given,
+    training = Training.of(
+        params,
         budget_tokens=1,
         evaluations=1,
         valid_bytes=4000,

@@ -76,11 +76,8 @@ def training(params: Params, share: Share | None, general_gate: float, seed: int
     """The params of `tune` for one owner; None where a plan does not know the share."""
     if share is None:
         return None
-    given = dataclasses.asdict(params)
-    del given["units"]
-    given["max_epochs"] = min(params.max_epochs, share.epochs)
-    return Training(
-        **given,
+    return Training.of(
+        dataclasses.replace(params, max_epochs=min(params.max_epochs, share.epochs)),
         budget_tokens=MOST_TOKENS,
         valid_bytes=share.valid_bytes,
         evaluations=EVALUATIONS,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..texts.documents import file_of, read_texts
+from ..texts.ranked import mid_ranks
 from . import Weighing, likeness, rules, shapley
 
 Row = dict[str, Any]
@@ -59,7 +60,7 @@ def _played(params: Weighing, game: Mapping[str, Any]) -> Row:
     return {
         "saved": total, "shapley": values.tolist(), "ends": [_ends(row, n) for row in drawn],
         "errors": errors.tolist() if errors is not None else None,
-        "without": shapley.without(players, worth).tolist(),
+        "without": (-shapley.without(players, worth)).tolist(),  # how the worth changes when it leaves
         "alone": [float(worth[1 << player]) if 1 << player in worth else None for player in range(players)],
         "resampled": np.round(drawn, 9).tolist() if n >= FEWEST else None,
     }  # fmt: skip
@@ -116,14 +117,7 @@ def correlation(one: Sequence[float], other: Sequence[float]) -> float | None:
     """Spearman's rank correlation, ties by their mean rank; None where a side is all the same, or for fewer than 3."""
     if len(one) < 3:
         return None
-    a, b = (_ranks(np.asarray(some, float)) for some in (one, other))
+    a, b = (np.asarray(mid_ranks(some)) for some in (one, other))
     if a.std() == 0 or b.std() == 0:
         return None
     return float(np.corrcoef(a, b)[0, 1])
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = counts.cumsum()
-    found: np.ndarray = ((ends - counts + ends - 1) / 2)[place]
-    return found

@@ -38,11 +38,13 @@ def bm25(documents: Sequence[str], queries: Sequence[str]) -> list[float]:
 
 
 def nearest(documents: Sequence[str], held: Sequence[str]) -> list[int]:
-    """For each held-out text the number of the document most like it by rare words; -1 without documents."""
-    if not documents:
-        return [-1] * len(held)
-    near = Nearest(documents)
-    return [near.find(text, 1)[0] for text in held]
+    """For each held-out text the number of the document most like it by rare words; -1 where none shares a word."""
+    near, found = Nearest(documents), list[int]()
+    for text in held:
+        scores = near.scores(text)
+        most = max(scores, default=0.0)
+        found.append(scores.index(most) if most else -1)
+    return found
 
 
 def copies(documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

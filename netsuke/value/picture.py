@@ -29,7 +29,7 @@ def _units(rows: Sequence[Mapping[str, Any]]) -> plot.Panel:
         plot.Series("", [(end, places[row["name"]]) for end in (row["low"], row["high"])], line=True)
         for row in ordered if row["low"] is not None
     ]  # fmt: skip
-    alone = plot.Series("leave one out", [(row["without"], places[row["name"]]) for row in ordered],
+    alone = plot.Series("leave one out", [(-row["without"], places[row["name"]]) for row in ordered],
                         colour=GREY, hollow=True)  # fmt: skip
     return plot.Panel("What each was worth", "bits per byte saved on valid", "", [worth, *spans, alone])
 

@@ -50,7 +50,7 @@ def units(content: Row) -> list[list[str]]:
             cut(unit["name"], 22), str(unit["texts"]), f"{unit['bytes'] / 1e3:.1f}",
             f"{unit['shapley']:+.4f}" if known else "",
             f"{unit['low']:+.3f} {unit['high']:+.3f}" if unit["low"] is not None else "",
-            f"{-unit['without']:+.4f}" if known else "", f"{unit['covers']}/{most}", str(unit["stands_for"] or ""),
+            f"{unit['without']:+.4f}" if known else "", f"{unit['covers']}/{most}", str(unit["stands_for"] or ""),
         ])  # fmt: skip
     return rows
 

@@ -18,12 +18,11 @@ One-sided rank-sum test after Wilcoxon (1945) and Mann and Whitney (1947), as a 
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ..texts.ranked import quantile
+from ..texts.ranked import mid_ranks, quantile
 from ..traffic import BLOCK
 
 RELABELLINGS = 4999
@@ -85,12 +84,3 @@ def rank_p(some: tuple[float, ...], others: tuple[float, ...], relabellings: int
     lower = sum(sum(draw.sample(ranks, len(some))) <= found + 1e-9 for _ in range(relabellings))
     return (1 + lower) / (1 + relabellings)
 
-
-def mid_ranks(values: Sequence[float]) -> list[float]:
-    """The rank of each from 1 on; those that are equal share the mean of theirs."""
-    counts = Counter(values)
-    place, below = dict[float, float](), 0
-    for value in sorted(counts):
-        place[value] = below + (counts[value] + 1) / 2
-        below += counts[value]
-    return [place[value] for value in values]

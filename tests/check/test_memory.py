@@ -74,7 +74,7 @@ def test_a_model_that_learnt_nothing_gives_nothing_back(place, tmp_path):
 def test_a_folder_of_examples_alone_has_no_pieces(place, tmp_path):
     write_rows(tmp_path / "train.jsonl", [{"text": "question answer", "answer": 9}])
     found = recall(place, tmp_path, params(), train=tmp_path / "train.jsonl")
-    assert found["extraction"]["pieces"] == 0 and [gate["name"] for gate in found["gates"]] == ["private"]
+    assert found["extraction"]["pieces"] == 0 and not found["gates"]  # nothing was looked at
 
 
 @pytest.mark.parametrize(

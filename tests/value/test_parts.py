@@ -127,7 +127,7 @@ def test_bm25_is_robertsons(tmp_path):
 
 def test_the_nearest_and_the_copies():
     assert likeness.nearest(["the tiger sleeps", "stocks fell"], ["a tiger", "the stocks rose"]) == [0, 1]
-    assert likeness.nearest([], ["a"]) == [-1]
+    assert likeness.nearest([], ["a"]) == [-1] and likeness.nearest(["alpha beta", "gamma"], ["zzz qqq"]) == [-1]
     copies = [{"path": "b", "source": 1, "owner": "Bea"}, {"path": "a2", "source": 0, "owner": "Ann"}]
     row = {"path": "a", "source": 0, "owner": "Ann", "stands_for": copies}
     found = likeness.copies([row, {"path": "c", "source": 0, "owner": "Ann"}])

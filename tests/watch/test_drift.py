@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netsuke.texts.ranked import mid_ranks
 from netsuke.watch import BLOCK, drift, unlike
-from netsuke.watch.drift import mid_ranks, rank_p
+from netsuke.watch.drift import rank_p
 
 SOME = st.lists(st.integers(0, 5).map(float), min_size=1, max_size=4)
 
