@@ -7,6 +7,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
+from ..texts.markdown import fences, is_underlined
 from ..texts.places import Places, line_in_file
 
 Range = tuple[int, int]  # lines from 0, the second not included
@@ -101,13 +102,30 @@ def _joined(marks: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 def paragraphs(lines: Sequence[str]) -> Iterator[Range]:
-    """The ranges of lines between blank ones."""
+    """The ranges of lines between blank ones; fenced code is one of its own, whatever is blank in it."""
+    at = 0
+    for start, end in fences(lines):
+        yield from _filled(lines, at, start)
+        yield start, end
+        at = end
+    yield from _filled(lines, at, len(lines))
+
+
+def _filled(lines: Sequence[str], at: int, stop: int) -> Iterator[Range]:
     start = None
-    for number, line in enumerate(lines):
-        if line.strip():
+    for number in range(at, stop):
+        if lines[number].strip():
             start = number if start is None else start
         elif start is not None:
             yield start, number
             start = None
     if start is not None:
-        yield start, len(lines)
+        yield start, stop
+
+
+def with_underlines(lines: Sequence[str], numbers: Iterable[int]) -> Iterator[Range]:
+    """The ranges of some lines in order, each title with its underline, and with the line above it that is the same."""
+    for number in numbers:
+        under = number + 1 < len(lines) and is_underlined(lines[number], lines[number + 1])
+        over = under and number > 0 and lines[number - 1] == lines[number + 1]
+        yield number - over, number + 1 + under
