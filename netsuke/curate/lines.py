@@ -18,13 +18,20 @@ _HINTS = (0xAD, 0x2060, 0xFEFF)  # where a word may be broken, or not: they part
 _DELETED = dict.fromkeys(code for code in (*range(32), *range(127, 160), *_HINTS) if code not in (9, 10))
 _TRANSLATE: dict[int, str | None] = {**_DELETED, **dict.fromkeys(range(0xD800, 0xE000), "\ufffd")}
 _ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u2060\ufeff\u2028\u2029\ud800-\udfff]")  # what is not kept as it is
+# Colours and titles of a terminal, and what is struck over: "N\bN" is bold, "_\bN" underlined.
+_ESCAPES = re.compile(
+    "\x1b(?:\\[[0-?]*+[ -/]*+[@-~]|\\][^\x07\x1b\n]*+(?:\x07|\x1b\\\\)|[#(-+][0-~]|[=>78])"
+)
+_STRUCK = re.compile("[^\n\b]\b")
 _LAST = 1 << 62  # behind every line of a file
 MOST_BLANK = 2  # empty lines in a row
 
 
 def normalise(text: str) -> tuple[str, Places]:
-    """The text in NFC, lines ended by \\n, without control characters, trailing spaces, many blank lines."""
+    """The text in NFC, lines ended by \\n, without controls of a terminal, trailing spaces, many blank lines."""
     text = _NEWLINE.sub("\n", text)
+    if "\x1b" in text or "\b" in text:
+        text = _STRUCK.sub("", _ESCAPES.sub("", text))
     lines: Iterable[str] = text.split("\n")
     numbers: Iterable[int] = range(1, text.count("\n") + 2)
     if _ODD.search(text):
