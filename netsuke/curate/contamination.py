@@ -56,7 +56,7 @@ class Index:
         return len(self._hashes)
 
     def cut(self, text: str) -> list[Range]:
-        """The lines to be cut: ranges from 0, the second not included, in order, apart from each other.
+        """The lines to be cut: ranges from 0, the second not included, in order, none over another.
 
         They are the paragraphs (between blank lines) and the fenced code that a shared run touches, and of a
         paragraph of more than 1,200 characters the lines that it touches.

@@ -67,7 +67,7 @@ def part(places: Places, start: int, end: int) -> Places:
 
 
 def without(text: str, places: Places, cut: Sequence[Range]) -> tuple[str, Places]:
-    """(text, places) without these ranges of lines, which are in order and apart from each other."""
+    """(text, places) without these ranges of lines, which are in order."""
     if not cut:
         return text, places
     lines = text.split("\n")
@@ -96,7 +96,7 @@ def _between(cut: Sequence[Range], count: int) -> Iterator[Range]:
     for start, end in (*cut, (count, count)):
         if at < start:
             yield at, start
-        at = end
+        at = max(at, end)
 
 
 def _joined(marks: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -87,7 +87,8 @@ def _tied(lines: Sequence[str]) -> set[int]:
 def _edges(lines: Sequence[str], tied: set[int]) -> Iterator[tuple[int, str]]:
     """(line, key) of the short lines at the top and the bottom of a text, without how its writer greets and signs."""
     filled = [number for number, line in enumerate(lines) if line.strip()]
-    greetings = {number for number in (*filled[:EDGE_LINES], *filled[-EDGE_LINES - 1 :]) if _greets(lines[number])}
+    near = {*filled[:EDGE_LINES], *filled[-EDGE_LINES - 1 :]}
+    greetings = {n for n in near if (n == 0 or not lines[n - 1].strip()) and _greets(lines[n])}  # it begins a paragraph
     names = {b for a, b in pairwise(filled) if a in greetings and _NAME.fullmatch(lines[b].strip())}
     for number in dict.fromkeys([*filled[:EDGE_LINES], *filled[-EDGE_LINES:]]):
         if number not in tied | greetings | names and any(map(str.isalpha, key := _frame_key(lines[number]))):

@@ -191,3 +191,8 @@ def test_a_letter_keeps_how_it_greets_and_is_signed() -> None:
     assert made[0] == letters[0]
     assert [item.text for item in made[1:]] == [f"Dear Ann,\n\nthis is about {c}, {c}.\n\nYours,\n\nBob Lee"
                                                for c in "bcdefghijkl"]  # fmt: skip
+
+
+def test_a_menu_with_commas_is_no_greeting() -> None:
+    menus = items(**{f"{n}.html": f"Home\nShop,\nAbout us\n\nText {'abcdefghijkl'[n]}." for n in range(12)})
+    assert [item.text for item in repeats.without_frames(menus, Drops())[1:]] == [f"Text {c}." for c in "bcdefghijkl"]
