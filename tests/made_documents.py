@@ -94,6 +94,7 @@ STYLES = f"""<w:styles xmlns:w="{W}">
 <w:style w:styleId="Own"><w:name w:val="My chapter"/><w:basedOn w:val="H2"/></w:style>
 <w:style w:styleId="Bullets"><w:name w:val="List Bullet"/>
 <w:pPr><w:numPr><w:numId w:val="1"/></w:numPr></w:pPr></w:style>
+<w:style w:styleId="TOC1"><w:name w:val="toc 1"/></w:style>
 <w:style w:styleId="Source"><w:name w:val="Source Code"/></w:style>
 <w:style w:styleId="Loop"><w:name w:val="loop"/><w:basedOn w:val="Loop"/></w:style></w:styles>"""
 

@@ -11,8 +11,9 @@ from hashlib import blake2b
 from itertools import repeat
 from typing import TYPE_CHECKING
 
+from ..texts.markdown import fences
 from .duplicates import words
-from .lines import Range, paragraphs
+from .lines import Range, paragraphs, with_underlines
 
 if TYPE_CHECKING:
     from numpy import bool_, intp, uint64
@@ -55,10 +56,10 @@ class Index:
         return len(self._hashes)
 
     def cut(self, text: str) -> list[Range]:
-        """The lines to be cut: ranges from 0, the second not included, in order, apart from each other.
+        """The lines to be cut: ranges from 0, the second not included, in order, none over another.
 
-        They are the paragraphs (between blank lines) that a shared run touches, and of a paragraph of more
-        than 1,200 characters the lines that it touches.
+        They are the paragraphs (between blank lines) and the fenced code that a shared run touches, and of a
+        paragraph of more than 1,200 characters the lines that it touches.
         """
         import numpy as np
 
@@ -96,12 +97,13 @@ def _value(word: str) -> int:
 
 
 def _ranges(lines: Sequence[str], touched: set[int]) -> Iterator[Range]:
+    code = set(fences(lines))  # half of it would leave a fence that opens or closes nothing
     for start, end in paragraphs(lines):
         mine = [number for number in range(start, end) if number in touched]
-        if mine and len("\n".join(lines[start:end])) <= LONG_PARAGRAPH_CHARS:
+        if mine and ((start, end) in code or len("\n".join(lines[start:end])) <= LONG_PARAGRAPH_CHARS):
             yield start, end
         else:
-            yield from _joined(mine)
+            yield from _joined(sorted({n for where in with_underlines(lines, mine) for n in range(*where)}))
 
 
 def _joined(numbers: Iterable[int]) -> Iterator[Range]:

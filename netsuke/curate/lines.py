@@ -7,6 +7,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
+from ..texts.markdown import fences, is_underlined
 from ..texts.places import Places, line_in_file
 
 Range = tuple[int, int]  # lines from 0, the second not included
@@ -17,13 +18,20 @@ _HINTS = (0xAD, 0x2060, 0xFEFF)  # where a word may be broken, or not: they part
 _DELETED = dict.fromkeys(code for code in (*range(32), *range(127, 160), *_HINTS) if code not in (9, 10))
 _TRANSLATE: dict[int, str | None] = {**_DELETED, **dict.fromkeys(range(0xD800, 0xE000), "\ufffd")}
 _ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u2060\ufeff\u2028\u2029\ud800-\udfff]")  # what is not kept as it is
+# Colours and titles of a terminal, and what is struck over: "N\bN" is bold, "_\bN" underlined.
+_ESCAPES = re.compile(
+    "\x1b(?:\\[[0-?]*+[ -/]*+[@-~]|\\][^\x07\x1b\n]*+(?:\x07|\x1b\\\\)|[#(-+][0-~]|[=>78])"
+)
+_STRUCK = re.compile("[^\n\b]\b")
 _LAST = 1 << 62  # behind every line of a file
 MOST_BLANK = 2  # empty lines in a row
 
 
 def normalise(text: str) -> tuple[str, Places]:
-    """The text in NFC, lines ended by \\n, without control characters, trailing spaces, many blank lines."""
+    """The text in NFC, lines ended by \\n, without controls of a terminal, trailing spaces, many blank lines."""
     text = _NEWLINE.sub("\n", text)
+    if "\x1b" in text or "\b" in text:
+        text = _STRUCK.sub("", _ESCAPES.sub("", text))
     lines: Iterable[str] = text.split("\n")
     numbers: Iterable[int] = range(1, text.count("\n") + 2)
     if _ODD.search(text):
@@ -59,7 +67,7 @@ def part(places: Places, start: int, end: int) -> Places:
 
 
 def without(text: str, places: Places, cut: Sequence[Range]) -> tuple[str, Places]:
-    """(text, places) without these ranges of lines, which are in order and apart from each other."""
+    """(text, places) without these ranges of lines, which are in order."""
     if not cut:
         return text, places
     lines = text.split("\n")
@@ -88,7 +96,7 @@ def _between(cut: Sequence[Range], count: int) -> Iterator[Range]:
     for start, end in (*cut, (count, count)):
         if at < start:
             yield at, start
-        at = end
+        at = max(at, end)
 
 
 def _joined(marks: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -101,13 +109,30 @@ def _joined(marks: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 def paragraphs(lines: Sequence[str]) -> Iterator[Range]:
-    """The ranges of lines between blank ones."""
+    """The ranges of lines between blank ones; fenced code is one of its own, whatever is blank in it."""
+    at = 0
+    for start, end in fences(lines):
+        yield from _filled(lines, at, start)
+        yield start, end
+        at = end
+    yield from _filled(lines, at, len(lines))
+
+
+def _filled(lines: Sequence[str], at: int, stop: int) -> Iterator[Range]:
     start = None
-    for number, line in enumerate(lines):
-        if line.strip():
+    for number in range(at, stop):
+        if lines[number].strip():
             start = number if start is None else start
         elif start is not None:
             yield start, number
             start = None
     if start is not None:
-        yield start, len(lines)
+        yield start, stop
+
+
+def with_underlines(lines: Sequence[str], numbers: Iterable[int]) -> Iterator[Range]:
+    """The ranges of some lines in order, each title with its underline, and with the line above it that is the same."""
+    for number in numbers:
+        under = number + 1 < len(lines) and is_underlined(lines[number], lines[number + 1])
+        over = under and number > 0 and lines[number - 1] == lines[number + 1]
+        yield number - over, number + 1 + under

@@ -24,7 +24,7 @@ from xml.etree import ElementTree
 from ..readers import book, html, legacy, mail, notebook, opendocument, pdf, sheets, slides, word
 from ..readers.decode import decode
 from ..readers.kinds import PARSED, TEXT, kind_of
-from ..readers.pages import Found, Refused
+from ..readers.pages import Found, Refused, without_embedded
 from ..store import canonical
 from ..terminal import printable
 
@@ -76,7 +76,7 @@ def raw_of(path: Path, suffix: str, size: int) -> dict[str, Any]:
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise Refused("unreadable", _CHANGED)
     return {
-        "text": printable(found.text),
+        "text": without_embedded(printable(found.text)),
         "reader": reader,
         "title": printable(found.title),
         "pages": [[line, printable(label)] for line, label in found.pages],

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..texts.letters import WORD
+from ..texts.markdown import UNDERLINE, fences, is_underlined
 from ..texts.sentences import spans
 
 FEWEST, MOST = 100, 200  # words of a passage
@@ -14,8 +15,6 @@ SHORT = 30  # words: a section that is shorter goes on with the one below it
 MOST_CHARACTERS = 2_400  # of a passage, where its words have no spaces between them
 
 _HEADING = re.compile(r"(#{1,6})[ \t]+(.*\S)[ \t]*")
-_UNDERLINE = re.compile(r"([=\-~^\"*+#])\1{2,}[ \t]*")  # as Markdown and reST have it
-_FENCE = re.compile(r"[ \t]*(```+|~~~+)")
 _NOT_A_HEADING = frozenset(("code", "catalogue"))  # kinds of text in which "# " begins something else
 
 
@@ -115,24 +114,18 @@ def _headings(lines: Sequence[str]) -> dict[int, tuple[int, str, int]]:
     """(level, title, lines that it takes) of each line that begins a heading, outside of fenced code."""
     found: dict[int, tuple[int, str, int]] = {}
     styles: list[str] = []  # of underlines: the first that is met is the highest
-    fence = ""
+    code = {number for start, end in fences(lines) for number in range(start, end)}
     for number, line in enumerate(lines):
-        if mark := _FENCE.match(line):
-            fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
-        elif not fence and (hashes := _HEADING.fullmatch(line)):
+        if number in code:
+            continue
+        if hashes := _HEADING.fullmatch(line):
             found[number] = (len(hashes[1]), hashes[2].rstrip("#").rstrip() or hashes[2], 1)
-        elif not fence and number and number - 1 not in found and _is_underlined(lines[number - 1], line):
-            if number < 2 or not lines[number - 2].strip() or _UNDERLINE.fullmatch(lines[number - 2]):
+        elif number and number - 1 not in found and is_underlined(lines[number - 1], line):
+            if number < 2 or not lines[number - 2].strip() or UNDERLINE.fullmatch(lines[number - 2]):
                 if line[0] not in styles:
                     styles.append(line[0])
                 found[number - 1] = (styles.index(line[0]) + 1, lines[number - 1].strip(), 2)
     return found
-
-
-def _is_underlined(title: str, line: str) -> bool:
-    if not _UNDERLINE.fullmatch(line) or not title.strip() or title[0].isspace() or _UNDERLINE.fullmatch(title):
-        return False
-    return len(line.rstrip()) >= len(title.rstrip()) - 1 and title[0] not in "-*|>"
 
 
 def _count(text: str, begin: int, end: int) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from .pages import within_limit
 
 _DEEPEST = 8  # an indent that grows with every level would make a bomb of nested lists
+_LONG_CELL = 300  # characters: several paragraphs of this length are a page in a table, not a table
+_POWER = re.compile(r"[-+−–]?[0-9]+|[0-9]+[-+−–]")
 _LINE_ENDS = "\r\n"
 _TICKS = re.compile("`{3,}")
 
@@ -81,3 +83,13 @@ def table_row(cells: Iterable[str]) -> str:
     while texts and not texts[-1]:
         texts.pop()
     return " | ".join(texts)
+
+
+def is_layout(cells: Iterable[Sequence[str]]) -> bool:
+    """Whether a row, each cell as its paragraphs, is a part of the page that is laid out in a table."""
+    return any(len(cell) > 1 and sum(map(len, cell)) > _LONG_CELL for cell in cells)
+
+
+def superscript(before: str, text: str) -> str:
+    """What is raised behind a text: "^10" behind "2", a number alone; "st" behind "1" as it is."""
+    return f"^{text.strip()}" if before[-1:].isalnum() and _POWER.fullmatch(text.strip()) else text

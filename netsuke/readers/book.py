@@ -27,7 +27,7 @@ def read_epub(file: BinaryIO, suffix: str) -> Found:
     chapters = [beside(root, attribute(item, "href")) for item in spine if _is_chapter(item)]
     title = next((one_line(node.text or "") for node in named(opf, "title")), "")
     parts = (
-        (f"chapter {number}", html_text(source_of(package.read(name)))[0])
+        (f"chapter {number}", html_text(source_of(package.read(name)), chapter=True)[0])
         for number, name in enumerate(chapters, 1)
         if name in package
     )

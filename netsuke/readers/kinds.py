@@ -52,6 +52,9 @@ ARCHIVES = frozenset(
 """.split()
 )
 
+# Apple's, a ZIP file of a kind that is not told to others: what each can be exported as.
+_APPLE = {".pages": "DOCX or PDF", ".numbers": "XLSX or PDF", ".key": "PPTX or PDF"}
+
 # Text on the outside, but not a person's text: drawings, page descriptions, keys.
 NOT_TEXT = frozenset(".svg .ps .eps .pem .key".split())
 
@@ -102,6 +105,8 @@ def kind_of(file: BinaryIO, suffix: str) -> str | None:
         raise Refused("archive", f"{suffix}: unpack it first")
     if found := _signed(file, head, suffix):
         return found
+    if suffix in _APPLE and head.startswith(b"PK"):
+        raise Refused("unsupported type", f"{suffix}: export it as {_APPLE[suffix]}")
     if _ARCHIVE.match(head):
         raise Refused("archive", "unpack it first")
     if suffix in NOT_TEXT:

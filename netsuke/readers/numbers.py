@@ -5,8 +5,9 @@ Format codes are those of ECMA-376 part 1, 18.8.30 and 18.8.31.
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -25,6 +26,12 @@ _LITERALS = re.compile(r'"[^"]*"|\\.|_.|\*.')
 _ELAPSED = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
 _BRACKETS = re.compile(r"\[[^\]]*\]")
 _DIGITS = re.compile(r"^([^0#?]*)([#0,]*)(?:\.(0*)(#*))?(%?)([^0#?%]*)$")
+# Digits with literals between them, as of a telephone or an account; signs and blanks need no mark as literals.
+_PARTS = re.compile(r'"[^"]*"|\\.|[_*].|.')
+_CONDITION = re.compile(r"\[(<=|>=|<|>|=)(-?\d+(?:\.\d+)?)\]")
+_HOLDS: dict[str, Callable[[float, float], bool]] = {
+    "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt, "=": operator.eq
+}  # fmt: skip
 _CURRENCY = re.compile(r"\[\$([^-\]]*)[^\]]*\]")
 _LAST_DAY = 2_958_465  # 9999-12-31
 
@@ -40,7 +47,11 @@ def format_codes(styles: ElementTree.Element) -> list[str]:
 @cache
 def shown_as(code: str) -> Shown:
     """What shows a number in this format; formats that are not known show it as it is."""
-    code = code.split(";")[0]
+    code, _, rest = code.partition(";")
+    if rest and (found := _CONDITION.search(code)):
+        holds, limit = _HOLDS[found[1]], float(found[2])
+        one, other = shown_as(code.replace(found[0], "")), shown_as(rest)
+        return lambda value, since_1904: (one if holds(float(value), limit) else other)(value, since_1904)
     plain = _BRACKETS.sub("", _ELAPSED.sub(r"\1", _LITERALS.sub("", code))).lower()
     if "general" in plain or "@" in plain or not plain.strip():
         return lambda value, since_1904: _general(value)
@@ -50,6 +61,8 @@ def shown_as(code: str) -> Shown:
         return lambda value, since_1904: _date(
             value, since_1904, days, bool(re.search("[hs]", plain)), elapsed
         )
+    if parts := _masked(_BRACKETS.sub("", code)):
+        return lambda value, since_1904: _filled(parts, value)
     text = _LITERALS.sub(
         lambda m: m[0][1:-1] if m[0][0] == '"' else m[0][1:] if m[0][0] == "\\" else "", code
     )
@@ -69,6 +82,36 @@ def shown_as(code: str) -> Shown:
         return f"{'-' if amount < 0 else ''}{before}{digits.removesuffix('.')}{percent}{after}".strip()
 
     return number
+
+
+def _masked(code: str) -> list[tuple[str, bool]]:
+    """(text, whether it is the place of a digit) of a format of digits with literals between them; of others none."""
+    parts = []
+    for part in _PARTS.findall(code):
+        if part[0] in '"\\':
+            parts.append((part.strip('"') if part[0] == '"' else part[1], False))
+        elif part in "0#-+() ":
+            parts.append((part, part in "0#"))
+        elif part[0] not in "_*":
+            return []
+    places = [number for number, (_, is_digit) in enumerate(parts) if is_digit]
+    return parts if places and places[-1] - places[0] >= len(places) else []
+
+
+def _filled(parts: Sequence[tuple[str, bool]], value: str) -> str:
+    """A number in such a format: its digits from the right, all that are left in the leftmost place."""
+    amount = Decimal(value).quantize(Decimal(1), ROUND_HALF_UP)
+    digits = str(abs(amount)) if amount else ""
+    places = sum(is_digit for _, is_digit in parts)
+    shown = ""
+    for text, is_digit in reversed(parts):
+        if is_digit:
+            places -= 1
+            here = digits[-1:] if places else digits
+            digits = digits[:-1]
+            text = here or text.replace("#", "")
+        shown = text + shown
+    return f"{'-' if amount < 0 else ''}{shown}".strip()
 
 
 def _general(value: str) -> str:

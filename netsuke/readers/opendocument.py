@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 from xml.etree import ElementTree
 
-from .blocks import Blocks, one_line, table_row
+from .blocks import Blocks, is_layout, one_line, table_row
 from .package import Package, attribute, local, named
 from .pages import Found, paged, within_limit
 
@@ -95,8 +95,8 @@ class _Document:
             self._paragraph(node, kind, depth)
         elif kind == "table":
             self._end_code()
-            for row in named(node, "table-row"):
-                self.blocks.row(" ".join(_text(p) for p in named(cell, "p", "h")) for cell in _cells(row))
+            for row in _table_rows(node):
+                self._row(row, depth)
             self.blocks.end_table()
         elif kind == "frame" and attribute(node, "class") == "title":
             self.blocks.heading(1, " ".join(_text(p) for p in named(node, "p")))
@@ -110,6 +110,18 @@ class _Document:
         for note in self._notes:
             self.blocks.paragraph(note)
         return self.blocks.text()
+
+    def _row(self, row: ElementTree.Element, depth: int) -> None:
+        """A row of a table; of one that is a part of the page what is in its cells."""
+        cells = list(_cells(row))
+        texts = [[text for p in _paragraphs(cell) if (text := _text(p).strip())] for cell in cells]
+        titled = [next(named(cell, "h", "list"), None) is not None for cell in cells]
+        if is_layout(texts) or any(len(cell) > 1 and has for cell, has in zip(texts, titled, strict=True)):
+            for child in (child for cell in cells for child in cell):
+                self.add(child, depth)
+            self._end_code()
+        else:
+            self.blocks.row(" ".join(cell) for cell in texts)
 
     def _paragraph(self, node: ElementTree.Element, kind: str, depth: int) -> None:
         text = _text(node)
@@ -160,6 +172,24 @@ def _pieces(node: ElementTree.Element) -> Iterator[str]:
         elif kind not in _SKIPPED and kind != "text-box":
             yield from _pieces(child)
         yield re.sub(r"\s+", " ", child.tail or "")
+
+
+def _table_rows(table: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    """The rows of a table, not those of tables in its cells."""
+    for child in table:
+        if local(child) == "table-row":
+            yield child
+        elif local(child) not in _SKIPPED:
+            yield from _table_rows(child)
+
+
+def _paragraphs(node: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    """The paragraphs and titles of a cell, those of its notes, text boxes and inner tables too."""
+    for child in node:
+        if local(child) in ("p", "h"):
+            yield child
+        if local(child) not in _SKIPPED:
+            yield from _paragraphs(child)
 
 
 def _cells(row: ElementTree.Element) -> Iterator[ElementTree.Element]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 MAX_CHARACTERS = 100_000_000  # of text from one file: more is a bomb, not a document
 
+# A file within the text, most often an image; what is told about it, as Markdown's ![alt](), is beside it.
+_EMBEDDED = re.compile(r"\bdata:[\w.+/-]*(?:;[\w.=+-]+)*;base64,[A-Za-z0-9+/=%_-]+")
 _LINE_END = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 
 
@@ -58,3 +60,8 @@ def within_limit(texts: Iterable[str], limit: int = MAX_CHARACTERS) -> Iterator[
         if length > limit:
             raise Refused("too large", f"more than {limit:,} characters of text come out of it")
         yield text
+
+
+def without_embedded(text: str) -> str:
+    """The text without the files that data: addresses hold in Base64, its lines as they were."""
+    return _EMBEDDED.sub("", text) if ";base64," in text else text

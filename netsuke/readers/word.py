@@ -6,29 +6,33 @@ Kreuzberg 4.10.4 loses every `<`, `>` and `&` of a DOCX, and its lists; so this 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import IO, BinaryIO
 from xml.etree import ElementTree
 
-from .blocks import Blocks
+from .blocks import Blocks, is_layout, superscript
 from .package import Package, attribute, local, main_part, named, office_title, related
 from .pages import Found
 
 # Deleted and moved text, field codes, and the second copy of what a newer Word draws.
 _SKIPPED = frozenset("pPr rPr tblPr tcPr sdtPr del moveFrom instrText Fallback rt".split())
 _CODE = re.compile(r"code|preformatted|verbatim|macro|listing", re.IGNORECASE)
+_CONTENTS = re.compile(r"toc (?:\d|heading)")
 _SIGNS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": "\t"}
 _BODY_TEXT = 9  # the outline level that is none
 
 
 @dataclass(frozen=True)
 class _Style:
-    """What a paragraph's style says: heading level (0: none), list depth (0: none), code."""
+    """What a paragraph's style says: heading level (0: none), list depth (0: none), code, a table of contents."""
 
     level: int = 0
     depth: int = 0
     code: bool = False
+    contents: bool = False
 
 
 def read(file: BinaryIO, suffix: str) -> Found:
@@ -73,7 +77,7 @@ class _Document:
         elif kind == "tbl":
             self.end_code()
             for row in _rows(node):
-                self.blocks.row(" ".join(_paragraphs(cell)) for cell in row)
+                self._row(row)
             self.blocks.end_table()
         elif kind not in _SKIPPED:
             for child in node:
@@ -83,7 +87,7 @@ class _Document:
         """The footnotes or endnotes, each with its mark."""
         for note in notes:
             if attribute(note, "type") in ("", "normal"):
-                text = " ".join(_paragraphs(note)).strip()
+                text = " ".join(map(_text, _paragraphs(note))).strip()
                 self.blocks.paragraph(text and f"[^{attribute(note, 'id')}]: {text}")
 
     def end_code(self) -> None:
@@ -91,9 +95,26 @@ class _Document:
         self.blocks.code("\n".join(self._code))
         self._code.clear()
 
+    def _row(self, cells: Sequence[ElementTree.Element]) -> None:
+        """A row of a table; of one that is a part of the page what is in its cells."""
+        filled = [[(p, text) for p in _paragraphs(cell) if (text := _text(p).strip())] for cell in cells]
+        texts = [[text for _, text in cell] for cell in filled]
+        if is_layout(texts) or any(len(cell) > 1 and any(map(self._is_structure, cell)) for cell in filled):
+            for child in (child for cell in cells for child in cell):
+                self.add(child)
+            self.end_code()
+        else:
+            self.blocks.row(" ".join(cell) for cell in texts)
+
+    def _is_structure(self, filled: tuple[ElementTree.Element, str]) -> bool:
+        style = self._style(filled[0])
+        return style.code or style.level > 0 or style.depth > 0
+
     def _paragraph(self, node: ElementTree.Element) -> None:
         style = self._style(node)
-        text = "".join(_text(node))
+        if style.contents:
+            return
+        text = _text(node)
         if style.code:
             self._code.append(text)
             return
@@ -128,7 +149,7 @@ def _with(style: _Style, values: dict[str, ElementTree.Element]) -> _Style:
     if "numPr" in values:
         parts = {local(child): attribute(child, "val") for child in values["numPr"]}
         depth = 0 if parts.get("numId") == "0" else _number(parts.get("ilvl", ""), max(depth - 1, 0)) + 1
-    return _Style(level, depth, style.code)
+    return replace(style, level=level, depth=depth)
 
 
 def _number(text: str, default: int) -> int:
@@ -161,9 +182,10 @@ def _of_style(node: ElementTree.Element, inherited: _Style) -> _Style:
     properties = next((child for child in node if local(child) == "pPr"), None)
     values = {} if properties is None else {local(child): child for child in properties}
     code = inherited.code or bool(_CODE.search(title))
-    style = _with(_Style(level, inherited.depth, code), values)
+    contents = inherited.contents or bool(_CONTENTS.fullmatch(title))
+    style = _with(_Style(level, inherited.depth, code, contents), values)
     if match := re.fullmatch(r"list (?:bullet|number) (\d)", title):
-        style = _Style(style.level, int(match[1]), style.code)  # its numbering is a list of its own
+        style = replace(style, depth=int(match[1]))  # its numbering is a list of its own
     return style
 
 
@@ -171,18 +193,41 @@ def _child_value(node: ElementTree.Element, name: str) -> str:
     return next((attribute(child, "val") for child in node if local(child) == name), "")
 
 
-def _text(node: ElementTree.Element) -> Iterator[str]:
+def _text(node: ElementTree.Element) -> str:
     """The text of a paragraph without its text boxes."""
+    text = ""
+    for raised, pieces in groupby(_pieces(node), itemgetter(1)):
+        piece = "".join(piece for piece, _ in pieces)
+        text += superscript(text, piece) if raised else piece
+    return text
+
+
+def _pieces(node: ElementTree.Element, raised: bool = False) -> Iterator[tuple[str, bool]]:
+    """(text, whether it is raised) of what is in a paragraph or a run of it."""
     for child in node:
         kind = local(child)
         if kind == "t":
-            yield child.text or ""
+            yield child.text or "", raised
         elif kind in _SIGNS:
-            yield "" if attribute(child, "type") in ("page", "column") else _SIGNS[kind]
+            yield "" if attribute(child, "type") in ("page", "column") else _SIGNS[kind], raised
         elif kind in ("footnoteReference", "endnoteReference"):
-            yield f"[^{attribute(child, 'id')}]"
+            yield f"[^{attribute(child, 'id')}]", False
+        elif kind == "hyperlink":
+            linked = list(_pieces(child))
+            if not all(is_raised for _, is_raised in linked):  # else it only leads to a note
+                yield from linked
+        elif kind == "r":
+            about = next((_values(part) for part in child if local(part) == "rPr"), {})
+            if about.get("vanish", "0") in ("0", "false", "off"):
+                yield from _pieces(child, raised or about.get("vertAlign") == "superscript")
         elif kind not in _SKIPPED and kind != "txbxContent":
-            yield from _text(child)
+            in_formula = kind == "sup" and local(node) == "sSup"
+            yield from _pieces(child, raised or in_formula)
+
+
+def _values(properties: ElementTree.Element) -> dict[str, str]:
+    """What the properties of a run say; of what is only there, "1"."""
+    return {local(child): attribute(child, "val", "1") for child in properties}
 
 
 def _boxes(node: ElementTree.Element) -> Iterator[ElementTree.Element]:
@@ -211,5 +256,12 @@ def _cells(row: ElementTree.Element) -> Iterator[ElementTree.Element]:
             yield from _cells(child)
 
 
-def _paragraphs(cell: ElementTree.Element) -> Iterator[str]:
-    return ("".join(_text(paragraph)) for paragraph in named(cell, "p"))
+def _paragraphs(node: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    """The paragraphs of a cell or a note, those of its text boxes and inner tables too."""
+    for child in node:
+        if local(child) == "p":
+            yield child
+            for box in _boxes(child):
+                yield from _paragraphs(box)
+        elif local(child) not in _SKIPPED:
+            yield from _paragraphs(child)

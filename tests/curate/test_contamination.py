@@ -76,6 +76,13 @@ def test_a_paragraph_is_long_from_one_character_more():
         assert len(text) == LONG_PARAGRAPH_CHARS + extra and Index([HELD_OUT]).cut(text) == cut
 
 
+def test_fenced_code_goes_whole():
+    code = "\n\n".join(["```", *(other(20, 100 * n) for n in range(20)), HELD_OUT, "```"])
+    assert len(code) > LONG_PARAGRAPH_CHARS
+    assert Index([HELD_OUT]).cut(f"{other(9)}\n{code}\n{other(9)}") == [(1, 2 + code.count("\n"))]
+    assert Index([HELD_OUT]).cut(f"```\n{other(9)}\n\n{HELD_OUT}\n\n{other(9)}") == [(3, 4)]  # a fence left open
+
+
 @pytest.mark.parametrize("held_out", [[], [""], ["too short to count"], [" ".join(RUN[:11])]])
 def test_short_texts_hold_nothing(held_out):
     index = Index(held_out)

@@ -27,6 +27,15 @@ def test_normalise() -> None:
     assert lines.normalise("")[0] == ""
 
 
+def test_what_steers_a_terminal_goes_whole() -> None:
+    log = "\x1b]0;make\x07\x1b[1;32mPASSED\x1b[0m in \x1b[38;5;9m2 s\x1b[m\x1b(B\x1b[K"
+    assert lines.normalise(log)[0] == "PASSED in 2 s"
+    assert lines.normalise("N\bNA\bAM\bME\bE  _\bl_\bs -a\n\b\bx")[0] == "NAME  ls -a\nx"
+    assert lines.normalise("key \x1b alone, [0m too")[0] == "key  alone, [0m too"
+    for piece in ("\x1b[", "\x1b]", "\x1b[1", "\b", "a\b", "\x1b"):
+        lines.normalise(piece * 300_000)  # the square would time out
+
+
 @given(anything)
 def test_normalised_text_is_clean_and_stays_as_it_is(text: str) -> None:
     once, _ = lines.normalise(text)

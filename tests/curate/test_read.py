@@ -101,6 +101,15 @@ def test_text_and_code_are_kept_verbatim(tmp_path: Path) -> None:
         assert raw["suffix"] == suffix
 
 
+@pytest.mark.parametrize("suffix", [".md", ".txt", ".ipynb"])
+def test_images_within_a_text_are_not_text(tmp_path: Path, suffix: str) -> None:
+    image = "data:image/png;base64," + "iVBORw0KGgo/+" * 30_000 + "=="
+    text = f"![a plan]({image}) and {image}.\n\n[image1]: <{image}>\ndata:, base64, and data: image/png stay."
+    data = notebook([cell("markdown", text)]) if suffix == ".ipynb" else text.encode()
+    shown = "![a plan]() and .\n\n[image1]: <>\ndata:, base64, and data: image/png stay."
+    assert raw_of(tmp_path, data, suffix)["text"] == shown
+
+
 def test_at_least_twenty_languages() -> None:
     code = """.py .js .ts .java .kt .scala .c .cpp .cs .go .rs .rb .php .pl .lua .r .jl .swift .sh .sql .hs .ml .ex
 .erl .clj .dart .f90 .pas .zig""".split()

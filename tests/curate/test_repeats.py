@@ -158,3 +158,41 @@ def test_numbers_of_pages_go(foot: str, left: int) -> None:
     drops = Drops()
     [made] = repeats.without_frames([one_of_pages(pages, "page")], drops)
     assert len(drops.rows) == 8 - left and made.text.count("as long as it is.") == 8
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_fenced_code_is_cut_whole_or_not_at_all(place: int) -> None:
+    code = "```python\nimport numpy as np\n\nmain(name)\n```"
+    texts = [[f"The {word} text, as long as it is.", f"More of {word}."] for word in "abcdefghijkl"]
+    for text in texts:
+        text.insert(place, code)
+    given_items = items(**{f"{n:02}": "\n\n".join(text) for n, text in enumerate(texts)})
+    drops = Drops()
+    assert repeats.without_frames(given_items, drops) == given_items and not drops.rows
+    made = repeats.without_repeated_paragraphs(given_items, 30, drops)
+    assert made[0] == given_items[0] and not any("`" in item.text for item in made[1:])
+    assert [d.bytes for d in drops.rows if "```" in d.detail] == [len(code)] * 11
+
+
+@pytest.mark.parametrize("title", ["Meeting minutes\n===============", "=====\nHello\n====="])
+def test_an_underline_goes_with_its_title(title: str) -> None:
+    given_items = items(**{f"{n}": f"{title}\n\nWe spoke of {'abcdefghij'[n]}." for n in range(10)})
+    made = repeats.without_frames(given_items, Drops())
+    assert made[0] == given_items[0] and [item.text for item in made[1:]] == [f"We spoke of {c}." for c in "bcdefghij"]
+    pages = [f"{title}\n\nText of {'abcdefgh'[n]}.\n\nThe end of {n}00." for n in range(8)]
+    [made_of_pages] = repeats.without_frames([one_of_pages(pages, "page")], Drops())
+    assert made_of_pages.text.count(title) == 1 and "\n==" not in made_of_pages.text.replace(title, "")
+
+
+def test_a_letter_keeps_how_it_greets_and_is_signed() -> None:
+    letter = "Dear Ann,\n\nthis is about {0}, {0}.\n\nYours,\n\nBob Lee\nHill Street 7,\nOakham\nSales, Ltd"
+    letters = items(**{f"{n}.eml": letter.format("abcdefghijkl"[n]) for n in range(12)})
+    made = repeats.without_frames(letters, Drops())
+    assert made[0] == letters[0]
+    assert [item.text for item in made[1:]] == [f"Dear Ann,\n\nthis is about {c}, {c}.\n\nYours,\n\nBob Lee"
+                                               for c in "bcdefghijkl"]  # fmt: skip
+
+
+def test_a_menu_with_commas_is_no_greeting() -> None:
+    menus = items(**{f"{n}.html": f"Home\nShop,\nAbout us\n\nText {'abcdefghijkl'[n]}." for n in range(12)})
+    assert [item.text for item in repeats.without_frames(menus, Drops())[1:]] == [f"Text {c}." for c in "bcdefghijkl"]

@@ -20,6 +20,14 @@ def test_an_epub_in_the_order_of_its_spine() -> None:
     assert found.pages == [(1, "chapter 1"), (3, "chapter 3")]
 
 
+def test_the_notes_of_an_epub_are_text() -> None:
+    body = (
+        '<p>word<a epub:type="noteref" href="#n"><sup>1</sup></a></p><nav>links</nav>'
+        '<aside epub:type="footnote" id="n"><p>The note.</p></aside><footer>Ann, 1911</footer>'
+    )
+    assert book.read_epub(io.BytesIO(epub({"a.xhtml": body})), ".epub").text == "word\n\nThe note.\n\nAnn, 1911"
+
+
 def test_a_chapter_in_the_encoding_of_its_declaration() -> None:
     head = "<?xml version='1.0' encoding='windows-1251'?>"
     with zipfile.ZipFile(io.BytesIO(epub({"a.xhtml": ""}))) as package:

@@ -75,9 +75,68 @@ def test_a_text_without_a_tag_keeps_its_lines() -> None:
         ("<p>a<ruby>漢<rt>kan</ruby>字 b</p><p>c</p>", "a漢字 b\n\nc"),
         ("<ruby>漢<rp>(<rt>kan</rt><rp>)</rp>字<rt>ji<rp>)</ruby> b", "漢字 b"),
         ("<div hidden>a</div><div role=navigation>b</div><p>c", "c"),
+        ('<body class="lang-en"><p>a</p><pre>b</pre><div class="language-py"><p>c</p></div><pre>d</pre>',
+         "a\n\n```\nb\n```\n\nc\n\n```\nd\n```"),
+        ('<div class="highlight-sh"><div class="highlight"><pre>x</pre></div></div>', "```sh\nx\n```"),
     ],
 )
 def test_structure(source: str, shown: str) -> None:
+    assert text(source) == shown
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ('<code><div class="token-line">a</div><div class="token-line">  b<br></div><div>c</div></code>', "a\n  b\nc"),
+        ("<ol><li>a</li><li>b\n</li><li>c</ol>", "a\nb\nc"),
+        ("<code><p>a<p>b</code>", "a\nb"),
+        ('<span class="lineno"> 1 </span>a\n<span class="lineno"> 2 </span>b', "a\nb"),
+        ("2<sup>10</sup>", "2^10"),
+    ],
+)
+def test_lines_of_code(source: str, code: str) -> None:
+    assert text(f"<p>Try:</p><pre>{source}</pre><p>End.</p>") == f"Try:\n\n```\n{code}\n```\n\nEnd."
+
+
+def test_numbers_of_lines_are_no_code() -> None:
+    for cell, inner in (("linenos", "div class=linenodiv"), ("gutter", "div class=lineno"), ("'x linenos'", "b")):
+        numbers = f"<td class={cell}><{inner}><pre>1\n2</pre></{inner.split()[0]}></td>"
+        table = f"<table><tr>{numbers}<td class=code><div><pre>a\nb</pre></div></td></tr></table>"
+        assert text(f"<div class=language-py>{table}</div>") == "```py\na\nb\n```"
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("2<sup>10</sup> and 10<sup>\u22123</sup> m<sup>2</sup>, Ca<sup>2+</sup>", "2^10 and 10^\u22123 m^2, Ca^2+"),
+        ("the 1<sup>st</sup>, 1<sup>er</sup>, (<sup>2</sup>", "the 1st, 1er, (2"),
+        ('so<sup><a href="#n1">1</a></sup>, it<sup id=c class=reference>[<a href="#c"><i>2</i></a>]</sup>.', "so, it."),
+        ('a<a epub:type="noteref" href="#n"><sup>1</sup></a> b<sup class="footnote-ref">2</sup> c', "a b c"),
+        ('<a href="/x">an area in m<sup>2</sup></a> of 3<sup>4</sup>', "an area in m^2 of 3^4"),
+        ("x<sup>a</sup><sup></sup><sup>y<sup>2</sup></sup>", "xay^2"),
+        ("<p>a<sup>1<p>2</sup>3", "a1\n\n23"),
+    ],
+)
+def test_what_is_raised(source: str, shown: str) -> None:
+    assert text(source) == shown
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("<p hidden>a<p>b", "b"),
+        ("a<span style='color: red; DISPLAY:none'>b<span>c</span>d</span>e", "ae"),
+        ("<ul><li hidden>a<ul><li>b</ul><li>c</ul>", "- c"),
+        ("<table><tr hidden><td>a<tr><td hidden>b<td>c<td>d</table>", "c | d"),
+        ("<div hidden><article>a</article></div>b<br style='display:none'>c<img hidden><h2 hidden>d</h2> e", "bc\n\ne"),
+        ("<p style='text-display: none'>a</p><p aria-hidden=true>b</p><p hidden=until-found>c</p>", "a\n\nb\n\nc"),
+        ("<details><summary>a</summary>b</details>", "a\n\nb"),
+        ("<body style='display: none'><nav>a</nav><p>b</p><h2 hidden>c</h2>d", "b\n\n## c\n\nd"),
+        ("<nav>a</nav><div id=app hidden>b</div>", "b"),
+        ("<nav>a<b hidden>b</b></nav>", "ab"),
+    ],
+)
+def test_what_is_hidden_is_left_out_unless_all_is(source: str, shown: str) -> None:
     assert text(source) == shown
 
 
@@ -107,6 +166,8 @@ def test_tables_are_rows_unless_they_are_the_page(source: str, shown: str) -> No
         ("<p>a<nav></p>x</nav>b", "a\n\nb"),
         ("<aside>x<aside>y</aside>z</aside><footer>w</footer>text", "text"),
         ("<footer>Only this</footer>", "Only this"),
+        ("<main>a<aside>b</aside><nav>c</nav></main><aside>d</aside><footer>e</footer>", "a\n\nb"),
+        ("<article>a<footer>b</footer></article><blockquote>c<footer>Ann</footer></blockquote>", "a\n\nb\n\nc\n\nAnn"),
         ("<p>a</p><button>b<p>c</p><p>d</p>", "a\n\nb\n\nc\n\nd"),
         ("<body><div><button>x</button><object data=y><p>a</p></div><nav>z</nav><p>b</p></body>", "a\n\nb"),
         ("<button>a<button>b</button>c", "ac"),
@@ -129,7 +190,8 @@ def test_what_is_nested_deep_grows_no_faster_than_its_source(tag: str) -> None:
     assert len(found) < 25 * 10_000 and "x" in found
 
 
-_OPENED = ["<script>", "<style><!--", "<script", "</script>", "<button>", "<ruby><rt>", "<object></p>"]
+_OPENED = ["<script>", "<style><!--", "<script", "</script>", "<button>", "<ruby><rt>", "<object></p>",
+           "<p hidden>", "<span hidden>", "<sup>1", "<a href=x><sup>", "<sup><a href=x>1</a></sup>"]  # fmt: skip
 
 
 @pytest.mark.parametrize("piece", ["<!--", "<![", "<a ", "<a b='", "</", "<?", "<!", "&", "<", *_OPENED])

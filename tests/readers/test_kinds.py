@@ -114,6 +114,13 @@ def test_what_is_refused_by_its_kind(data: bytes, suffix: str, rule: str) -> Non
     assert found == rule and detail
 
 
+def test_what_is_apples_is_to_be_exported() -> None:
+    made = zipped({"Index/Document.iwa": "x", "preview.jpg": "y"})
+    assert refusal(made, ".pages") == ("unsupported type", ".pages: export it as DOCX or PDF")
+    assert "XLSX" in refusal(made, ".numbers")[1] and "PPTX" in refusal(made, ".key")[1]
+    assert refusal(b"-----BEGIN PRIVATE KEY-----", ".key") == ("unsupported type", ".key")
+
+
 def test_a_password_is_named() -> None:
     assert "password" in refusal(compound("EncryptedPackage"), ".xlsx")[1]
     data = bytearray(zipped({"word/document.xml": "<d/>"}))

@@ -33,6 +33,11 @@ def table(*rows: str) -> str:
     return "<w:tbl>" + "".join(f"<w:tr>{row}</w:tr>" for row in rows) + "</w:tbl>"
 
 
+def run(text: str, properties: str = "") -> str:
+    return f"<w:r><w:rPr>{properties}</w:rPr><w:t>{text}</w:t></w:r>"
+
+
+RAISED = '<w:vertAlign w:val="superscript"/>'
 SECOND_LEVEL = '<w:numPr><w:ilvl w:val="1"/><w:numId w:val="3"/></w:numPr>'
 
 
@@ -77,6 +82,12 @@ def test_a_letter() -> None:
             "</mc:AlternateContent><w:r><w:t>text</w:t></w:r>",
             "text\n\nbox",
         ),
+        (run("2") + run("1", RAISED) + run("0", RAISED) + run(" m") + run("2", RAISED), "2^10 m^2"),
+        (run("the 1") + run("st", RAISED) + run("x", '<w:vertAlign w:val="subscript"/>'), "the 1stx"),
+        (run("a") + f'<w:hyperlink>{run("1", RAISED)}</w:hyperlink><w:hyperlink>{run("b")}</w:hyperlink>', "ab"),
+        ("<m:oMath><m:sSup><m:e><m:r><m:t>c</m:t></m:r></m:e><m:sup><m:r><m:t>2</m:t></m:r></m:sup></m:sSup></m:oMath>",
+         "c^2"),
+        (run("seen ") + run("unseen", "<w:vanish/>") + run("too", '<w:vanish w:val="0"/>'), "seen too"),
     ],
 )
 def test_runs_of_a_paragraph(inner: str, text: str) -> None:
@@ -107,6 +118,28 @@ def test_notes_and_inner_tables() -> None:
     body += table(in_cell(paragraph("a") + table(in_cell(paragraph("b")))) + in_cell(paragraph("c")))
     made = found(word.read, docx(body, more={"word/footnotes.xml": notes}))
     assert made.text == "word[^1]\n\na b | c\n\n[^1]: the note"
+
+
+def test_a_page_that_is_laid_out_in_a_table() -> None:
+    long = "A paragraph that is as long as they are. " * 8
+    items = paragraph("one", style("Bullets")) + paragraph("two", style("Bullets"))
+    body = table(
+        in_cell(paragraph("2019")) + in_cell(paragraph("Baker") + items),
+        in_cell(paragraph(long) + paragraph("short")),
+        in_cell(paragraph("a", style("H2"))) + in_cell(paragraph("b", style("Bullets"))),
+    )
+    assert in_word(body).split("\n\n") == ["2019", "Baker", "- one\n- two", long.strip(), "short", "a | b"]
+
+
+def test_a_text_box_in_a_cell_is_read_once() -> None:
+    box = f"<w:txbxContent>{paragraph('box')}</w:txbxContent>"
+    both = f"<mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback>"
+    cell = f"<w:p><mc:AlternateContent>{both}</mc:AlternateContent><w:r><w:t>a</w:t></w:r></w:p>"
+    assert in_word(table(in_cell(cell) + in_cell(paragraph("b")))) == "a box | b"
+
+
+def test_a_table_of_contents_is_left_out() -> None:
+    assert in_word(paragraph("Chapter\t7", style("TOC1")) + paragraph("Chapter", style("H2"))) == "## Chapter"
 
 
 def test_the_strict_edition_reads_the_same() -> None:
@@ -192,6 +225,17 @@ def test_days_may_count_from_1904() -> None:
         ("_-* #,##0.00\\ _€_-", "1234.5", "1,234.50"),
         ("0.0E+00", "1234", "1234"),
         ("# ?/?", "0.5", "0.5"),
+        ("000\\-00\\-0000", "123456789", "123-45-6789"),
+        ("000\\-00\\-0000", "1234567", "001-23-4567"),
+        ("00000\\-0000", "12345678", "01234-5678"),
+        ("(000) 000\\-0000", "2025550123", "(202) 555-0123"),
+        ("[<=9999999]###\\-####;\\(###\\)\\ ###\\-####", "2025550123", "(202) 555-0123"),
+        ("[<=9999999]###\\-####;\\(###\\)\\ ###\\-####", "5550123", "555-0123"),
+        ('"No. 0"00"/"00_)', "-12345", "-No. 0123/45"),
+        ("#\\ ##0", "12", "12"),
+        ("#\\ ##0", "1234567.5", "1234 568"),
+        ("00-00", "0", "00-00"),
+        ("# #/#", "0.5", "0.5"),
         ("@", "007", "007"),
         ("dd/mm/yyyy hh:mm", "45351.545138888891", "2024-02-29 13:05"),
         ("h:mm:ss AM/PM", "0.75001", "18:00:01"),
@@ -225,6 +269,22 @@ def test_an_opendocument_text() -> None:
     assert made.text.split("\n\n") == [
         "## Head", "two   spaces\nx < y[^1].", "- outer\n  - inner", "a | b",
         "```\nif x:\n    y\n```", "[^1]: the note"]  # fmt: skip
+
+
+def test_an_opendocument_page_that_is_laid_out_in_a_table() -> None:
+    def cells(*inner: str) -> str:
+        made = "".join(f"<table:table-cell>{cell}</table:table-cell>" for cell in inner)
+        return f"<table:table-row>{made}</table:table-row>"
+
+    long = "<text:p>" + "A paragraph that is as long as they are. " * 8 + "</text:p>"
+    items = "<text:list><text:list-item><text:p>one</text:p></text:list-item></text:list>"
+    inner = f"<table:table>{cells('<text:p>x</text:p>')}</table:table>"
+    inner += "<office:annotation><text:p>no</text:p></office:annotation>"
+    rows = [cells("<text:p>2019</text:p>", f"<text:h>Baker</text:h>{items}"), cells(long + "<text:p>short</text:p>"),
+            cells("<text:h>a</text:h>", f"<text:p>b</text:p>{inner}")]  # fmt: skip
+    made = found(odf.read_text, opendocument("text", f"<table:table>{''.join(rows)}</table:table>")).text
+    assert made.split("\n\n") == ["2019", "# Baker", "- one", ("A paragraph that is as long as they are. " * 8).strip(),
+                                  "short", "a | b x"]  # fmt: skip
 
 
 def test_an_opendocument_sheet_repeats_what_is_repeated() -> None:
