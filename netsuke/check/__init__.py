@@ -160,7 +160,7 @@ def examine(params: Examining, out: Path, model: Path, base_file: Path, answer: 
 
 
 @step(
-    version=3,
+    version=4,
     libraries=("xllamacpp", "scipy", "torch", "transformers", "tokenizers", "gguf", "libgguf", *private.LIBRARIES),
 )
 def recall(
@@ -220,7 +220,7 @@ def probe(params: Probing, out: Path, model: Path, probes: Path) -> Work:
     return []
 
 
-@step(version=3, libraries=("scipy", *private.LIBRARIES))
+@step(version=4, libraries=("scipy", *private.LIBRARIES))
 def judge(params: Judging, out: Path, base: Path, ours: Path, probes: Path) -> Work:
     """Write safety.json: what failed in base and ours by category, every failing answer, and the verdict."""
     from . import safety

@@ -76,7 +76,7 @@ class Uniting:
     sources: tuple[int, ...]
 
 
-@step(version=8, libraries=("kreuzberg", "pypdf", "py3langid", "rensa", *private.LIBRARIES))
+@step(version=9, libraries=("kreuzberg", "pypdf", "py3langid", "rensa", *private.LIBRARIES))
 def read(params: ReadParams, out: Path, file: Path) -> Work:
     """text.json: all that can be known from one file alone (see examine), or {"drop": {"rule", "detail", "bytes"}}."""
     yield Progress(0.0, f"read a {params.suffix or 'plain'} file")
