@@ -87,7 +87,7 @@ def read(params: ReadParams, out: Path, file: Path) -> Work:
     return [Measure("text read", len(told.get("text", "").encode()), "bytes"), Measure("says no", no, "")]
 
 
-@step(version=6, libraries=("rensa", *private.LIBRARIES))
+@step(version=7, libraries=("rensa", *private.LIBRARIES))
 def curate(params: Params, out: Path, files: Path) -> Work:
     """train, valid, test (.jsonl, and in examples/), documents, drops (.jsonl), summary.json, of files/index.json."""
     yield Progress(0.0, "read the texts")
@@ -117,7 +117,7 @@ def curate(params: Params, out: Path, files: Path) -> Work:
     return write(out, Dataset(loaded.rows, drops, items, split_by, both, examples, params.licences))
 
 
-@step(version=1)
+@step(version=2)
 def unite(params: Uniting, out: Path, datasets: Path) -> Work:
     """The datasets of several models, in folders 0, 1, …, as one: with all files of `curate`."""
     from . import united
