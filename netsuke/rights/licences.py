@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..consent.decide import ALLOWED_LICENCES
+from ..consent.decide import licence_allows
 from . import licence_declared as declared
 from . import licence_names
+from .licence_fields import FORBIDDEN, fields, is_limited
+from .licence_notices import NAMED, without_names
 from .licence_subject import called, is_own
 from .licence_text import identify
 
 __all__ = ["TEXT_NAME", "Licence", "around", "both", "chosen", "identify", "in_text"]
 
-FORBIDDEN = "LicenseRef-reserved"  # a notice that keeps rights back, in words of its own
 MAX_BYTES = 1_000_000  # of a file that speaks of licences; a larger one is not read
 
 
@@ -45,7 +46,7 @@ _FORBIDS = re.compile(
 
 
 def in_text(text: str, title: str = "") -> Licence | None:
-    """What a file says of itself, or None: its SPDX tags, all of them; else the notices at its start and end.
+    """What a file says of itself, or None: its SPDX tags, all of them; else its notices and fields at start and end.
 
     `title` is the file's, where the text does not show it.
     Tags count if one is at the start (REUSE 3.3, comment headers): further down they may be examples.
@@ -60,26 +61,29 @@ def in_text(text: str, title: str = "") -> Licence | None:
 
 
 def _noticed(text: str, titles: Sequence[str]) -> Licence | None:
-    """All the licences of the notices in the head and tail of a text; FORBIDDEN for one that forbids.
+    """All the licences of the notices and fields in the head and tail of a text; FORBIDDEN for one that forbids.
 
     Of a notice about something else an open licence counts for nothing; any other is not passed over, for it may be
     meant for all of this. FORBIDDEN too where something is licensed, and all rights are reserved elsewhere.
     """
-    found: list[tuple[int, str, bool]] = []  # where, what, whether it is said of this file
-    reserved = False
+    found, reserved = fields(text, _windows(text), titles), False
     for start, block, reserves in _blocks(text):
-        notices = [(name, is_own(part, titles)) for name, part in _identified(block)]
+        notices = [(name, is_own(part, titles)) for name, part in _identified(block)] or _unsure(block, titles)
         if not notices and _FORBIDS.search(block) and _RESERVES.search(block):
             notices = [(FORBIDDEN, True)]
         found += [(start, name, own) for name, own in notices]
         reserved |= reserves and not any(own for _, own in notices)
     if not any(own for _, _, own in found):
         found = [(start, declared.all_of([name, declared.UNKNOWN]), False)
-                 for start, name, _ in found if name not in ALLOWED_LICENCES]  # fmt: skip
+                 for start, name, _ in found if not licence_allows(name)]  # fmt: skip
     if not found:
         return None
     said = [name for _, name, _ in found] + [FORBIDDEN] * reserved
     return Licence(declared.all_of(said), "notice", _line(text, found[0][0]))
+
+
+def _windows(text: str) -> tuple[tuple[int, int], ...]:
+    return (0, min(HEAD, len(text))), (max(HEAD, len(text) - TAIL), len(text))
 
 
 def _blocks(text: str) -> Iterator[tuple[int, str, bool]]:
@@ -87,7 +91,7 @@ def _blocks(text: str) -> Iterator[tuple[int, str, bool]]:
 
     All rights, in the run or beside it: in the paragraph before or after, or further up in the same comment.
     """
-    for low, high in ((0, HEAD), (max(HEAD, len(text) - TAIL), len(text))):
+    for low, high in _windows(text):
         run: list[str] = []
         reserves = commented = False
         start = position = low
@@ -112,6 +116,20 @@ def _identified(block: str) -> list[tuple[str, str]]:
     if whole := identify(block):
         return [(whole, block)]
     return [(name, part) for part in re.split(r"\n[^\w\n]*\n", block) if (name := identify(part))]
+
+
+def _unsure(block: str, titles: Sequence[str]) -> list[tuple[str, bool]]:
+    """What a block says of this file that names a licence and says more than that, if it may not be open.
+
+    One that is open and not limited leaves it to the folder, whose text such a sentence mostly points at.
+    """
+    if not any(pattern.search(block) for _, pattern in NAMED) or not is_own(block, titles):
+        return []
+    rest, named = without_names(block)
+    closed = sorted(name for name in named if not licence_allows(name))
+    if not closed and not is_limited(rest):
+        return []
+    return [(declared.all_of(closed or [*sorted(named), declared.UNKNOWN]), True)]
 
 
 def _line(text: str, position: int) -> str:
