@@ -59,18 +59,20 @@ class _Row:
 
 
 class _Page(HTMLParser):
-    """Collects blocks. `menus` says whether what is beside the page's own text counts too.
+    """Collects blocks. `menus` says whether what is beside the page's own text counts too; `alone`, that it does alone.
 
     `shown` are elements that are not skipped, whatever they are, by their number in the page.
     """
 
-    def __init__(self, menus: bool, shown: frozenset[int] = frozenset()) -> None:
+    def __init__(self, menus: bool, shown: frozenset[int] = frozenset(), alone: bool = False) -> None:
         super().__init__(convert_charrefs=True)
         self.blocks = Blocks()
         self.title = ""
         self.skipped_menu = False
         self.unclosed: set[int] = set()  # elements that would be skipped, but do not end where they should
-        self._menus = menus
+        self.licences: list[str] = []  # the addresses of those that the page says it is under
+        self._menus, self._alone = menus, alone
+        self._beside: list[int] = []  # the menus that are open, by their number
         self._shown = shown
         self._open: list[str] = []
         self._numbers: list[int] = []  # of what is open
@@ -92,6 +94,8 @@ class _Page(HTMLParser):
             self._pop(self._open[-1])
         if self._skip_from is None and tag in _BREAKS:
             self._flush()
+        if tag in ("a", "area", "link"):
+            self._link(dict(attrs))
         if tag in _CLOSED:
             self._push(tag, dict(attrs))
         if self._skip_from is None:
@@ -114,7 +118,7 @@ class _Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._in_title:
             self.title += data
-        elif self._skip_from is None:
+        elif self._skip_from is None and (self._beside or not self._alone):
             self._inline.append(data if self._count["pre"] else re.sub(r"\s+", " ", data))
 
     def unknown_decl(self, data: str) -> None:
@@ -138,6 +142,8 @@ class _Page(HTMLParser):
         if self._skip_from is None and skipped and self._last not in self._shown:
             self._skip_from = len(self._open)
             self.skipped_menu |= menu
+        if menu:
+            self._beside.append(self._last)
         self._open.append(tag)
         self._numbers.append(self._last)
         self._count[tag] += 1
@@ -150,6 +156,8 @@ class _Page(HTMLParser):
                 self._end(closed)
             self._open.pop()
             number = self._numbers.pop()
+            if self._beside[-1:] == [number]:
+                self._beside.pop()
             if closed in _SWALLOWS and tag not in (closed, "ruby"):
                 self.unclosed.add(number)
             self._count[closed] -= 1
@@ -157,6 +165,12 @@ class _Page(HTMLParser):
                 self._skip_from = None
             if closed == tag:
                 return
+
+    def _link(self, attrs: dict[str, str | None]) -> None:
+        """rel=license speaks of the page (HTML, 4.6.7), in a figure of what that shows; another type is RSL's."""
+        relations, kind = (attrs.get("rel") or "").lower().split(), attrs.get("type") or "text/html"
+        if "license" in relations and kind == "text/html" and attrs.get("href") and not self._count["figure"]:
+            self.licences.append((attrs["href"] or "").strip())
 
     def _stop_skipping(self) -> None:
         while self._skip_from is not None:
@@ -269,8 +283,16 @@ def html_text(source: str) -> tuple[str, str]:
     return text, one_line(page.title)
 
 
-def _page(source: str, shown: frozenset[int] = frozenset(), menus: bool = False) -> _Page:
-    page = _Page(menus, shown)
+def beside(source: str) -> tuple[str, list[str]]:
+    """(what the menus, asides and footers of a page say, the addresses of the licences that it says it is under)."""
+    page = _page(_parseable(source), menus=True, alone=True)
+    return page.blocks.text(), page.licences
+
+
+def _page(
+    source: str, shown: frozenset[int] = frozenset(), menus: bool = False, alone: bool = False
+) -> _Page:
+    page = _Page(menus, shown, alone)
     page.feed(source)
     page.finish()
     return page

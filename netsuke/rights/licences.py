@@ -6,6 +6,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path, PurePosixPath
 
 from ..consent.decide import licence_allows
@@ -39,6 +40,7 @@ _SAYS = re.compile(
 )
 _RESERVES = re.compile(r"(?i)copyright|©|\(c\)|all rights reserved")
 _RESERVED = re.compile(r"(?i)\ball rights reserved\b")
+_ELSEWHERE = re.compile(r"(?i)(?:https?:)?//")
 _FORBIDS = re.compile(
     r"(?i)\bproprietary\b|\bconfidential\b|\bnon-?commercial\b|\bno part of this\b"
     r"|\b(?:may|must|shall) not be (?:copied|reproduced|distributed|redistributed)\b"
@@ -51,13 +53,41 @@ def in_text(text: str, title: str = "") -> Licence | None:
     `title` is the file's, where the text does not show it.
     Tags count if one is at the start (REUSE 3.3, comment headers): further down they may be examples.
     """
-    if "REUSE-IgnoreStart" in text:
-        text = _IGNORED.sub(lambda ignored: "\n" * ignored[0].count("\n"), text)
+    text = _heard(text)
+    return tagged(text) or _noticed(text, [title, *called(text[:HEAD])])
+
+
+def tagged(text: str) -> Licence | None:
+    """What the SPDX tags of a file say, all of them."""
+    text = _heard(text)
     tags = list(_TAG.finditer(text)) if "spdx-license-identifier" in text.casefold() else []
     if tags and tags[0].start() < HEAD:
         said = [licence_names.expression(re.sub(r"[^\w.+)]+$", "", tag[1])[:200]) for tag in tags]
         return Licence(declared.all_of(said), "SPDX tag", _line(text, tags[0].start(1)))
-    return _noticed(text, [title, *called(text[:HEAD])])
+    return None
+
+
+def _heard(text: str) -> str:
+    """The text without what REUSE says is to be ignored; as many lines as before."""
+    if "REUSE-IgnoreStart" not in text:
+        return text
+    return _IGNORED.sub(lambda ignored: "\n" * ignored[0].count("\n"), text)
+
+
+def in_page(own: Licence | None, beside: str, links: Sequence[str], title: str = "") -> Licence | None:
+    """What a page says of itself: `own`, in its text; `beside` that, in menus and footer; by rel=license. All counts.
+
+    A link to a licence that is not known leaves open which it is; one within its site leaves it to the folder.
+    """
+    foot = in_text(beside, title)
+    if own and own.how == "notice" and not foot and _RESERVED.search(beside):
+        foot = Licence(FORBIDDEN, "notice", "")
+    said = [own] if own else []
+    said += [Licence(foot.expression, foot.how, "menus or footer")] if foot else []
+    for link in filter(_ELSEWHERE.match, links):
+        said.append(Licence(licence_names.linked(link) or declared.UNKNOWN, "rel=license", link))
+    distinct = list({one.expression: one for one in reversed(said)}.values())[::-1]
+    return reduce(both, distinct) if distinct else None
 
 
 def _noticed(text: str, titles: Sequence[str]) -> Licence | None:

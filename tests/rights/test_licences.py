@@ -12,7 +12,7 @@ from rights.licence_texts import APACHE, BSD_3, CC_BY, FREE, GPL_2, ISC, MIT, NO
 from netsuke.consent.decide import licence_allows
 from netsuke.rights import licence_declared as declared
 from netsuke.rights import licence_names, licences
-from netsuke.rights.licences import Licence, around, chosen, identify, in_text
+from netsuke.rights.licences import Licence, around, chosen, identify, in_page, in_text
 
 
 # -- texts and notices -----------------------------------------------------------------------------------
@@ -255,6 +255,20 @@ def test_what_points_elsewhere_or_speaks_of_something_else_leaves_it_to_the_fold
 )  # fmt: skip
 def test_addresses_of_licences(address, expression):
     assert licence_names.linked(address) == expression
+
+
+def test_what_a_page_says_beside_its_text_and_by_its_links_counts():
+    ours = "This page is licensed under CC BY 4.0."
+    by_nc, by = (f"https://creativecommons.org/licenses/{kind}/4.0/" for kind in ("by-nc", "by"))
+    own = Licence("CC-BY-4.0", "notice", "line 9")
+    assert in_page(None, f"Home\n\n{ours}", []) == Licence("CC-BY-4.0", "notice", "menus or footer")
+    assert in_page(None, "", [by]) == Licence("CC-BY-4.0", "rel=license", by)
+    assert in_page(own, f"Home\n\n{ours}", [by]) == own == in_page(own, "Home", ["/LICENSE", "#licence"])
+    assert in_page(None, "Home", []) is None is in_page(None, "© 2024 Ann. All rights reserved.", ["terms.html"])
+    for beside, links in (("This work is licensed under CC BY-NC 4.0.", []), ("", [by_nc]), ("", ["//nord.org/terms"]),
+                          ("© 2024 Ann. All rights reserved.", [])):  # fmt: skip
+        found = in_page(own, beside, links)
+        assert found and found.expression.startswith("CC-BY-4.0 AND ") and not licence_allows(found.expression)
 
 
 def test_what_is_said_of_a_file_and_by_it_is_weighed():
