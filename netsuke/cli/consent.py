@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
@@ -231,8 +231,10 @@ def _decide(
         stands = ", ".join(f"{row.scope} {row.about}" for row in before.rows)
         hint = f"what stands: {stands}" if stands else "netsuke consent lists what was decided"
         raise StoreError(f"nothing was decided about the {scope} {target!r} itself", hint=hint)
-    row = ledger.decide_standing(scope, target, decision, reason, by or person())
     known = ledger.newest()
+    if scope == "path" and decision != "cleared":
+        _require_model(target, {old.path for old in known})
+    row = ledger.decide_standing(scope, target, decision, reason, by or person())
     met = Counter(old.decision for old in known if row.is_about(old.owner, old.path, old.document))
     told = f"{decision}: {scope} {target}; {count(met.total(), 'document')} known, {met['in']:,} in"
     result({**rows.record(row), "documents": met.total(), "in": met["in"]}, as_json, told)
@@ -245,6 +247,21 @@ def _decide(
         say(f"no such document was read yet{near}; it counts when one comes")
     elif decision == "out" and met["in"]:
         say("the next make leaves them out; models that were made before still hold them")
+
+
+def _require_model(target: str, known: set[str]) -> None:
+    """Raise RecipeError for a path on the disk, or a known one's without the model's name: it would never count."""
+    from ..consent.agreements import matches
+
+    first, _, below = target.partition("/")
+    names = {path.partition("/")[0] for path in known}
+    if first in names or below and set("[]*?") & set(first) or any(matches(target, path) for path in known):
+        return
+    below_each = ((f"{folder}/{target}", path) for path in known for folder in list(PurePosixPath(path).parents)[:-1])
+    forms = sorted({form for form, path in below_each if matches(form, path)})
+    if forms or first in ("", "~", ".", ".."):
+        meant = " or ".join(map(repr, forms[:3])) or "it as netsuke consent lists it: 'notes/letters'"
+        raise RecipeError(f"{target!r} does not begin with the model's name", hint=f"write {meant}")
 
 
 def _near(name: str, owners: set[str]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import private
+from ..readers.html import beside
 from ..rights import licences, signals
 from ..texts.examples import texts
 from . import duplicates, examples, language, profiles, rules
@@ -41,6 +42,9 @@ def examine(raw: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any
     if profile in ("auto", "examples"):
         profile = profiles.choose(raw["suffix"], text)
     tag = licences.in_text(text, raw["title"] or "")
+    if raw["markup"]:
+        tag = licences.tagged(raw["markup"]) or tag  # in a comment
+        tag = licences.in_page(tag, *beside(raw["markup"]), raw["title"] or "")
     return about | {
         "text": text,
         "places": places,

@@ -15,6 +15,7 @@ from ..consent.decide import Stand
 from ..consent.ledger import Ledger
 from ..errors import RecipeError
 from ..nouns import Recipe, Ref, Source
+from ..readers.html import beside, html_text
 from ..rights import licences, signals, sites
 from ..rights.signals import Signal
 from ..step import CHUNK, Executor, Job, Local
@@ -161,6 +162,7 @@ def _around(file: Path, places: Sequence[_Place]) -> list[_Place]:
 
 
 HEAD_BYTES = 16_384
+PAGES = (".html", ".htm", ".xhtml")
 
 
 def _is_allowed(row: Row, file: Path, widened: Sequence[str]) -> bool:
@@ -174,15 +176,27 @@ def _is_allowed(row: Row, file: Path, widened: Sequence[str]) -> bool:
 
 
 def _head(file: Path) -> Row:
-    """The licence and the signals in the first bytes of a file."""
+    """The licence and the signals in the first bytes of a file; of a page the licence at its end, too."""
+    is_page = file.suffix.lower() in PAGES
     try:
         with file.open("rb") as opened:
             head = opened.read(HEAD_BYTES).decode("latin-1")
+            if is_page:
+                opened.seek(max(HEAD_BYTES, file.stat().st_size - HEAD_BYTES))
+            end = opened.read(HEAD_BYTES).decode("latin-1") if is_page else ""
     except OSError:
         return {}
-    tag = licences.in_text(head)
+    tag = _in_page(head, end) if is_page else licences.in_text(head)
     told = [asdict(signal) for signal in signals.in_html(head)] if "<" in head else []
     return {"licence": asdict(tag) if tag else None, "signals": told}
+
+
+def _in_page(head: str, end: str) -> licences.Licence | None:
+    """What a page says of its licence at its start, in its menus and at its end."""
+    text, title = html_text(head)
+    tag = licences.tagged(head) or licences.in_text(text, title)
+    tag = licences.in_page(tag, *beside(head), title)
+    return licences.in_page(tag, *beside(end), title)
 
 
 def _read(

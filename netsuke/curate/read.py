@@ -13,7 +13,6 @@ from ..machine import cores
 from ..readers.pages import Refused
 from ..store import canonical
 from .child import ChildDied, ChildKilled, Children
-from .find import find_files as find_files
 
 SECONDS_PER_MB, LEAST_SECONDS = 10.0, 20.0  # of the processor
 PATIENCE = 5  # times as long by the clock, where others are at work

@@ -14,6 +14,7 @@ from ..texts.examples import input_of
 from .contamination import Index
 from .items import text_hash
 from .repeats import key_of
+from .split import input_key
 
 Row = dict[str, Any]
 SHARED = 0.5  # of a held-out document's lines: with more of them in what another model learnt, it is not held out
@@ -45,9 +46,9 @@ def write(parents: Sequence[tuple[str, int, Path]], out: Path) -> list[Measure]:
                  for split, rows in documents.items()}  # fmt: skip
     documents, gone = held_out(documents)
     examples = {split: list({key_of(input_of(row)): row for row in rows}.values()) for split, rows in examples.items()}
-    learnt = {key_of(input_of(row)) for row in examples["train"]}
+    learnt = {input_key(row) for row in examples["train"]}
     for split in ("valid", "test"):
-        examples[split] = [row for row in examples[split] if key_of(input_of(row)) not in learnt]
+        examples[split] = [row for row in examples[split] if input_key(row) not in learnt]
     (out / "examples").mkdir()
     for split in SPLITS:
         write_rows(out / f"{split}.jsonl", documents[split])

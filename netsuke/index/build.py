@@ -14,7 +14,7 @@ import numpy as np
 
 from ..search import vectors
 from ..search.find import FORMAT
-from ..search.words import STOP, Stems, terms, words
+from ..search.words import STOP, Stems, rarity, terms, words
 from ..texts.documents import file_of
 from .passages import Passage, passages
 
@@ -104,7 +104,7 @@ class Built:
 
     def _passage_vectors(self, listed: Sequence[str], short: np.ndarray, having: Mapping[str, int]) -> None:
         place = {term: number for number, term in enumerate(listed) if term not in STOP}
-        weights = vectors.rarity(np.array([having.get(term, 0) for term in listed], np.float64), len(self.bags))
+        weights = np.array([rarity(having.get(term, 0), len(self.bags)) for term in listed], np.float64)
         bags = [{place[t]: n for t, n in bag.items() if t in place} for bag in self.bags]
         rows = vectors.means(vectors.Bags.of(bags), short, weights)
         shared = vectors.common(rows)

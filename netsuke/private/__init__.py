@@ -123,9 +123,16 @@ def emails(text: str) -> Iterator[Find]:
             continue
         if text[start - 1 : start] in (":", "/") and _URL.search(text, max(0, start - 80), start):
             continue
-        if is_domain(domain):
+        if is_domain(domain) and not _is_product(text, start, end, domain):
             yield start, end, "EMAIL"
             done = end
+
+
+def _is_product(text: str, start: int, end: int, domain: str) -> bool:
+    """Whether it is a product of matrices in Python: of a member of `self`, or of what is called or indexed."""
+    if domain.startswith(("self.", "cls.")):
+        return True
+    return text[end : end + 1] in ("(", "[") and not text.endswith("mailto:", 0, start)  # "mailto:" of AsciiDoc
 
 
 def _local(text: str, at: int) -> str:

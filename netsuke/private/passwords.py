@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from .marks import MARK, Span, places
-from .tables import cells, line_at, row_at, sign_of
+from .tables import cells, cells_at, line_at, row_at, sign_of
 
-_NAMES = "pass pwd secret token key credential kennwort wachtwoord contrase senha".split()
+_NAMES = "pass pwd pw mdp secret token key credential kennwort wachtwoord contrase senha".split()
 _FOREIGN_NAMES = "hasł Hasł HASŁ парол Парол ПАРОЛ 密码 密碼 パスワード".split()
 _PASSWORD = re.compile(
-    r"pass(?:[0-9]*$|word|wd|wort|phrase|code|e$)|pwd|kennwort|wachtwoord|contrase|senha|hasł|парол|密码|密碼"
+    r"pass(?:[0-9]*$|word|wd|wort|phrase|code|e$)|pwd|\b(?:pw|mdp)$|kennwort|wachtwoord|contrase|senha|hasł|парол|密码|密碼"
     r"|パスワード"
 )
 # Before "key": only these make it a secret one.
@@ -33,12 +34,16 @@ _OTHER_THING = re.compile(
     r"|index|mode|alg\w*|store|ring|board|kind|list|map|func\w*|method|error|msg|message|required|title|text"
     r"|description|info|help)$"
 )
-# From the name on: the rest of it, a sign or a verb, and the quote before the value.
+# From the name on: the rest of it, a sign or a verb, and the quote before the value. Markdown's marks may stand about
+# the name, its sign too, and the value on the line below.
 _ASSIGNED = re.compile(
-    r"(?P<rest>[\w.-]{0,40})[\"'`)\]]{0,3}"
-    r"(?:[ \t]{0,8}(?P<sign>:=|=>|->|={1,3}|!==?|::?|>|,|\()[ \t]{0,8}| (?:is|was|ist|lautet|est|es|é) )"
-    r"(?:[@a-z]{0,2}(?P<quote>[\"'`]))?"
+    r"(?P<rest>[\w.-]{0,40})[\"'`)\]*]{0,4}"
+    r"(?:[ \t]{0,8}(?P<sign>:=|=>|->|={1,3}|!==?|::?|>|,|\()(?:[*_]{1,3}(?=\s))?[ \t]{0,8}(?P<below>\r?\n[ \t]{0,8})?"
+    r"| (?:is|was|ist|lautet|est|es|é) )"
+    r"(?:(?P<bold>[*_]{1,3})(?=[\"'`]|\S{4,128}(?P=bold)(?:\s|$)))?(?:[@a-z]{0,2}(?P<quote>[\"'`]))?"
 )
+_BARE = re.compile(r"(?P<mark>[*`]{0,3})(?P<value>.*?)(?P=mark)", re.DOTALL)  # a cell without Markdown's marks
+_LINE_END = re.compile(r"[\"'`*_,;]{0,5}[ \t\r]*(?:\n|\Z)")
 _VALUE = {
     '"': re.compile(rf'([^"\n{MARK}]{{4,256}})"'),
     "'": re.compile(rf"([^'\n{MARK}]{{4,256}})'"),
@@ -46,11 +51,11 @@ _VALUE = {
     None: re.compile(rf"([^\s\"'`<>{MARK}]{{4,128}}+)(?=[\s\"'`{MARK}]|</|$)"),
 }
 # From a name on: the end of the cell that it heads, if it heads one. What else its line may hold.
-_HEAD_END = re.compile(r"[\w .-]{0,24}[*`\"]{0,3}[ \r]*(?:[\t|;,\n]|\Z)")
+_HEAD_END = re.compile(r"[\w .-]{0,24}[*`\":]{0,4}[ \r]*(?:[\t|;,\n]|\Z)")
 _HEAD = re.compile(r"[\w :./?*`-]{1,40}(?:\([\w .]{1,20}\))?")
 # Heads of a table of logins, as password managers and people write it: there every cell is a password.
 _PASSWORDS = re.compile(
-    r"(?:login[ _])?(?:pass(?:word|wd|wort|phrase|code)?s?|pwd|passwörter|mot de passe|kennwort|wachtwoord"
+    r"(?:login[ _])?(?:pass(?:word|wd|wort|phrase|code)?s?|pwd|pw|mdp|passwörter|(?:mot de )?passe|kennwort|wachtwoord"
     r"|contrase[ñn]a|senha|hasło|пароль|密码|密碼|パスワード)"
 )
 _LOGINS = re.compile(
@@ -95,6 +100,7 @@ _ALGORITHM = re.compile(
 )
 _WORDY = re.compile(r"(?<![^\W_])[A-Za-z]{2,}(?![^\W_])|[a-z]{6,}|[A-Z]{6,}|[A-Z][a-z]{4,}")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+_DIGITS = re.compile("[0-9]{6,}")
 _HEX = re.compile("(?:0x)?[0-9A-Fa-f]+")
 # Bits a character, above which signs look random: the first is detect-secrets' own limit, the second lower
 # than its 4.5 for Base64, which no text of 20 signs reaches.
@@ -109,6 +115,7 @@ def called(text: str) -> Iterator[Span]:
             yield from _assigned(text, name, at)
             if _HEAD_END.match(text, at):
                 heads.append(at)
+                yield from _beside(text, at)
     yield from _in_columns(text, sorted(heads))
 
 
@@ -119,6 +126,19 @@ def _named(text: str) -> Iterator[tuple[str, Iterator[int]]]:
         yield name, places(lower, name.encode())
     for name in () if text.isascii() else _FOREIGN_NAMES:
         yield name, places(text, name)
+
+
+def _beside(text: str, at: int) -> Iterator[Span]:
+    """The cell behind one that is a secret's name, in a table that has its names at the left."""
+    line = line_at(text, at)
+    sign = sign_of(text[slice(*line)]) if line else ""
+    if not line or sign not in ("|", "\t"):
+        return
+    row = [cell for cell in cells_at(text, line, sign) if cell[0] < cell[1]]
+    for (first, last), value in pairwise(row):
+        head = text[first:last].strip("*_`: ").lower()
+        if first <= at < last and _HEAD.fullmatch(head):
+            yield from _if_secret(text, value, _judge(head))
 
 
 def _in_columns(text: str, heads: Sequence[int]) -> Iterator[Span]:
@@ -135,11 +155,15 @@ def _in_columns(text: str, heads: Sequence[int]) -> Iterator[Span]:
 
 
 def _secret_cells(text: str, start: int, end: int, judges: Sequence[Callable[[str], bool]]) -> Iterator[Span]:
-    found = cells(text[start:end], sign_of(text[start:end]))
-    for (first, last), is_secret in zip(found, judges, strict=False) if len(found) == len(judges) else ():
-        value = text[start + first : start + last]
-        if MARK not in value and is_secret(value):
-            yield start + first, start + last
+    found = cells_at(text, (start, end), sign_of(text[start:end]))
+    for cell, is_secret in zip(found, judges, strict=False) if len(found) == len(judges) else ():
+        yield from _if_secret(text, cell, is_secret)
+
+
+def _if_secret(text: str, cell: Span, is_secret: Callable[[str], bool]) -> Iterator[Span]:
+    bare = _BARE.fullmatch(text, *cell)
+    if bare and MARK not in bare["value"] and is_secret(bare["value"]):
+        yield bare.span("value")
 
 
 def _rows(text: str, head: Span) -> Iterator[Span]:
@@ -168,10 +192,17 @@ def _judges(line: str) -> list[Callable[[str], bool]]:
 def _judge(head: str) -> Callable[[str], bool]:
     if head.count(" ") > 1 or _OTHER_THING.search(head):
         return _never
+    if _is_word_for_password(head):
+        return _is_password_or_digits
     if _PASSWORD.search(head):
         return is_password
     is_keys = head.endswith(("secret", "token")) or head.endswith("key") and _SECRET_KEY.search(head[:-3])
     return is_key if is_keys else _never
+
+
+def _is_word_for_password(label: str) -> bool:
+    """Whether a name says password and nothing else; "pass", "passwords" and "password_age" may say how many."""
+    return not label.endswith("s") and bool(_PASSWORDS.fullmatch(label.strip("_").rstrip("0123456789")))
 
 
 def _is_given(value: str) -> bool:
@@ -194,11 +225,15 @@ def _assigned(text: str, name: str, at: int) -> Iterator[Span]:
 
 def _is_name(text: str, name: str, at: int, found: re.Match[str]) -> bool:
     """Whether what is assigned to is a secret's name, and the sign is one of assignment."""
-    label, sign, quote = text[at : found.end("rest")].lower(), found["sign"], found["quote"]
+    label, sign, quote = _label(text, at, found), found["sign"], found["quote"]
     if _OTHER_THING.search(label) or sign in (",", "(") and not quote:
+        return False
+    if found["below"] and not (sign == ":" and (label == name or _is_word_for_password(label))):
         return False
     if sign == "," and text[found.end("rest")] not in "\"'":
         return False
+    if name in ("pw", "mdp"):
+        return label == name and not text[at - 1 : at].isalnum()
     if name == "key":
         return bool(_SECRET_KEY.search(text[max(0, at - 14) : at].lower()))
     if label == "pass":  # but no bypass, and no line of a test that passes
@@ -206,14 +241,22 @@ def _is_name(text: str, name: str, at: int, found: re.Match[str]) -> bool:
     return name != "pass" or bool(_PASSWORD.match(label))
 
 
+def _label(text: str, at: int, found: re.Match[str]) -> str:
+    return text[at : found.end("rest")].lower().rstrip("_")
+
+
 def _value(text: str, at: int, found: re.Match[str]) -> Iterator[Span]:
     value = _VALUE[found["quote"]].match(text, found.end())
     if not value or found["sign"] == ">" and not text.startswith("</", value.end()):
         return
-    written = value[1] if found["quote"] else value[1].rstrip(".,;:)]}")
+    if found["below"] and not _LINE_END.match(text, value.end()):  # the next line says something else
+        return
+    written = value[1] if found["quote"] else value[1].removesuffix(found["bold"] or "").rstrip(".,;:)]}")
     is_code = not found["quote"] and found["sign"] in ("=", ":=") and found[0].endswith(" ")
-    label = text[at : found.end("rest")].lower()
-    if _PASSWORD.match(label):
+    label = _label(text, at, found)
+    if _is_word_for_password(label) and _DIGIT.match(written):
+        is_secret = _is_password_or_digits(written)
+    elif _PASSWORD.match(label):
         is_secret = is_password(written) and not (is_code and _is_variable(written))
     else:
         is_secret = (
@@ -228,6 +271,13 @@ def is_password(value: str) -> bool:
     if len(value) < 6 or not _LETTER.search(value) or _is_other(value) or _is_path(value):
         return False
     return bool(_DIGIT.search(value) or _STRONG_SIGN.search(value))
+
+
+def _is_password_or_digits(value: str) -> bool:
+    """The same where the name is a word for password and nothing else: then digits alone may be one."""
+    if not _DIGITS.fullmatch(value):
+        return is_password(value)
+    return not (is_stand_in(value) or is_stand_in(value[::-1]))
 
 
 def _is_strong(value: str) -> bool:

@@ -33,6 +33,11 @@ def cells(line: str, sign: str) -> list[Span]:
     return [_stripped(line, *found.span(found.lastindex or 0)) for found in _CELL[sign].finditer(line)]
 
 
+def cells_at(text: str, row: Span, sign: str) -> list[Span]:
+    """The same of a row of a text, where they are in the text."""
+    return [(row[0] + start, row[0] + end) for start, end in cells(text[slice(*row)], sign)]
+
+
 def row_at(text: str, line: Span, sign: str) -> Span:
     """The row that begins with a line: a cell in quotes may go on below. The line alone where it ends nowhere."""
     start, end = line
@@ -76,7 +81,7 @@ class Tables:
         if self._heads[0] != first:
             self._heads = first, self._heads_of(first, sign)
         if self._row[0] != line[0]:
-            self._row = line[0], [line[0] + start for start, _ in cells(self._text[slice(*line)], sign)]
+            self._row = line[0], [start for start, _ in cells_at(self._text, line, sign)]
         heads, column = self._heads[1], bisect_right(self._row[1], at) - 1
         return heads[column] if 0 <= column < len(heads) else ""
 

@@ -77,19 +77,25 @@ class _Raised:
 
 
 class _Page(HTMLParser):
-    """Collects blocks. `menus` says whether what is beside the page's own text counts too, `hidden` what is hidden.
+    """Collects blocks. `menus` says whether what is beside the page's own text counts too; `hidden`, what is hidden;
+    `alone`, that only what is beside it does.
 
     `shown` are elements that are not skipped, whatever they are, by their number in the page. Of a `chapter` all is
     text but its lists of links.
     """
 
-    def __init__(self, shown: frozenset[int], chapter: bool, hidden: bool = False, menus: bool = False) -> None:
+    def __init__(
+        self, shown: frozenset[int], chapter: bool = False, hidden: bool = False, menus: bool = False,
+        alone: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(convert_charrefs=True)
         self.blocks = Blocks()
         self.title = ""
         self.skipped_menu = self.skipped_hidden = False
         self.unclosed: set[int] = set()  # elements that would be skipped, but do not end where they should
-        self._chapter, self._menus, self._hidden = chapter, menus, hidden
+        self.licences: list[str] = []  # the addresses of those that the page says it is under
+        self._chapter, self._menus, self._hidden, self._alone = chapter, menus, hidden, alone
+        self._beside: list[int] = []  # the menus that are open, by their number
         self._shown = shown
         self._open: list[str] = []
         self._numbers: list[int] = []  # of what is open
@@ -116,6 +122,8 @@ class _Page(HTMLParser):
             self._pop(self._open[-1])
         if self._skip_from is None and tag in _BREAKS:
             self._flush(tag)
+        if tag in ("a", "area", "link"):
+            self._note_licence(about)
         hidden = _is_hidden(about)
         if tag in _CLOSED or (tag not in _VOID and (hidden or self._count[tag])):
             self._push(tag, about, hidden)
@@ -135,7 +143,7 @@ class _Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._in_title:
             self.title += data
-        elif self._skip_from is None:
+        elif self._skip_from is None and (self._beside or not self._alone):
             self._inline.append(data if self._count["pre"] else re.sub(r"\s+", " ", data))
             if self._raised and self._link is None and data.strip(" [](),"):
                 self._raised.own = True
@@ -164,6 +172,8 @@ class _Page(HTMLParser):
             self._skip_from, self._in_hidden = len(self._open), hidden
             self.skipped_menu |= menu
             self.skipped_hidden |= hidden
+        if menu:
+            self._beside.append(self._last)
         self._open.append(tag)
         self._numbers.append(self._last)
         self._count[tag] += 1
@@ -182,6 +192,8 @@ class _Page(HTMLParser):
                 self._end(closed)
             self._open.pop()
             number = self._numbers.pop()
+            if self._beside[-1:] == [number]:
+                self._beside.pop()
             if closed in _SWALLOWS and tag not in (closed, "ruby"):
                 self.unclosed.add(number)
             self._count[closed] -= 1
@@ -189,6 +201,12 @@ class _Page(HTMLParser):
                 self._skip_from, self._in_hidden = None, False
             if closed == tag:
                 return
+
+    def _note_licence(self, attrs: dict[str, str | None]) -> None:
+        """rel=license speaks of the page (HTML, 4.6.7), in a figure of what that shows; another type is RSL's."""
+        relations, kind = (attrs.get("rel") or "").lower().split(), attrs.get("type") or "text/html"
+        if "license" in relations and kind == "text/html" and attrs.get("href") and not self._count["figure"]:
+            self.licences.append((attrs["href"] or "").strip())
 
     def _stop_skipping(self) -> None:
         while self._skip_from is not None:
@@ -346,10 +364,14 @@ def html_text(source: str, chapter: bool = False) -> tuple[str, str]:
     return text, one_line(page.title)
 
 
-def _page(
-    source: str, shown: frozenset[int], chapter: bool, hidden: bool = False, menus: bool = False
-) -> _Page:
-    page = _Page(shown, chapter, hidden, menus)
+def beside(source: str) -> tuple[str, list[str]]:
+    """(what the menus, asides and footers of a page say, the addresses of the licences that it says it is under)."""
+    page = _page(_parseable(source), frozenset(), menus=True, alone=True)
+    return page.blocks.text(), page.licences
+
+
+def _page(source: str, shown: frozenset[int], chapter: bool = False, **what: bool) -> _Page:
+    page = _Page(shown, chapter, **what)
     page.feed(source)
     page.finish()
     return page

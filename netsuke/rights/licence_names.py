@@ -15,7 +15,8 @@ _MEANT = {
     "bsd 1 clause": "BSD-1-Clause",
     "bsd 2 clause": "BSD-2-Clause", "bsd 3 clause": "BSD-3-Clause", "bsd 4 clause": "BSD-4-Clause",
     "bsd 2": "BSD-2-Clause", "bsd 3": "BSD-3-Clause", "bsl 1": "BSL-1.0", "cc zero waive 1 0 us": "CC0-1.0",
-    "cc0": "CC0-1.0", "cc0 1 0 universal": "CC0-1.0", "cc0 1 0 universal public domain dedication": "CC0-1.0",
+    "cc0": "CC0-1.0", "cc0 1 0": "CC0-1.0", "cc0 1 0 universal": "CC0-1.0",
+    "cc0 1 0 universal public domain dedication": "CC0-1.0",
     "eclipse public 2 0": "EPL-2.0", "expat": "MIT", "isc": "ISC", "mit": "MIT",
     "mit no attribution": "MIT-0",
     "mozilla public 1 1": "MPL-1.1", "mozilla public 2 0": "MPL-2.0", "mpl 2": "MPL-2.0",
@@ -33,6 +34,19 @@ _FAMILIES = {
 _GNU = re.compile(
     rf"({'|'.join(_FAMILIES)}|[al]?gpl|gfdl)( niv)? ?v?(\d)(?: (\d))?(\+| (?:only|or later|later))?",
     re.IGNORECASE,
+)
+_CC = re.compile(
+    r"(?:creative commons|cc)(?: (?:attribution|by))((?: (?:non ?commercial|nc|no ?deriv\w*|nd|share ?alike|sa))*)"
+    r" (\d) (\d)(?: (?:international|unported|generic))?(?: public)?"
+)
+_CC_PARTS = {"NC": r"\bnc|commercial", "ND": r"\bnd|deriv", "SA": r"\bsa|share"}
+_ADDRESS = re.compile(
+    r"(?i)(?:https?:)?(?://)?(?:www\.)?(?:creativecommons\.org/licenses/(?P<by>by[a-z-]*)/(?P<version>\d\.\d)"
+    r"(?:/(?P<country>[a-z]{2}|igo)(?=[/?#]|$))?"
+    r"|(?P<zero>creativecommons\.org/publicdomain/zero/1\.0)"
+    r"|(?P<apache>apache\.org/licenses/license-2\.0(?:\.txt|\.html)?)"
+    r"|gnu\.org/licenses/(?:old-licenses/)?(?P<gnu>[al]?gpl-\d\.\d|fdl-1\.\d)(?:\.[a-z-]+)*"
+    r"|(?:spdx\.org/licenses|opensource\.org/licenses?)/(?P<id>[\w.+-]+?)(?:\.html|\.json|\.txt)?)(?=[/?#]|$)"
 )
 _EXCEPTIONS = {
     "bison": "Bison-exception-2.2", "classpath": "Classpath-exception-2.0", "font": "Font-exception-2.0",
@@ -59,8 +73,27 @@ def parsed(said: str) -> str | None:
 
 def expression(said: str) -> str:
     """The SPDX expression that is meant, or what is said, as it stands, where that means nothing for sure."""
+    return known(said) or " ".join(said.split())
+
+
+def known(said: str) -> str | None:
+    """The SPDX expression that is meant for sure, by its id, a name or an address."""
     said = " ".join(said.split())
-    return parsed(said) or _meant(said) or said
+    return parsed(said) or _meant(said) or linked(said)
+
+
+def linked(address: str) -> str | None:
+    """The SPDX id of the licence that an address of its publisher, of SPDX or of the OSI leads to."""
+    found = _ADDRESS.match(address.strip())
+    if not found:
+        return None
+    if found["by"]:
+        country = f"-{found['country'].upper()}" if found["country"] else ""
+        name = f"CC-{found['by'].upper()}-{found['version']}{country}"
+        return parsed(name) or name
+    if found["gnu"]:
+        return _meant(found["gnu"].replace("fdl", "gfdl").replace("-", " "))
+    return "CC0-1.0" if found["zero"] else "Apache-2.0" if found["apache"] else parsed(found["id"])
 
 
 def _meant(said: str) -> str | None:
@@ -74,6 +107,9 @@ def _meant(said: str) -> str | None:
         return (
             f"{family}-{major}.{minor or 0}{free}-{'or-later' if later and 'only' not in later else 'only'}"
         )
+    if cc := _CC.fullmatch(key):
+        parts = [id_part for id_part, sign in _CC_PARTS.items() if re.search(sign, cc[1])]
+        return "-".join(["CC-BY", *parts, f"{cc[2]}.{cc[3]}"])
     return _MEANT.get(key)
 
 

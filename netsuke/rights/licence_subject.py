@@ -47,10 +47,10 @@ def is_own(notice: str, titles: Sequence[str]) -> bool:
     """Whether a notice that states a licence speaks of the file itself; `titles` are the file's."""
     names = [match.span() for _, pattern in NAMED for match in pattern.finditer(notice)]
     names = names or [match.span() for match in _UNDER.finditer(notice)]
-    return not names or any(_is_named_own(notice, start, end, titles) for start, end in names)
+    return not names or any(is_named_own(notice, start, end, titles) for start, end in names)
 
 
-def _is_named_own(notice: str, start: int, end: int, titles: Sequence[str]) -> bool:
+def is_named_own(notice: str, start: int, end: int, titles: Sequence[str]) -> bool:
     """Whether the name of a licence at this place is said of the file itself."""
     before = re.split(r"\n[^\w\n]*\n", notice[:start])[-1]
     after = re.split(r"\n[^\w\n]*\n", notice[end:])[0]

@@ -6,17 +6,19 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path, PurePosixPath
 
-from ..consent.decide import ALLOWED_LICENCES
+from ..consent.decide import licence_allows
 from . import licence_declared as declared
 from . import licence_names
+from .licence_fields import FORBIDDEN, fields, is_limited
+from .licence_notices import NAMED, without_names
 from .licence_subject import called, is_own
 from .licence_text import identify
 
 __all__ = ["TEXT_NAME", "Licence", "around", "both", "chosen", "identify", "in_text"]
 
-FORBIDDEN = "LicenseRef-reserved"  # a notice that keeps rights back, in words of its own
 MAX_BYTES = 1_000_000  # of a file that speaks of licences; a larger one is not read
 
 
@@ -38,6 +40,7 @@ _SAYS = re.compile(
 )
 _RESERVES = re.compile(r"(?i)copyright|©|\(c\)|all rights reserved")
 _RESERVED = re.compile(r"(?i)\ball rights reserved\b")
+_ELSEWHERE = re.compile(r"(?i)(?:https?:)?//")
 _FORBIDS = re.compile(
     r"(?i)\bproprietary\b|\bconfidential\b|\bnon-?commercial\b|\bno part of this\b"
     r"|\b(?:may|must|shall) not be (?:copied|reproduced|distributed|redistributed)\b"
@@ -45,41 +48,72 @@ _FORBIDS = re.compile(
 
 
 def in_text(text: str, title: str = "") -> Licence | None:
-    """What a file says of itself, or None: its SPDX tags, all of them; else the notices at its start and end.
+    """What a file says of itself, or None: its SPDX tags, all of them; else its notices and fields at start and end.
 
     `title` is the file's, where the text does not show it.
     Tags count if one is at the start (REUSE 3.3, comment headers): further down they may be examples.
     """
-    if "REUSE-IgnoreStart" in text:
-        text = _IGNORED.sub(lambda ignored: "\n" * ignored[0].count("\n"), text)
+    text = _heard(text)
+    return tagged(text) or _noticed(text, [title, *called(text[:HEAD])])
+
+
+def tagged(text: str) -> Licence | None:
+    """What the SPDX tags of a file say, all of them."""
+    text = _heard(text)
     tags = list(_TAG.finditer(text)) if "spdx-license-identifier" in text.casefold() else []
     if tags and tags[0].start() < HEAD:
         said = [licence_names.expression(re.sub(r"[^\w.+)]+$", "", tag[1])[:200]) for tag in tags]
         return Licence(declared.all_of(said), "SPDX tag", _line(text, tags[0].start(1)))
-    return _noticed(text, [title, *called(text[:HEAD])])
+    return None
+
+
+def _heard(text: str) -> str:
+    """The text without what REUSE says is to be ignored; as many lines as before."""
+    if "REUSE-IgnoreStart" not in text:
+        return text
+    return _IGNORED.sub(lambda ignored: "\n" * ignored[0].count("\n"), text)
+
+
+def in_page(own: Licence | None, beside: str, links: Sequence[str], title: str = "") -> Licence | None:
+    """What a page says of itself: `own`, in its text; `beside` that, in menus and footer; by rel=license. All counts.
+
+    A link to a licence that is not known leaves open which it is; one within its site leaves it to the folder.
+    """
+    foot = in_text(beside, title)
+    if own and own.how == "notice" and not foot and _RESERVED.search(beside):
+        foot = Licence(FORBIDDEN, "notice", "")
+    said = [own] if own else []
+    said += [Licence(foot.expression, foot.how, "menus or footer")] if foot else []
+    for link in filter(_ELSEWHERE.match, links):
+        said.append(Licence(licence_names.linked(link) or declared.UNKNOWN, "rel=license", link))
+    distinct = list({one.expression: one for one in reversed(said)}.values())[::-1]
+    return reduce(both, distinct) if distinct else None
 
 
 def _noticed(text: str, titles: Sequence[str]) -> Licence | None:
-    """All the licences of the notices in the head and tail of a text; FORBIDDEN for one that forbids.
+    """All the licences of the notices and fields in the head and tail of a text; FORBIDDEN for one that forbids.
 
     Of a notice about something else an open licence counts for nothing; any other is not passed over, for it may be
     meant for all of this. FORBIDDEN too where something is licensed, and all rights are reserved elsewhere.
     """
-    found: list[tuple[int, str, bool]] = []  # where, what, whether it is said of this file
-    reserved = False
+    found, reserved = fields(text, _windows(text), titles), False
     for start, block, reserves in _blocks(text):
-        notices = [(name, is_own(part, titles)) for name, part in _identified(block)]
+        notices = [(name, is_own(part, titles)) for name, part in _identified(block)] or _unsure(block, titles)
         if not notices and _FORBIDS.search(block) and _RESERVES.search(block):
             notices = [(FORBIDDEN, True)]
         found += [(start, name, own) for name, own in notices]
         reserved |= reserves and not any(own for _, own in notices)
     if not any(own for _, _, own in found):
         found = [(start, declared.all_of([name, declared.UNKNOWN]), False)
-                 for start, name, _ in found if name not in ALLOWED_LICENCES]  # fmt: skip
+                 for start, name, _ in found if not licence_allows(name)]  # fmt: skip
     if not found:
         return None
     said = [name for _, name, _ in found] + [FORBIDDEN] * reserved
     return Licence(declared.all_of(said), "notice", _line(text, found[0][0]))
+
+
+def _windows(text: str) -> tuple[tuple[int, int], ...]:
+    return (0, min(HEAD, len(text))), (max(HEAD, len(text) - TAIL), len(text))
 
 
 def _blocks(text: str) -> Iterator[tuple[int, str, bool]]:
@@ -87,7 +121,7 @@ def _blocks(text: str) -> Iterator[tuple[int, str, bool]]:
 
     All rights, in the run or beside it: in the paragraph before or after, or further up in the same comment.
     """
-    for low, high in ((0, HEAD), (max(HEAD, len(text) - TAIL), len(text))):
+    for low, high in _windows(text):
         run: list[str] = []
         reserves = commented = False
         start = position = low
@@ -112,6 +146,20 @@ def _identified(block: str) -> list[tuple[str, str]]:
     if whole := identify(block):
         return [(whole, block)]
     return [(name, part) for part in re.split(r"\n[^\w\n]*\n", block) if (name := identify(part))]
+
+
+def _unsure(block: str, titles: Sequence[str]) -> list[tuple[str, bool]]:
+    """What a block says of this file that names a licence and says more than that, if it may not be open.
+
+    One that is open and not limited leaves it to the folder, whose text such a sentence mostly points at.
+    """
+    if not any(pattern.search(block) for _, pattern in NAMED) or not is_own(block, titles):
+        return []
+    rest, named = without_names(block)
+    closed = sorted(name for name in named if not licence_allows(name))
+    if not closed and not is_limited(rest):
+        return []
+    return [(declared.all_of(closed or [*sorted(named), declared.UNKNOWN]), True)]
 
 
 def _line(text: str, position: int) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import random
 import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from .words import STOP, Stems, opened, quoted, terms
+from .words import STOP, Stems, opened, quoted, rarity, terms
 
 MOST_CHARS = 2_000  # of a text, its end: it is looked at within a millisecond
 MOST_TERMS = 500  # that are asked for at once
@@ -99,10 +98,5 @@ class Familiar:
         return int(self._db.execute(query, (quoted(term), first, last)).fetchone()[0])
 
     def _share(self, listed: Sequence[str], known: dict[str, int], total: int) -> float:
-        weights = {term: _rarity(known.get(term, 0), total) for term in listed}
+        weights = {term: rarity(known.get(term, 0), total) for term in listed}
         return sum(weight for term, weight in weights.items() if known.get(term)) / sum(weights.values())
-
-
-def _rarity(having: int, total: int) -> float:
-    """BM25's weight of a word that `having` of `total` passages have."""
-    return math.log1p((total - having + 0.5) / (having + 0.5))

@@ -24,7 +24,7 @@ import numpy as np
 from ..errors import StoreError
 from ..texts.places import Pages, Places
 from . import vectors
-from .words import STOP, Stems, opened, quoted, terms
+from .words import STOP, Stems, opened, quoted, rarity, terms
 
 FORMAT = 1  # of the database
 CANDIDATES = 100  # of BM25's order
@@ -134,17 +134,17 @@ class Index:
         marks = ",".join("?" * len(telling))
         known = {term: (passages, vector) for term, passages, vector in self.rows(
             f"SELECT term, passages, vector FROM terms WHERE term IN ({marks})", *telling)}  # fmt: skip
-        rarity = {t: self.rarity(known[t][0] if t in known else 0) for t in telling}
-        ordered = sorted(telling, key=lambda t: (-rarity[t], t))
+        weight = {t: rarity(known[t][0] if t in known else 0, self.passages) for t in telling}
+        ordered = sorted(telling, key=lambda t: (-weight[t], t))
         there = [t for t in ordered if t in known and known[t][0]][:MOST_TERMS]
         rare = [t for t in there if known[t][0] <= FREQUENT * self.passages]
         asked = rare if len(rare) >= ENOUGH else there
         rows = [(np.frombuffer(known[t][1], "<f2").astype(np.float32),
-                 rarity[t] * math.log1p(every[t]))
+                 weight[t] * math.log1p(every[t]))
                 for t in telling if t in known and known[t][1]]  # fmt: skip
         pairs = dict.fromkeys(f"{a} {b}" for a, b in pairwise(listed) if (a in stops) != (b in stops))
         above = tuple(pairs)[:MOST_TERMS] if len(telling) <= FEW else ()
-        weights = {term: rarity[term] for term in ordered}
+        weights = {term: weight[term] for term in ordered}
         return Question(text, weights, self._affordable(asked, known), above, self._vector(rows))
 
     def _affordable(self, asked: Sequence[str], known: Mapping[str, tuple[int, bytes]]) -> tuple[str, ...]:
@@ -155,10 +155,6 @@ class Index:
                 kept.append(term)
                 looked += known[term][0]
         return tuple(kept)
-
-    def rarity(self, passages: int) -> float:
-        """How much a word tells that so many passages have."""
-        return float(vectors.rarity(passages, self.passages))
 
     def _vector(self, rows: Sequence[tuple[np.ndarray, float]]) -> np.ndarray | None:
         if not rows:

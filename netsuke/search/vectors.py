@@ -35,12 +35,6 @@ def shortened(rows: np.ndarray, counts: np.ndarray, dimensions: int = DIMENSIONS
     return unit(short)
 
 
-def rarity(having: np.ndarray | float, total: int) -> np.ndarray:
-    """BM25's weight of a word that `having` of `total` passages have."""
-    n = np.asarray(having, np.float64)
-    return np.log1p((total - n + 0.5) / (n + 0.5))
-
-
 @dataclass(frozen=True)
 class Bags:
     """Texts as (which word, how often) pairs, all in a row; text i has those from starts[i] to starts[i + 1]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sqlite3
 import threading
@@ -94,3 +95,8 @@ class Stems:
 def terms(text: str, stems: Stems) -> list[str]:
     """The stems of a text's words in their order, stop words among them."""
     return stems.of(words(text))
+
+
+def rarity(having: int, total: int) -> float:
+    """BM25's weight of a word that `having` of `total` passages have."""
+    return math.log1p((total - having + 0.5) / (having + 0.5))

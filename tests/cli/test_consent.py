@@ -176,6 +176,23 @@ def test_a_path_with_the_signs_of_a_pattern_names_itself(run: Callable, ledger: 
     assert "[ ] * ? are patterns" in run("out", "--path", "notes/tabs [2].md").err
 
 
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [("own.md", "'notes/own.md'"), ("letters", "'notes/letters'"), ("letters/**", "'notes/letters/**'"),
+     ("one.md", "'notes/letters/one.md'"), ("*.html", "'notes/site/*.html'"),
+     ("/home/ann/notes/own.md", "netsuke consent lists it"), ("~/notes", "netsuke consent lists it")],
+)  # fmt: skip
+def test_a_path_without_the_model_s_name_is_refused(run: Callable, ledger: Ledger, path: str, form: str) -> None:
+    done = run("out", "--path", path)
+    assert done.code == 2 and "does not begin with the model's name" in done.err and form in done.err
+    assert len(ledger.rows()) == 6
+
+
+def test_a_path_of_what_was_not_read_yet_may_be_decided(run: Callable, ledger: Ledger) -> None:
+    for path in ("notes/own.md.bak", "diary/letters/one.md", "diary", "*/new.md", "**/one.md"):
+        assert run("out", "--path", path).code == 0, path
+
+
 def test_a_name_that_nobody_has_is_told(run: Callable, ledger: Ledger) -> None:
     assert "did you mean 'Ann Smith'?" in run("out", "--owner", "Ann Smyth").err
     assert "did you mean" not in run("out", "--owner", "Zebedee").err

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from material import document
+from rights.licence_texts import MIT
 
 from netsuke import loop
 from netsuke import recipe as recipes
@@ -184,6 +185,29 @@ def test_a_caption_opens_no_reserved_work(folder, store):
     decisions = {path: rows[path]["decision"] for path in ("porto.md", "page.html", "Hugo.md")}
     assert decisions == {"porto.md": "out", "page.html": "out", "Hugo.md": "in"}
     assert not is_in_the_home(b"A walk in Porto", store)
+
+
+def test_a_licence_in_a_footer_or_a_link_of_a_page_is_heard(folder, store):
+    closed, opened = folder / "closed", folder / "opened"
+    page = "<title>A walk</title>{}<main><h1>A walk</h1><p>{}</p></main><footer><p>© Ann. {}</p></footer>"
+    notice, cc = "This work is licensed under CC {} 4.0.", "https://creativecommons.org/licenses/{}/4.0/"
+    for place, kind in ((closed, "BY-NC-ND"), (opened, "BY")):
+        place.mkdir()
+        link = cc.format(kind.lower())
+        said = notice.format(kind)
+        (place / f"footer {kind}.html").write_text(page.format("", document(80), said))
+        (place / f"link {kind}.html").write_text(page.format(f'<link rel="license" href="{link}">', document(81), ""))
+        anchor = f'<a rel="license" href="{link}">Terms</a>'
+        (place / f"anchor {kind}.html").write_text(page.format("", document(82), anchor))
+        (place / f"long {kind}.html").write_text(page.format("", document(83) + " and so on" * 3000, said))
+        tag = f"\n<!-- SPDX-License-Identifier: CC-{kind}-4.0 -->\n"
+        (place / f"tag {kind}.html").write_text(page.format(tag, document(84), ""))
+    (closed / "LICENSE").write_text(MIT)
+    rows, _ = made(folder, store, *(Source(place.name, owner="Ann") for place in (closed, opened)))
+    names = ("footer", "link", "anchor", "long", "tag")
+    assert {rows[f"{name} BY-NC-ND.html"]["decision"] for name in names} == {"out"}
+    found = [rows[f"{name} BY.html"] for name in names]
+    assert {(row["decision"], row["licence"]) for row in found} == {("in", "CC-BY-4.0")}
 
 
 def test_signals_around_and_in_a_file(folder, store):

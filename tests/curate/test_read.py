@@ -34,7 +34,8 @@ from made_documents import (
 )  # fmt: skip
 
 from netsuke.curate.child import Children
-from netsuke.curate.read import find_files, read_file
+from netsuke.curate.find import find_files
+from netsuke.curate.read import read_file
 from netsuke.readers.kinds import TEXT
 
 AS_IT_IS = "from netsuke.curate.worker import main; main(lambda raw, options: {**raw, 'options': options})"

@@ -81,6 +81,21 @@ def test_a_fifth_example_moves_one_from_train_to_test() -> None:
     assert sum(before[k] == "train" and after[k] == "test" for k in four) == 1
 
 
+def test_inputs_of_the_same_words_are_on_one_side() -> None:
+    params = cast("Params", SimpleNamespace(test=0.15, valid=0.08))
+    spelt = ("Printer {} is on fire", "printer {} is on fire.", "Printer {} is on fire!", "Printer {}  is on fire ?")
+    rows = [{"text": form.format(n), "label": "it"} for n in range(60) for form in spelt]
+    splits = [row["split"] for row in split.split_examples(rows, params)]
+    assert set(splits) == set(SPLITS)
+    assert all(len(set(splits[at : at + 4])) == 1 for at in range(0, len(splits), 4))
+
+
+@pytest.mark.parametrize("marks", ["", "?", "?!", ":)", ":("])
+def test_an_input_without_words_is_its_own(marks: str) -> None:
+    rows = [{"text": text, "label": "it"} for text in (marks, marks + "…", "word")]
+    assert len({split.input_key(row) for row in rows}) == 3
+
+
 def test_the_shares_fall_by_no_jump() -> None:
     params = cast("Params", SimpleNamespace(test=0.15, valid=0.08))
     shares = [split.held_out(examples, params) for examples in range(500)]

@@ -70,10 +70,31 @@ def test_tokens_of_vendors_are_found_wherever_they_stand(token: str) -> None:
         ("Authorization: Basic YW5uOlhrOW1QMnFx", "YW5uOlhrOW1QMnFx"),
         ("passwd='Ünïcode9!'", "Ünïcode9!"), ("İ password = 'hunter2x'", "hunter2x"),
         (f"client_secret: {BASE62}", BASE62),
+        ("PW: Sommer24!", "Sommer24!"), ("wlan_pw = Sommer24!", "Sommer24!"), ("mdp : Sommer24!", "Sommer24!"),
     ],
 )  # fmt: skip
 def test_what_is_called_a_secret_is_found(text: str, secret: str) -> None:
     assert found(text) == [("SECRET", secret)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "**{}:** {}", "**{}**: {}", "__{}__: {}", "- **{}:** `{}`", "*{}*: **{}**", "{} | {}", "| {} | {} |",
+        "| **{}** | `{}` |", "User | ann\n{}: | {}", "{}\t{}", "{}\t\t{}", "{}:\n{}\n",
+        "**{}:**\r\n  `{}`\r\nThen log in.",
+    ],
+)  # fmt: skip
+def test_what_is_called_a_secret_in_markdown_and_beside_its_name_is_found(text: str) -> None:
+    for name, secret in (("Passwort", "Sommer24!"), ("Login password", "829374"), ("API key", HEX)):
+        assert found(text.format(name, secret)) == [("SECRET", secret)], name
+
+
+@pytest.mark.parametrize("digits", ["83746293847563829384", "8374629384", "12081985", "829374"])
+def test_digits_alone_are_a_password_behind_a_word_for_one(digits: str) -> None:
+    for before in ("WLAN-Passwort: ", "WiFi password: ", "passcode=", "The password is ", "Mot de passe : ", "pw: "):
+        assert found(f"{before}{digits}\n") == [("SECRET", digits)], before
+    assert found(f"user,password\nann,{digits}\n") == found(f"note;password\nx;{digits}\n") == [("SECRET", digits)]
 
 
 @pytest.mark.parametrize(
@@ -147,6 +168,13 @@ def test_columns_without_passwords_are_left(text: str) -> None:
         '<img src="data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4">',
         "password must be at least 8 characters", "token = tokens[index1]", "passwd: files systemd1",
         "eyJhbGciOi.eyJz",
+        "User | Password | Role\nann | ? | admin", "Password | Reset", "password ||\n  default1",
+        "cat password | b64x1", "x = password |\n  b64x1",
+        "password:\n  type1:\n    x: 1\n", "password:\n  $ref: 'a1b2'\n",
+        "def f() -> _PasswordHelper:\n    @wraps(call1)\n",
+        "password: 123456, passcode: 654321, pwd: 111111", "PASSWORD_ITERATIONS = 600000", "passwords: 829374 found",
+        "password_max_age: 7776000", "pass: 152342", "token: 829374", "api key: 829374938",
+        "spw: Sommer24!", "pw = width2",
         "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----", "the PRIVATE KEY BLOCK",
         f"-----BEGIN CERTIFICATE-----\n{BASE62}\n-----END CERTIFICATE-----",
     ],

@@ -46,6 +46,7 @@ def masked(text: str) -> str:
         ("https://x.nord.org/?to=ann%40nord.org&x", "https://x.nord.org/?to=[EMAIL_1]&x"),
         ("sip:ann@nord.org;tag=1", "sip:[EMAIL_1];tag=1"),
         ("see...ann@nord.org", "see...[EMAIL_1]"),
+        ("mailto:ann@nord.org[Ann]", "mailto:[EMAIL_1][Ann]"),
         ("ann.chan@umac.mo, bob@dsec.gov.mo", "[EMAIL_1], [EMAIL_2]"),
     ],
 )
@@ -58,6 +59,7 @@ def test_e_mail_addresses_are_masked_and_the_signs_around_them_kept(text: str, m
     [
         "user@example.com, a@mail.example.org, b@example.net, c@x.test, d@y.invalid, root@localhost",
         "e@nas.local",
+        "y = h@self.weights + b@cls.bias", "a = (Q@K.transpose(-2, -1))@V.rows[0]",
         "ssh ann@server and scp x ann@host:/tmp",
         "git clone git@github.com:python/cpython.git",
         "@property\ndef f(self): return A @ B.T\n@app.route('/x')",

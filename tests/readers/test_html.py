@@ -180,8 +180,19 @@ def test_menus_are_left_out_and_swallow_nothing(source: str, shown: str) -> None
     assert text(source) == shown
 
 
+def test_what_is_left_out_can_be_heard_apart() -> None:
+    page = (
+        '<link rel="license" href="a"><link rel=license type=application/rsl+xml href=b><nav>Home</nav><p>The text.</p>'
+        '<figure><a rel=license href=c>x</a></figure><div role=contentinfo><p>One</p><script>s</script></div>'
+        '<footer hidden>no</footer><footer>Two <a rel="license nofollow" href=" d ">three</a></footer>after'
+    )
+    assert html.beside(page) == ("Home\n\nOne\n\nTwo three", ["a", "d"])
+    assert html.beside("<p>The text.") == ("", []) and html.beside("<nav>a<aside>b</aside>c") == ("a\n\nb\n\nc", [])
+
+
 def test_a_hundred_thousand_nested_tags() -> None:
     assert text("<div>" * 100_000 + "x" + "</div>" * 100_000) == "x"
+    assert html.beside("<nav>" * 100_000 + "x" + "</nav>" * 100_000) == ("x", [])
 
 
 @pytest.mark.parametrize("tag", ["ul><li", "table><tr><td", "nav", "b", "blockquote", "h1", "pre"])

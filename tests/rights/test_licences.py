@@ -12,7 +12,7 @@ from rights.licence_texts import APACHE, BSD_3, CC_BY, FREE, GPL_2, ISC, MIT, NO
 from netsuke.consent.decide import licence_allows
 from netsuke.rights import licence_declared as declared
 from netsuke.rights import licence_names, licences
-from netsuke.rights.licences import Licence, around, chosen, identify, in_text
+from netsuke.rights.licences import Licence, around, chosen, identify, in_page, in_text
 
 
 # -- texts and notices -----------------------------------------------------------------------------------
@@ -193,6 +193,82 @@ def test_a_notice_that_forbids_is_not_passed_over():
     assert reserved == Licence(licences.FORBIDDEN, "notice", "line 1")
     nc = in_text("Title\n\n" + NOT_FREE["CC-BY-NC"] + "\n\nText.\n")
     assert nc and nc.expression == "CC-BY-NC-4.0"
+
+
+@pytest.mark.parametrize(
+    "text, expression",
+    [
+        ("---\ntitle: x\nlicense: CC-BY-NC-ND-4.0\n---\n# A walk\n", "CC-BY-NC-ND-4.0"),
+        ("---\r\nlicence: 'CC BY 4.0' # ours\r\n---\r\nWords.\r\n", "CC-BY-4.0"),
+        ("---\nlicense:\n  - mit\n  - cc-by-4.0\n---\n", "MIT AND CC-BY-4.0"),
+        ("---\nlicense: [mit, Apache-2.0]\n---\n", "MIT AND Apache-2.0"),
+        ("---\nlicense: Apache License, Version 2.0\n---\n", "Apache-2.0"),
+        ("---\nlicense: https://creativecommons.org/licenses/by-nc/4.0/\n---\n", "CC-BY-NC-4.0"),
+        ("---\nlicense: Ask Ann\n---\n", "NOASSERTION"),
+        ('+++\nlicense = "CC-BY-ND-4.0"\n+++\n', "CC-BY-ND-4.0"),
+        ("# A walk\n\nLicense: CC BY-NC-ND 4.0\n\nWords.\n", "CC-BY-NC-ND-4.0"),
+        ("Words.\n" * 2000 + "\n**Licence:** [CC BY-SA 4.0](https://creativecommons.org/licenses/by-sa/4.0/)\n",
+         "CC-BY-SA-4.0"),
+        ("# Author: Ann\n# License: BSD 3-Clause\nx = 1\n", "BSD-3-Clause"),
+        ("License: All rights reserved\n", licences.FORBIDDEN), ("License: CC BY-NC\n", licences.FORBIDDEN),
+        ("License: GPL 2, W3C, BSD, or MIT\n", "NOASSERTION"),
+        ("Topic: hills\nLicense: CC BY-NC 4.0\n", "CC-BY-NC-4.0 AND NOASSERTION"),
+        ("Licence: CC BY 4.0\nIt may not be used to train language models.\n", "CC-BY-4.0 AND NOASSERTION"),
+        ("This work is licensed under CC BY 4.0. It may not be used to train language models.\n",
+         "CC-BY-4.0 AND NOASSERTION"),
+        ("This work is licensed under CC BY-NC 4.0, so please ask us first.\n", "CC-BY-NC-4.0"),
+    ],
+)  # fmt: skip
+def test_what_a_file_names_itself_comes_before_the_folder(text, expression):
+    found = in_text(text)
+    assert found and found.expression == expression
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["License: see LICENSE\n", "License: BSD\n", "License: BSD-style, see LICENSE\n", "All rights reserved\n",
+     "---\nlicense: see below\n---\n", "---\nlicense:\n---\n", "---\nlicense: true\n---\n",
+     "Use of this source code is governed by a BSD-style license that can be found in the LICENSE file.\n",
+     "Copyright 2020 Example Inc. All rights reserved.\n", "The license: costs 5 EUR\nLicence: B1, for driving\n",
+     "License: the permit to fish in a river, which costs 5 EUR.\n",
+     "This project is licensed under the MIT License - see the [LICENSE](LICENSE) file for details\n",
+     "This project is licensed under the MIT License. Contributions are welcome!\n",
+     "This program is licensed under the MIT License and comes with no warranty at all, sorry.\n",
+     "MySQL is licensed under the GPL version 2, but we do not use it.\n",
+     "Write it down:\n\n```\nLicense: CC-BY-NC-4.0\n```\n",
+     "## What we use\n\n- Name: MySQL\n- License: GPL-2.0\n\n- Name: x\n- License: MIT\n"],
+)  # fmt: skip
+def test_what_points_elsewhere_or_speaks_of_something_else_leaves_it_to_the_folder(text):
+    assert in_text(text) is None
+
+
+@pytest.mark.parametrize(
+    "address, expression",
+    [("https://creativecommons.org/licenses/by-nc-sa/4.0/", "CC-BY-NC-SA-4.0"),
+     ("http://creativecommons.org/licenses/by/3.0/de/", "CC-BY-3.0-DE"),
+     ("//creativecommons.org/licenses/by/4.0/deed.de", "CC-BY-4.0"),
+     ("https://creativecommons.org/publicdomain/zero/1.0/", "CC0-1.0"),
+     ("https://spdx.org/licenses/MIT.html", "MIT"), ("https://opensource.org/licenses/BSD-3-Clause", "BSD-3-Clause"),
+     ("https://www.apache.org/licenses/LICENSE-2.0", "Apache-2.0"),
+     ("https://www.gnu.org/licenses/gpl-3.0.en.html", "GPL-3.0-only"),
+     ("https://creativecommons.org/about", None), ("https://spdx.org/licenses/no-such.html", None), ("/licence", None)],
+)  # fmt: skip
+def test_addresses_of_licences(address, expression):
+    assert licence_names.linked(address) == expression
+
+
+def test_what_a_page_says_beside_its_text_and_by_its_links_counts():
+    ours = "This page is licensed under CC BY 4.0."
+    by_nc, by = (f"https://creativecommons.org/licenses/{kind}/4.0/" for kind in ("by-nc", "by"))
+    own = Licence("CC-BY-4.0", "notice", "line 9")
+    assert in_page(None, f"Home\n\n{ours}", []) == Licence("CC-BY-4.0", "notice", "menus or footer")
+    assert in_page(None, "", [by]) == Licence("CC-BY-4.0", "rel=license", by)
+    assert in_page(own, f"Home\n\n{ours}", [by]) == own == in_page(own, "Home", ["/LICENSE", "#licence"])
+    assert in_page(None, "Home", []) is None is in_page(None, "© 2024 Ann. All rights reserved.", ["terms.html"])
+    for beside, links in (("This work is licensed under CC BY-NC 4.0.", []), ("", [by_nc]), ("", ["//nord.org/terms"]),
+                          ("© 2024 Ann. All rights reserved.", [])):  # fmt: skip
+        found = in_page(own, beside, links)
+        assert found and found.expression.startswith("CC-BY-4.0 AND ") and not licence_allows(found.expression)
 
 
 def test_what_is_said_of_a_file_and_by_it_is_weighed():
