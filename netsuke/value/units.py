@@ -10,6 +10,7 @@ from typing import Any
 
 from ..consent.agreements import same_name
 from ..texts.documents import file_of, read_rows
+from . import LESSONS
 
 Row = Mapping[str, Any]
 
@@ -40,15 +41,21 @@ class Unit:
         return sum(piece.bytes for piece in self.pieces)
 
 
+def bare(rendered: Path) -> list[Row]:
+    """The rows of train.jsonl, each example's lesson without the examples that it shows: these may be others'."""
+    lessons = read_rows(rendered / LESSONS)
+    return [next(lessons, row) if "answer" in row else row for row in read_rows(rendered / "train.jsonl")]
+
+
 def pieces(rendered: Path, documents: Iterable[Row]) -> list[Piece]:
-    """What a rendered dataset's train.jsonl is made of; `documents` are the rows of documents.jsonl.
+    """What a rendered dataset's train.jsonl is made of (bare); `documents` are the rows of documents.jsonl.
 
     Lessons that the program adds of itself (manners, holes) come behind those of the examples, and are nobody's.
     """
     whose = {(row["source"], row["path"]): row for row in documents}
     found: list[Piece] = []
     examples = read_rows(rendered / "examples" / "train.jsonl")
-    for number, row in enumerate(read_rows(rendered / "train.jsonl")):
+    for number, row in enumerate(bare(rendered)):
         known = next(examples, None) if "answer" in row else row
         if known is not None:
             about = whose.get((known["source"], file_of(known["path"])), known)

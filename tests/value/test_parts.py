@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from netsuke import value
 from netsuke.nouns import Compute
-from netsuke.texts.documents import Lesson, write_rows
+from netsuke.texts.documents import Lesson, read_rows, write_rows
 from netsuke.value import content, likeness, money, picture, rules, shapley, tables, units
 
 
@@ -55,12 +55,30 @@ def test_a_lesson_is_its_files_and_what_the_program_adds_is_nobodys(tmp_path):
     ])  # fmt: skip
     examples = [{"path": "t.csv", "source": 1, "line": line} for line in (2, 5)]
     write_rows(tmp_path / "examples" / "train.jsonl", examples)
+    write_rows(tmp_path / value.LESSONS, [{"text": "q1 a1", "answer": 3}, {"text": "q2 a2", "answer": 3}])
     documents = [{"path": "a.md", "source": 0, "owner": "Ann", "licence": "MIT"},
                  {"path": "t.csv", "source": 1, "owner": "Bea", "licence": "CC0-1.0"}]  # fmt: skip
     found = units.pieces(tmp_path, documents)
     assert [(p.row, p.path, p.line, p.owner) for p in found] == [
         (0, "a.md", 0, "Ann"), (1, "t.csv", 2, "Bea"), (2, "t.csv", 5, "Bea"),
     ]  # fmt: skip
+
+
+def test_an_owners_lessons_show_no_example_of_another(tmp_path):
+    (folder := tmp_path / "rendered" / "examples").mkdir(parents=True)
+    rows = [{"path": f"{who}.csv", "source": n, "owner": who, "licence": "MIT"} for n, who in enumerate(("Ann", "Bea"))]
+    asked = [{"text": f"{row['owner']} asks: yes", "answer": 10} for row in rows]
+    shown = {"text": f"{asked[0]['text']} {asked[1]['text']}", "answer": 24}
+    aside = {"text": "manners", "answer": 2, "aside": True}
+    write_rows(folder.parent / "train.jsonl", [asked[0], shown, aside])
+    write_rows(folder / "train.jsonl", [{**row, "line": 2} for row in rows])
+    write_rows(tmp_path / "rendered" / value.LESSONS, asked)
+    write_rows(tmp_path / "documents.jsonl", rows)
+    (out := tmp_path / "out").mkdir()
+    list(value.divide.function(value.Dividing("owner", ()), out, folder.parent, tmp_path / "documents.jsonl"))
+    assert [list(read_rows(out / f"train-{n}.jsonl")) for n in range(2)] == [asked[:1], asked[1:]]
+    assert list(read_rows(out / "train.jsonl")) == [*asked, aside]
+    assert [unit["bytes"] for unit in json.loads((out / "units.json").read_text())] == [13, 13]
 
 
 # -- worth from bits ---------------------------------------------------------------------------------------
