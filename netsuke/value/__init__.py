@@ -67,7 +67,7 @@ class Weighing:
     seed: int = 0
 
 
-@step(version=2)
+@step(version=3)
 def divide(params: Dividing, out: Path, rendered: Path, documents: Path) -> Work:
     """Write units.json and, for unit n, train-n.jsonl; train.jsonl, the rows that they are of."""
     from . import units

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..consent.agreements import same_name
-from ..texts.documents import file_of, read_rows
+from ..texts.documents import called, file_of, read_rows
 from . import LESSONS
 
 Row = Mapping[str, Any]
@@ -52,7 +52,9 @@ def pieces(rendered: Path, documents: Iterable[Row]) -> list[Piece]:
 
     Lessons that the program adds of itself (manners, holes) come behind those of the examples, and are nobody's.
     """
-    whose = {(row["source"], row["path"]): row for row in documents}
+    rows = list(documents)
+    whose = {(row["source"], row["path"]): row for row in rows}
+    names = called(row["owner"] for row in rows if row["split"] != "dropped")  # as render.parts calls them
     found: list[Piece] = []
     examples = read_rows(rendered / "examples" / "train.jsonl")
     for number, row in enumerate(bare(rendered)):
@@ -61,9 +63,8 @@ def pieces(rendered: Path, documents: Iterable[Row]) -> list[Piece]:
             about = whose.get((known["source"], file_of(known["path"])), known)
             line = int(known.get("line", 0)) if "answer" in row else 0
             size = len(row["text"].encode())
-            found.append(
-                Piece(number, known["path"], line, known["source"], about["owner"], about["licence"], size)
-            )
+            owner = names.get(same_name(about["owner"])) or about["owner"]
+            found.append(Piece(number, known["path"], line, known["source"], owner, about["licence"], size))
     return found
 
 
@@ -73,11 +74,8 @@ def units(some: Sequence[Piece], by: str, sources: Sequence[str], most: int) -> 
     `sources` are what the sources are called, by number.
     """
     grouped: defaultdict[str, list[Piece]] = defaultdict(list)
-    names: dict[str, str] = {}
     for piece in some:
-        name = piece.owner if by == "owner" else source_name(piece.source, sources)
-        key = same_name(name) if by == "owner" else name
-        grouped[names.setdefault(key, name)].append(piece)
+        grouped[piece.owner if by == "owner" else source_name(piece.source, sources)].append(piece)
     found = [Unit(name, (name,), tuple(mine)) for name, mine in sorted(grouped.items())]
     if len(found) <= most:
         return found
