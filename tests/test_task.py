@@ -53,6 +53,9 @@ def test_examples_alone_become_a_checked_pack(made):
     assert record["task"]["scores"] == scores["scores"] and "## Task" in (pack / "card.md").read_text()
     task = json.loads((pack / "task.json").read_text())
     assert task["labels"] == ["bee", "boat", "bread"] and set(task["tried"]) >= {"tuned"}
+    bare = task["bare"]  # how it is asked where its examples stay at home
+    assert bare.keys() == task["way"].keys() and (bare["shots"], bare["abstain"]) == (0, 0.3)
+    assert bare == task["way"] or task["way"]["shots"] == 2
 
 
 def test_of_a_handful_of_examples_the_untuned_body_is_tried_too(made):

@@ -16,6 +16,7 @@ from ..step import Progress, Work, step
 from ..texts.documents import write_json, write_rows
 from ..texts.examples import normal
 
+WAY = ("shots", "temperature", "abstain", "instruction")  # what is settled, of engines.asking.Way
 FEW = 50  # examples to learn from, at most: then the body may answer better untuned
 UNTUNED = "the untuned body is better"  # a measure: 1 where it is
 
@@ -30,10 +31,11 @@ class Params:
     compute: Compute
 
 
-@step(version=9, libraries=("xllamacpp", "jinja2"))
+@step(version=10, libraries=("xllamacpp", "jinja2"))
 def answer(params: Params, out: Path, model: Path, rendered: Path, untuned: Path | None = None) -> Work:
     """Write task.json: the task with its way of asking, and shots.jsonl: the examples that stand in the prompt.
 
+    `bare` in task.json: the way without examples, for a pack that is shared, which quotes none.
     `untuned`, a file of the same body before tuning, is tried as well if given; UNTUNED says whether it is better.
     """
     from . import ways
@@ -41,9 +43,9 @@ def answer(params: Params, out: Path, model: Path, rendered: Path, untuned: Path
     task = json.loads((rendered / "task.json").read_text())
     files = {"tuned": model} | ({"untuned": untuned} if untuned else {})
     settled = yield from ways.settle(params, task, files, rendered)
-    way = {name: getattr(settled.way, name) for name in ("shots", "temperature", "abstain", "instruction")}
+    way, bare = ({name: getattr(one, name) for name in WAY} for one in (settled.way, settled.bare))
     tried = {name: {"score": score, "bits": settled.bits.get(name)} for name, score in settled.scores.items()}
-    record = {**task, "way": way, "tried": tried, "tuned": settled.tuned}
+    record = {**task, "way": way, "bare": bare, "tried": tried, "tuned": settled.tuned}
     write_json(out / "task.json", record)
     write_rows(out / "shots.jsonl", map(normal, settled.shown))
     yield Progress(1.0, "settled")

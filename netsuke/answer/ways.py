@@ -24,10 +24,11 @@ TEMPERATURES = [1.15**step for step in range(-8, 17)]  # 0.3 to 9.4
 class Settled:
     """The way, the examples that it shows, and whose it is; what each way came to on valid.
 
-    `bits`, of labels alone: what a right one cost, calibrated.
+    `bits`, of labels alone: what a right one cost, calibrated. `bare`: the way of the tuned file without examples.
     """
 
     way: Way
+    bare: Way
     shown: list[Row]
     tuned: bool
     scores: dict[str, float]
@@ -65,8 +66,8 @@ def settle(
             heat[name], bits[name] = fitted([dict(one.probabilities) for one in said], truths)
     # the first of equals is the plain one
     best = min(bits, key=lambda name: round(bits[name], 9)) if bits else max(scores, key=lambda name: scores[name])
-    way = replace(ways[best], temperature=heat.get(best, 1.0))
-    return Settled(way, train if way.shots else [], best.startswith("tuned"), scores, bits)
+    way, bare = (replace(ways[name], temperature=heat.get(name, 1.0)) for name in (best, "tuned"))
+    return Settled(way, bare, train if way.shots else [], best.startswith("tuned"), scores, bits)
 
 
 def fitted(shares: Sequence[Mapping[str, float]], truths: Sequence[str]) -> tuple[float, float]:

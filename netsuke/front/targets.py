@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import loop, recipe, signing
 from ..bases import outside
+from ..curate.forgotten import source_root
 from ..disk import expanded
 from ..errors import RecipeError, StoreError
 from ..nouns import Recipe, Ref, Source
@@ -40,6 +41,7 @@ def find_recipe(target: str, store: Store, name: str | None = None) -> tuple[Rec
 
     A folder's recipe lies in it, a file's beside it; where that cannot be written, in the home folder. One of another
     name is a recipe of its own, NAME.netsuke.toml beside it, that begins as a copy: each model keeps its settings.
+    Raises RecipeError where that is of other material: of another file that lies there.
     """
     wanted, path, fresh = _recipe_at(target, store)
     if fresh or name in (None, "", wanted.name):
@@ -47,8 +49,31 @@ def find_recipe(target: str, store: Store, name: str | None = None) -> tuple[Rec
     recipe.check_name(str(name), "the command line")
     place = path.with_name(f"{name}.{recipe.FILE}")
     if place.exists():
-        return recipe.load(place, loop.SECTIONS), place, False
+        known = recipe.load(place, loop.SECTIONS)
+        if not _is_of(known, place, {*_roots(wanted, path.parent), typed(target).resolve()}):
+            sources = " and ".join(source.path for source in known.sources)
+            raise RecipeError(
+                f"{place.name} is of {sources}, and not of {target}",
+                hint="give this one another name with --name", where=str(place.parent),
+            )  # fmt: skip
+        return known, place, False
     return dataclasses.replace(wanted, name=str(name)), place, True
+
+
+def _roots(wanted: Recipe, folder: Path) -> set[Path]:
+    """Where the sources of a recipe in `folder` lie."""
+    return {source_root(source.path, folder) for source in wanted.sources}
+
+
+def _is_of(known: Recipe, place: Path, own: set[Path]) -> bool:
+    """Whether one of a recipe's sources is one of these, or lies in one: of a folder it may take a part.
+
+    Where a file without an extension is called as the model, the recipe at `place` may be that file's.
+    """
+    roots, file = _roots(known, place.parent), place.with_name(place.name.removesuffix(f".{recipe.FILE}"))
+    if file.is_file() and roots == {file.resolve()}:
+        return file.resolve() in own
+    return any(root.is_relative_to(one) for root in roots for one in own)
 
 
 def _recipe_at(target: str, store: Store) -> tuple[Recipe, Path, bool]:
@@ -191,12 +216,14 @@ def with_task(wanted: Recipe, folder: Path, task: str | None, columns: str | Non
         return dataclasses.replace(
             wanted, sources=tuple(dataclasses.replace(s, columns=named or s.columns) for s in wanted.sources)
         )
-    file = typed(task).absolute()
-    if not file.is_file():
+    given = typed(task)
+    if not given.is_file():
         raise RecipeError("there is no such table of examples", where=task)
+    file = given.parent.resolve() / given.name  # a recipe's folder is resolved so too
     place = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
-    others = tuple(source for source in wanted.sources if source.path != place)
-    old = next((source for source in wanted.sources if source.path == place), Source(place))
+    known = [source for source in wanted.sources if source_root(source.path, folder) == file.resolve()]
+    others = tuple(source for source in wanted.sources if source not in known)
+    old = known[0] if known else Source(place)
     table = dataclasses.replace(old, profile="examples", columns=named or old.columns)
     return dataclasses.replace(wanted, sources=(*others, table))
 

@@ -23,17 +23,18 @@ from .. import watch
 from ..consent import corrections
 from ..consent.corrections import Correction
 from ..disk import write_whole
-from ..errors import RecipeError, explained
+from ..errors import RecipeError, StoreError, explained
 from ..nouns import Recipe
+from ..render import task
 from ..search.familiar import Familiar
 from ..serve import events, usage
 from ..serve.events import Thumb
 from ..store import Store
+from ..texts.documents import read_rows
 from ..traffic import Numbers, by_day, numbers
 
 HOUR, DAY = 3600.0, 86_400.0
 FEWEST_THUMBS = 10  # before their share says anything
-FEWEST_EXAMPLES = 10  # that a task is learnt from (render/task.py)
 PIECES = 200  # of the documents, that prompts are held against
 DAYS_SHOWN = 30
 GOING_ON = "going on"  # ghost text here, and what other editors ask of /infill
@@ -132,9 +133,21 @@ class State:
 
     @property
     def new(self) -> list[Correction]:
-        """Those that no training has had yet."""
+        """Those that no training has had yet, nor the make that its pack is of."""
         had = set(self.trained.get("corrections", ()))
-        return [one for one in self.corrections if one.id not in had]
+        return [one for one in self.corrections if one.id not in had and one.id not in self._read]
+
+    @cached_property
+    def _read(self) -> set[str]:
+        """The files that its pack was made of, by hash: a plain make reads the corrections that its recipe names."""
+        from ..pack import manifest
+
+        with contextlib.suppress(StoreError):
+            data = manifest.read_from(self.store, self.record["ref"])["lineage"].get("data", {}).get("output", "")
+            if data and self.store.has(data):
+                rows = read_rows(self.store.path(self.store.tree(data)["documents.jsonl"]))
+                return {row.get("file", "") for row in rows}
+        return set()
 
     # -- training again ----------------------------------------------------------------------------------------
     @cached_property
@@ -211,7 +224,7 @@ def with_corrections(recipe: Recipe, store: Store) -> Recipe:
     They stay out while there are too few of them to be a task of their own and the pack has none.
     """
     ours = corrections.sources(store.root, recipe.name)
-    if not _is_task(recipe.name, store) and len(corrections.every(store.root, recipe.name)) < FEWEST_EXAMPLES:
+    if not _is_task(recipe.name, store) and len(corrections.every(store.root, recipe.name)) < task.FEWEST:
         ours = ()
     others = [one for one in recipe.sources if not corrections.is_of(recipe.name, one)]
     return dataclasses.replace(recipe, sources=(*others, *ours))

@@ -124,7 +124,9 @@ def rendered_of(store: Store, learnt: Run | None, data: Run | None) -> Ref | Non
         if run.step == "render" and data and run.inputs.get("data") == data.output and store.has(run.output):
             files = store.tree(run.output)
             wanted = learnt.inputs if learnt else {}
-            if all(files[f"{part}.jsonl"] == wanted.get(part, files[f"{part}.jsonl"]) for part in ("train", "valid")):
+            texts = {part: files[f"{part}.jsonl"] for part in ("train", "valid")}
+            same = all(ref == wanted.get(part, ref) for part, ref in texts.items())
+            if same and value.LESSONS in files:  # an older netsuke wrote none
                 return run.output
     return None
 
@@ -217,7 +219,7 @@ def valued(
     told = looked(model, parts, units, execute, pace, seconds)["influence.json"]
     weighing = value.Weighing(by, orders, model.training.seed)
     return execute.run(
-        value.worth, weighing, units=parts["units.json"], documents=model.documents, train=model.text("train"),
+        value.worth, weighing, units=parts["units.json"], documents=model.documents, train=parts["train.jsonl"],
         valid=model.text("valid"), game=game["game.json"], influence=told,
     ), seconds  # fmt: skip
 
@@ -318,7 +320,7 @@ def looked(
     seconds["influence"] = 10 + 2 * size / tune.BYTES_A_TOKEN / pace.score
     return execute.run(
         value.influence, value.Looking(model.training.compute, DOCUMENT_BYTES), model=model.body["model"],
-        mirror=mirror.ref, units=parts["units.json"], train=model.text("train"), valid=valid,
+        mirror=mirror.ref, units=parts["units.json"], train=parts["train.jsonl"], valid=valid,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from . import trust, words
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 OURS, BASE = "#c2410c", "#3b82f6"
+AT_HOME = ("left_out", "bare")  # of a task: reasons quote labels; how it is asked where its examples stay at home
 KEPT = ("splits", "split_by", "licences", "owners", "languages", "private", "widened")
 
 
@@ -29,7 +30,7 @@ def data(facts: Mapping[str, Any]) -> dict[str, Any]:
         "went_in": {**{k: summary[k] for k in KEPT if k in summary}, "drops": drops},
         "carving": facts["choice"], "learning": facts["curve"],
         **{name: facts[name] for name in ("scores", "memory", "honesty", "voices") if name in facts},
-        **({"task": {k: v for k, v in facts["task"].items() if k != "left_out"}} if "task" in facts else {}),
+        **({"task": {k: v for k, v in facts["task"].items() if k not in AT_HOME}} if "task" in facts else {}),
         **({"safety": safety} if safety else {}),
     }  # fmt: skip
 

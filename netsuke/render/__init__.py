@@ -75,11 +75,12 @@ def parts(params: None, out: Path, data: Path) -> Work:
     return [Measure("owners", len(rows), "owners")]
 
 
-@step(version=11, libraries=("transformers", "tokenizers", "jinja2"))
+@step(version=12, libraries=("transformers", "tokenizers", "jinja2"))
 def render(params: Rendering, out: Path, model: Path, data: Path) -> Work:
     """train, valid, test (.jsonl) of documents and lessons; examples/ as they are used; task.json, or no task.
 
-    canaries.json: the codes that are planted in train, if the recipe asks for some.
+    canaries.json: the codes that are planted in train, if the recipe asks for some. examples/lessons.jsonl: the lessons
+    of train as they are without the examples that are shown before them, which may be others'.
 
     Raises RecipeError where the examples teach nothing: one label alone, or too few.
     """

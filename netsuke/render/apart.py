@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..consent.agreements import same_name
-from ..texts.documents import SPLITS, read_examples, read_rows, write_json, write_rows
+from ..texts.documents import SPLITS, called, read_examples, read_rows, write_json, write_rows
 from ..texts.examples import normal
 
 FILE = "parts.json"
@@ -29,7 +29,7 @@ def write(data: Path, out: Path) -> list[dict[str, Any]]:
     documents = {split: list(read_rows(data / f"{split}.jsonl")) for split in SPLITS}
     examples = read_examples(data)
     everything = [row for some in (documents, examples) for rows in some.values() for row in rows]
-    names = {same_name(name): name for name in sorted({row["owner"] for row in everything}, reverse=True)}
+    names = called(row["owner"] for row in everything)
     found = []
     for key, name in sorted(names.items()):
         mine, asked = (

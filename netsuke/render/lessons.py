@@ -14,12 +14,15 @@ from ..store import canonical
 from ..texts.documents import SPLITS, Lesson, read_examples, read_rows, write_rows
 from ..texts.examples import SILENCE, Row, as_messages, input_of, right_answer, shortened, with_question
 from . import Rendering, infill, manners, neighbours
+from .neighbours import Pair
 from .task import Task, agreeing, distinct, lacking, task_of
 
+BARE = "lessons.jsonl"  # each lesson of examples/train.jsonl by itself: others' examples may stand before it in train
 LEAST_INPUT = 16  # tokens of a question that are left, where it is cut to fit
 TOO_LONG = "longer than a window of training (tune.window_tokens)"
 CUT_OFF = "its answer stood in the end of the question, which was cut to fit (tune.window_tokens)"
-CUT_ALIKE = "another answer for the same question, once cut to fit (tune.window_tokens)"
+CUT_CONTRARY = "another answer for the same question, once cut to fit (tune.window_tokens)"
+CUT_ALIKE = "the same question and answer as another, once cut to fit (tune.window_tokens)"
 
 
 def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, Any]:
@@ -31,7 +34,8 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
     left_out = defaultdict(list, {why: list(lines) for why, lines in task.left_out.items()})
     template = Template(model) if task.kind else None
     quiet = bool(template and task.kind != "free" and template.quiet)  # free text is asked as any program asks
-    lessons, cut = _lessons(task, template, model, params, quiet, left_out) if template else ([], 0)
+    bare, lessons, cut = _lessons(task, template, model, params, quiet, left_out) if template else ([], [], 0)
+    write_rows(out / "examples" / BARE, (lesson.row for row, lesson in bare if row["split"] == "train"))
     holed: list[Lesson] = []
     mannered: list[Lesson] = []
     for split in SPLITS:
@@ -104,8 +108,8 @@ def _task(examples: list[Row], params: Rendering, alone: bool) -> Task:
 
 def _lessons(
     task: Task, template: Template, model: Path, params: Rendering, quiet: bool, left_out: defaultdict[str, list[int]]
-) -> tuple[list[tuple[Row, Lesson]], int]:
-    """Each example that can be taught with its lesson, and how many questions were cut to fit into the window.
+) -> tuple[list[Pair], list[Pair], int]:
+    """Each example that can be taught with its lesson, bare and as it is taught; how many questions were cut to fit.
 
     Raises RecipeError where the base's template refuses them all.
     """
@@ -118,7 +122,7 @@ def _lessons(
     def fits(text: str) -> bool:
         return size(text) <= params.window_tokens + 1
 
-    found: list[tuple[Row, Lesson]] = []
+    found: list[Pair] = []
     cut, refused = set(), None
     for row in task.examples:
         messages = as_messages(row)
@@ -147,7 +151,7 @@ def _lessons(
         raise refused
     found = _apart(found, cut, left_out)
     shorter = sum(input_of(row).strip() in cut for row, _ in found)
-    return neighbours.beside(found, template, before, fits, params.shots), shorter
+    return found, neighbours.beside(found, template, before, fits, params.shots), shorter
 
 
 def _cut(question: str, over: int, words: Any) -> str:
@@ -156,13 +160,11 @@ def _cut(question: str, over: int, words: Any) -> str:
     return question[: spans[-over - 2][1]] if len(spans) - over >= LEAST_INPUT else ""
 
 
-def _apart(
-    pairs: Sequence[tuple[Row, Lesson]], cut: set[str], left_out: defaultdict[str, list[int]]
-) -> list[tuple[Row, Lesson]]:
+def _apart(pairs: Sequence[Pair], cut: set[str], left_out: defaultdict[str, list[int]]) -> list[Pair]:
     """The pairs, each cut input once: those that only their ends told apart would contradict, or be in train and test.
 
     Of alike ones the first stays, and train comes first.
     """
     alike = [row for row, _ in pairs if input_of(row).strip() in cut]
-    kept = {id(row) for row in distinct(agreeing(alike, left_out, CUT_ALIKE), left_out)}
+    kept = {id(row) for row in distinct(agreeing(alike, left_out, CUT_CONTRARY), left_out, CUT_ALIKE)}
     return [(row, lesson) for row, lesson in pairs if input_of(row).strip() not in cut or id(row) in kept]

@@ -130,13 +130,15 @@ def agreeing(
     return kept
 
 
-def distinct(rows: Sequence[Row], left_out: dict[str, list[int]]) -> list[Row]:
+def distinct(
+    rows: Sequence[Row], left_out: dict[str, list[int]], why: str = "a copy of another example"
+) -> list[Row]:
     """The first row of each input and answer: a copy teaches nothing more, and would be counted twice in test."""
     seen, kept = set(), []
     for row in rows:
         key = input_of(row).strip(), right_answer(row)
         if key in seen:
-            left_out.setdefault("a copy of another example", []).append(row["line"])
+            left_out.setdefault(why, []).append(row["line"])
         else:
             seen.add(key)
             kept.append(row)

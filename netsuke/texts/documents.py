@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from ..consent.agreements import same_name
 from ..nouns import Ref
 from ..store import Store
 
@@ -103,6 +104,11 @@ def general_text(store: Store, part: str) -> Ref:
     files = resources.files("netsuke") / "general" / part
     entries = {f.name: store.add_bytes(f.read_bytes()) for f in files.iterdir() if f.name.endswith(".txt")}
     return store.add_tree(entries)
+
+
+def called(owners: Iterable[str]) -> dict[str, str]:
+    """What each owner is called, by what the spellings of a name share: of several spellings the first in order."""
+    return {same_name(owner): owner for owner in sorted(set(owners), reverse=True)}
 
 
 # -- a file and its parts --------------------------------------------------------------------------------

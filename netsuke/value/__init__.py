@@ -26,6 +26,7 @@ Rule = Literal["task", "linear"]
 MOST_EXACT = 8  # units of whom every coalition is scored
 MOST_UNITS = 16  # units there are at most: the smallest count as one
 MOST_COALITIONS = 256  # of more than MOST_EXACT units, drawn at random
+LESSONS = "examples/lessons.jsonl"  # in a rendered dataset: those of train by themselves, as render writes them
 PARENTS = "parents.json"  # beside a folder of adapters, as combine.gathered writes it
 
 
@@ -66,14 +67,15 @@ class Weighing:
     seed: int = 0
 
 
-@step(version=1)
+@step(version=3)
 def divide(params: Dividing, out: Path, rendered: Path, documents: Path) -> Work:
-    """Write units.json and, for unit n, train-n.jsonl."""
+    """Write units.json and, for unit n, train-n.jsonl; train.jsonl, the rows that they are of."""
     from . import units
 
     yield Progress(0.1, f"whose is what, by {params.by}")
-    rows = list(read_rows(rendered / "train.jsonl"))
+    rows = units.bare(rendered)
     found = units.units(units.pieces(rendered, read_rows(documents)), params.by, params.sources, MOST_UNITS)
+    write_rows(out / "train.jsonl", rows)
     for number, unit in enumerate(found):
         write_rows(out / f"train-{number}.jsonl", (rows[piece.row] for piece in unit.pieces))
     write_json(out / "units.json", [asdict(unit) | {"bytes": unit.bytes} for unit in found])

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..consent.agreements import same_name
-from ..texts.documents import file_of, read_rows
+from ..texts.documents import called, file_of, read_rows
+from . import LESSONS
 
 Row = Mapping[str, Any]
 
@@ -40,23 +41,30 @@ class Unit:
         return sum(piece.bytes for piece in self.pieces)
 
 
+def bare(rendered: Path) -> list[Row]:
+    """The rows of train.jsonl, each example's lesson without the examples that it shows: these may be others'."""
+    lessons = read_rows(rendered / LESSONS)
+    return [next(lessons, row) if "answer" in row else row for row in read_rows(rendered / "train.jsonl")]
+
+
 def pieces(rendered: Path, documents: Iterable[Row]) -> list[Piece]:
-    """What a rendered dataset's train.jsonl is made of; `documents` are the rows of documents.jsonl.
+    """What a rendered dataset's train.jsonl is made of (bare); `documents` are the rows of documents.jsonl.
 
     Lessons that the program adds of itself (manners, holes) come behind those of the examples, and are nobody's.
     """
-    whose = {(row["source"], row["path"]): row for row in documents}
+    rows = list(documents)
+    whose = {(row["source"], row["path"]): row for row in rows}
+    names = called(row["owner"] for row in rows if row["split"] != "dropped")  # as render.parts calls them
     found: list[Piece] = []
     examples = read_rows(rendered / "examples" / "train.jsonl")
-    for number, row in enumerate(read_rows(rendered / "train.jsonl")):
+    for number, row in enumerate(bare(rendered)):
         known = next(examples, None) if "answer" in row else row
         if known is not None:
             about = whose.get((known["source"], file_of(known["path"])), known)
             line = int(known.get("line", 0)) if "answer" in row else 0
             size = len(row["text"].encode())
-            found.append(
-                Piece(number, known["path"], line, known["source"], about["owner"], about["licence"], size)
-            )
+            owner = names.get(same_name(about["owner"])) or about["owner"]
+            found.append(Piece(number, known["path"], line, known["source"], owner, about["licence"], size))
     return found
 
 
@@ -66,11 +74,8 @@ def units(some: Sequence[Piece], by: str, sources: Sequence[str], most: int) -> 
     `sources` are what the sources are called, by number.
     """
     grouped: defaultdict[str, list[Piece]] = defaultdict(list)
-    names: dict[str, str] = {}
     for piece in some:
-        name = piece.owner if by == "owner" else source_name(piece.source, sources)
-        key = same_name(name) if by == "owner" else name
-        grouped[names.setdefault(key, name)].append(piece)
+        grouped[piece.owner if by == "owner" else source_name(piece.source, sources)].append(piece)
     found = [Unit(name, (name,), tuple(mine)) for name, mine in sorted(grouped.items())]
     if len(found) <= most:
         return found

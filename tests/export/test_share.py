@@ -2,15 +2,18 @@
 
 import json
 
+import pytest
 from faked import made
 from packed import small_pack
 from sung import voiced_pack
 
 from netsuke import export, signing
+from netsuke.answer.ways import SHOWN
 from netsuke.consent.decide import decide
 from netsuke.consent.ledger import Ledger
+from netsuke.errors import RecipeError
 from netsuke.nouns import Source
-from netsuke.pack import compare, manifest
+from netsuke.pack import compare, manifest, words
 from netsuke.store import Store, hash_file
 from netsuke.texts.documents import write_rows
 
@@ -18,6 +21,12 @@ ROWS = [
     {"hash": "a" * 64, "source": 0, "owner": "Ada", "licence": "MIT", "decision": "in", "reason": "", "split": "train"},
     {"hash": "b" * 64, "source": 0, "owner": "Ada", "licence": "MIT", "decision": "in", "reason": "", "split": "test"},
 ]
+
+
+def teach(pack, task):
+    """Give the pack a task."""
+    (pack.folder / "task.json").write_text(json.dumps(task))
+    pack.record["files"]["task.json"] = {"sha256": hash_file(pack.folder / "task.json"), "bytes": 1}
 
 
 def shared(pack, out):
@@ -39,12 +48,49 @@ def test_what_quotes_the_documents_stays_at_home(tmp_path):
 
 def test_a_task_is_shared_with_its_instructions_and_says_so_and_without_what_was_left_out(tmp_path):
     pack = small_pack(tmp_path / "pack", rows=ROWS)
-    task = {"kind": "labels", "system": "Sort letters.", "left_out": [{"why": "its label is Ada's", "lines": [3]}]}
-    (pack.folder / "task.json").write_text(json.dumps(task))
-    pack.record["files"]["task.json"] = {"sha256": hash_file(pack.folder / "task.json"), "bytes": 1}
+    task = {"kind": "labels", "system": "Sort letters.", "way": {"shots": 0}}
+    teach(pack, task | {"left_out": [{"why": "its label is Ada's", "lines": [3]}], "bare": {"shots": 0}})
     out, told = shared(pack, tmp_path / "out")
-    assert json.loads((out / "task.json").read_text()) == {"kind": "labels", "system": "Sort letters."}
+    assert json.loads((out / "task.json").read_text()) == task
     assert any("the system message" in line for line in told) and manifest.faults(out) == []
+
+
+SHOWING = {
+    "kind": "labels", "labels": ["ham", "spam"], "left_out": [], "cut_to_fit": 0, "tuned": True,
+    "examples": {"train": 40, "valid": 12, "test": 12},
+    "tried": {"tuned": {"score": 0.61, "bits": 0.52}, "tuned" + SHOWN: {"score": 0.7, "bits": 0.4}},
+    "way": {"shots": 4, "temperature": 2.0}, "bare": {"shots": 0, "temperature": 1.3},
+}  # fmt: skip
+
+
+def test_a_task_that_shows_examples_is_asked_without_them_as_it_was_settled_and_the_card_says_so(tmp_path):
+    pack = small_pack(tmp_path / "pack", rows=ROWS)
+    for name in ("card.md", "report.md"):
+        (pack.folder / name).write_text("\n".join(words.task({"task": SHOWING, "scores": {"scores": []}})))
+    (pack.folder / "report.json").write_text(json.dumps({"task": SHOWING}))
+    pack.record["files"] |= {name: {"sha256": "0" * 64, "bytes": 1} for name in ("report.md", "report.json")}
+    assert "The pack holds the 40 examples" in (pack.folder / "card.md").read_text()
+    teach(pack, SHOWING)
+    out, told = shared(pack, tmp_path / "out")
+    task = json.loads((out / "task.json").read_text())
+    assert task["way"] == SHOWING["bare"] and json.loads((out / "report.json").read_text())["task"] == task
+    for name in ("card.md", "report.md"):
+        said = (out / name).read_text()
+        assert "The pack holds" not in said and "shared without the 40 examples" in said
+        assert "without, on valid: accuracy 61.0% and 0.52 bits a label." in said
+    assert any("asked without any" in line for line in told) and manifest.faults(out) == []
+
+
+@pytest.mark.parametrize(("task", "why"), [
+    ({**SHOWING, "tuned": False}, "the body before tuning"),
+    ({name: value for name, value in SHOWING.items() if name != "bare"}, "an older netsuke"),
+])  # fmt: skip
+def test_a_pack_that_knows_its_task_by_its_examples_alone_is_not_shared(tmp_path, task, why):
+    pack = small_pack(tmp_path / "pack", rows=ROWS)
+    teach(pack, task)
+    with pytest.raises(RecipeError, match=why) as caught:
+        shared(pack, tmp_path / "out")
+    assert "netsuke make mine" in caught.value.hint
 
 
 def reasons(home):

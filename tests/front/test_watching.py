@@ -16,9 +16,11 @@ from netsuke.consent import corrections
 from netsuke.errors import RecipeError, StoreError
 from netsuke.front import tending, watching
 from netsuke.nouns import Source
+from netsuke.render import task
 from netsuke.serve import book, events
 from netsuke.serve.record import Record
 from netsuke.serve.writer import Writer, write
+from netsuke.texts.documents import write_rows
 
 RULE = "corrections >= 3 or down_share > 0.5 or days >= 7"
 
@@ -116,6 +118,18 @@ def test_what_was_trained_with_is_new_no_more(store, tmp_path):
     assert watching.state("notes", store).new == [one] and watching.due(store) == []
     keep(store, 5, 6)
     assert watching.due(store) == [("notes", ["corrections >= 3"])]
+
+
+def test_what_a_plain_make_read_is_new_no_more(store, tmp_path):
+    had, new = keep(store, 1, 2)
+    (data := tmp_path / "data").mkdir()
+    write_rows(data / "documents.jsonl", [{"file": had.id, "split": "train"}, {"path": "of an older netsuke"}])
+    place = named(store, tmp_path / "notes", rule="corrections >= 2")
+    assert watching.due(store) == [("notes", ["corrections >= 2"])]
+    manifest = json.loads((place.parent / "pack" / "netsuke.json").read_text())
+    manifest["lineage"] = {"data": {"key": "0" * 64, "output": store.add_folder(data)}}
+    named(store, tmp_path / "again", rule="corrections >= 2", netsuke_json=json.dumps(manifest))
+    assert watching.state("notes", store).new == [new] and watching.due(store) == []
 
 
 def test_thumbs_and_prompts_of_before_the_training_do_not_count(store, tmp_path):
@@ -251,7 +265,7 @@ def plain(*sources):
 
 def test_few_corrections_wait_where_there_is_no_task(store, tmp_path):
     named(store, tmp_path / "notes")
-    keep(store, *range(watching.FEWEST_EXAMPLES - 1))
+    keep(store, *range(task.FEWEST - 1))
     assert watching.with_corrections(plain(), store) == plain()
     keep(store, 99, owner="owner")
     found = watching.with_corrections(plain(), store)

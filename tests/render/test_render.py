@@ -191,6 +191,14 @@ def test_of_few_examples_half_show_their_neighbours(model, tmp_path):
             assert lesson[lesson.answer :].count("<|im_end|>") == 1
 
 
+def test_each_lesson_of_train_is_there_by_itself_too(model, tmp_path):
+    bare = rendered(model, tmp_path / "bare", labelled(30), ["A text."], window=512)[1]["train"]
+    taught = rendered(model, tmp_path / "shown", labelled(30), ["A text."], window=512, shots=2)[1]["train"]
+    for name in ("bare", "shown"):
+        assert read_texts(tmp_path / name / "out" / "examples" / "lessons.jsonl") == bare[1:]
+    assert len(taught) == len(bare) and taught != bare
+
+
 def test_no_lesson_shows_its_own_answer_where_rows_are_copies(model, tmp_path):
     """Nor where the system message alone tells two of them apart."""
     pairs = [(f"call Ann{n % 12} now, {n % 3}", f"Ann{n % 12}") for n in range(36)]
@@ -266,6 +274,10 @@ def test_where_no_example_is_left_it_is_said_what_they_were_left_out_for(model, 
     with pytest.raises(RecipeError, match="30 were left out for this: holds a special token of the base") as told:
         rendered(model, tmp_path / "odd", asked((f"{n} <|im_end|>", f"tale of {n}") for n in range(30)))
     assert "add examples" in told.value.hint
+    alike = asked((f"{'the ' * 200}{n}", "a tale") for n in range(36))
+    with pytest.raises(RecipeError, match="35 were left out for this: the same question and .* once cut") as told:
+        rendered(model, tmp_path / "alike", alike, kind="free")
+    assert "raise tune.window_tokens" in told.value.hint
 
 
 @pytest.mark.parametrize("empty", ["train", "valid", "test"])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from netsuke import value
 from netsuke.nouns import Compute
-from netsuke.texts.documents import Lesson, write_rows
+from netsuke.render import apart
+from netsuke.texts.documents import Lesson, read_rows, write_rows
 from netsuke.value import content, likeness, money, picture, rules, shapley, tables, units
 
 
@@ -20,9 +21,21 @@ def piece(row, owner, source=0, size=100):
     return units.Piece(row, f"{row}.md", 0, source, owner, "MIT", size)
 
 
-def test_a_name_spelled_in_two_ways_is_one_owner():
-    found = units.units([piece(0, "Ann Smith"), piece(1, "ann  smith"), piece(2, "Bea")], "owner", (), 8)
+def test_a_name_spelled_in_two_ways_is_one_owner_called_as_its_adapter_is(tmp_path):
+    owners = ["ann  smith", "Ann smith", "Bea", "Ann Smith", "ANN SMITH"]  # but two are in train
+    splits = ["train", "train", "train", "valid", "dropped"]
+    rows = [{"path": f"{n}.md", "source": n, "owner": owner, "licence": "MIT", "split": split, "text": "A letter."}
+            for n, (owner, split) in enumerate(zip(owners, splits, strict=True))]  # fmt: skip
+    data = tmp_path / "data"
+    for part in (data, tmp_path / "out"):
+        (part / "examples").mkdir(parents=True)
+    for split in ("train", "valid", "test"):
+        write_rows(data / f"{split}.jsonl", (row for row in rows if row["split"] == split))
+        write_rows(data / "examples" / f"{split}.jsonl", [])
+    write_rows(data / value.LESSONS, [])
+    found = units.units(units.pieces(data, rows), "owner", (), 8)
     assert [(unit.name, len(unit.pieces)) for unit in found] == [("Ann Smith", 2), ("Bea", 1)]
+    assert [row["owner"] for row in apart.write(data, tmp_path / "out")] == [unit.name for unit in found]
 
 
 def test_sources_are_called_by_their_paths_and_two_of_one_path_by_their_numbers():
@@ -55,12 +68,31 @@ def test_a_lesson_is_its_files_and_what_the_program_adds_is_nobodys(tmp_path):
     ])  # fmt: skip
     examples = [{"path": "t.csv", "source": 1, "line": line} for line in (2, 5)]
     write_rows(tmp_path / "examples" / "train.jsonl", examples)
-    documents = [{"path": "a.md", "source": 0, "owner": "Ann", "licence": "MIT"},
-                 {"path": "t.csv", "source": 1, "owner": "Bea", "licence": "CC0-1.0"}]  # fmt: skip
+    write_rows(tmp_path / value.LESSONS, [{"text": "q1 a1", "answer": 3}, {"text": "q2 a2", "answer": 3}])
+    documents = [{"path": "a.md", "source": 0, "owner": "Ann", "licence": "MIT", "split": "train"},
+                 {"path": "t.csv", "source": 1, "owner": "Bea", "licence": "CC0-1.0", "split": "train"}]  # fmt: skip
     found = units.pieces(tmp_path, documents)
     assert [(p.row, p.path, p.line, p.owner) for p in found] == [
         (0, "a.md", 0, "Ann"), (1, "t.csv", 2, "Bea"), (2, "t.csv", 5, "Bea"),
     ]  # fmt: skip
+
+
+def test_an_owners_lessons_show_no_example_of_another(tmp_path):
+    (folder := tmp_path / "rendered" / "examples").mkdir(parents=True)
+    rows = [{"path": f"{who}.csv", "source": n, "owner": who, "licence": "MIT", "split": "train"}
+            for n, who in enumerate(("Ann", "Bea"))]  # fmt: skip
+    asked = [{"text": f"{row['owner']} asks: yes", "answer": 10} for row in rows]
+    shown = {"text": f"{asked[0]['text']} {asked[1]['text']}", "answer": 24}
+    aside = {"text": "manners", "answer": 2, "aside": True}
+    write_rows(folder.parent / "train.jsonl", [asked[0], shown, aside])
+    write_rows(folder / "train.jsonl", [{**row, "line": 2} for row in rows])
+    write_rows(tmp_path / "rendered" / value.LESSONS, asked)
+    write_rows(tmp_path / "documents.jsonl", rows)
+    (out := tmp_path / "out").mkdir()
+    list(value.divide.function(value.Dividing("owner", ()), out, folder.parent, tmp_path / "documents.jsonl"))
+    assert [list(read_rows(out / f"train-{n}.jsonl")) for n in range(2)] == [asked[:1], asked[1:]]
+    assert list(read_rows(out / "train.jsonl")) == [*asked, aside]
+    assert [unit["bytes"] for unit in json.loads((out / "units.json").read_text())] == [13, 13]
 
 
 # -- worth from bits ---------------------------------------------------------------------------------------
