@@ -157,6 +157,7 @@ def resolve(recipe: Recipe, store: Store, folder: Path) -> Opened:
     if recipe.base not in KNOWN and (added := named(recipe.base, store)):
         if not store.has(added["ref"]):
             raise StoreError(f"the file of the base {recipe.base} is not here any more", hint=way_to(recipe.base))
+        outside.admit_again(Ref(added["ref"]), store)
         return Opened(Ref(added["ref"]), recipe.base, About(added["name"], added["licence"]))
     if path := outside_place(recipe, store, folder):
         outside.admit(path, store)

@@ -70,6 +70,7 @@ def _opened(path: Path) -> Iterator[mmap.mmap]:
 
 def _facts(data: mmap.mmap) -> Facts:
     fields, tensors = layout.read(data)
+    _require_one_template(fields)
     if family := FAMILIES.get(layout.text(fields, "general.architecture")):
         tokens = layout.texts(fields, "tokenizer.ggml.tokens")
         _require_model(family, fields, tensors, len(tokens))
@@ -150,6 +151,13 @@ def _require_pairs(pairs: Shapes, matrices: Shapes) -> None:
             raise Unsound(f"tensor {shown(name)} and the other of its pair do not fit each other")
         if matrices.get(stem) != (first[0], second[1]):
             raise Unsound(f"tensor {shown(name)} changes no matrix of this model")
+
+
+def _require_one_template(fields: Fields) -> None:
+    """Only the template that is looked at: llama.cpp runs one of another name for tools, or where there is no other."""
+    key = "tokenizer.chat_template"
+    if more := [name for name in fields if name.startswith(key) and name != key]:
+        raise Unsound(f"{shown(more[0])} is a second chat template, which would be run and never looked at")
 
 
 # -- the tokenizer ---------------------------------------------------------------------------------------

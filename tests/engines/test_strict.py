@@ -336,6 +336,10 @@ TOKENIZER = {
     "id's type": (field_of("tokenizer.ggml.bos_token_id", scalar(INT32, -1)), "not a uint32"),
     "template's type": (number("tokenizer.chat_template", 1), "chat_template is not a string"),
     "no control token": (types(1), "no control token"),
+    **{
+        f"a {key} besides": (another(f"tokenizer.chat_template{key}", scalar(STRING, "x")), "is a second chat template")
+        for key in (".tool_use", ".rag", "s")
+    },
 }  # fmt: skip
 
 
