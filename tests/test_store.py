@@ -560,6 +560,24 @@ def test_a_small_disk_that_is_really_full(small_disk, tmp_path):
     assert store.size(store.add_bytes(bytes(500_000))) == 500_000
 
 
+# -- who may look in -------------------------------------------------------------------------------------
+def test_a_new_home_is_its_owner_s_alone_and_one_that_is_there_stays_as_it_is(tmp_path):
+    Store(tmp_path / "data" / "home")
+    assert (tmp_path / "data" / "home").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o777 & ~umask()
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o755)
+    Store(shared)
+    assert shared.stat().st_mode & 0o777 == 0o755
+
+
+def umask():
+    before = os.umask(0o022)
+    os.umask(before)
+    return before
+
+
 # -- a read-only disk ------------------------------------------------------------------------------------
 @contextlib.contextmanager
 def read_only(root):
