@@ -55,7 +55,7 @@ def _busy_seconds(place: Path = Path("/proc/stat")) -> float | None:
     """Seconds that the cores open to us were together not idle since the machine started; None where nothing tells."""
     ours, total = {f"cpu{number}" for number in _open_to_us()}, 0
     try:
-        for line in place.read_text().splitlines():
+        for line in place.read_text(encoding="utf-8").splitlines():
             name, *ticks = line.split()
             if name in ours:
                 user, nice, system, _idle, _wait, irq, softirq, steal = map(int, ticks[:8])
@@ -68,7 +68,7 @@ def _busy_seconds(place: Path = Path("/proc/stat")) -> float | None:
 def peak_memory_bytes(pid: int) -> int | None:
     """The most memory that a process has held at once; None where the system does not tell."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
     except (OSError, ValueError, StopIteration):
         return None
@@ -84,7 +84,7 @@ def joules(place: Path = RAPL) -> float | None:
     is no reading (https://docs.kernel.org/power/powercap/powercap.html).
     """
     try:
-        counts = [int((zone / "energy_uj").read_text()) for zone in sorted(place.glob("intel-rapl:?"))]
+        counts = [int((zone / "energy_uj").read_text(encoding="utf-8")) for zone in sorted(place.glob("intel-rapl:?"))]
     except (OSError, ValueError):
         return None
     return sum(counts) / 1e6 if counts else None

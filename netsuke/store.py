@@ -338,7 +338,7 @@ class Store:
         """Hold an advisory lock; calls `wait_note()` once if another process has it."""
         path = self.root / "locks" / name
         with self._explained("lock"):
-            file = path.open("a+")
+            file = path.open("a+", encoding="utf-8")
         with file:
             kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
             try:

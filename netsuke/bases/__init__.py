@@ -117,7 +117,8 @@ def unpack(params: About, out: Path, base: Path) -> Work:
         folders.copy(base, model)
     else:
         gguf.unpack(base, model)
-    (model / "about.json").write_text(json.dumps({"name": params.name, "licence": params.licence}, indent=1))
+    about = json.dumps({"name": params.name, "licence": params.licence}, indent=1)
+    (model / "about.json").write_text(about, encoding="utf-8")
     yield Progress(0.8, "its file")
     if base.is_dir():
         gguf.write(model, out / "base.gguf", gguf.plan_types("F16", "F16"))

@@ -38,7 +38,7 @@ class Adapter:
     """A low-rank change: scale · B A."""
 
     def __init__(self, folder: Path) -> None:
-        config = json.loads((folder / "adapter_config.json").read_text())
+        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
         self.scale: float = config["lora_alpha"] / config["r"]
         self.pairs = hf.load_weights(folder / "adapter_model.safetensors")
 

@@ -24,8 +24,8 @@ def to_gguf(adapter: Path, model: Path, path: Path) -> None:
 
     Raises RecipeError for a tensor that the model's family does not have.
     """
-    settings = json.loads((adapter / "adapter_config.json").read_text())
-    config = json.loads((model / "config.json").read_text())
+    settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
     family, rank = families.of_config(config), settings["r"]
     writer = gguf.GGUFWriter(path, family.name)
     writer.add_type("adapter")

@@ -88,7 +88,7 @@ class Way:
 def task_of(pack: Path) -> dict[str, Any] | None:
     """task.json of a pack; None for one without a task."""
     file = pack / TASK
-    return json.loads(file.read_text()) if file.exists() else None
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
 
 def shots_of(pack: Path) -> list[dict[str, Any]]:

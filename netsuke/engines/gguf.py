@@ -178,8 +178,8 @@ def write(
     `name` is what other programs show; by default the base's. `encoded` holds tensors whose bytes are chosen already.
     `infill` is whether it was taught to fill in the middle.
     """
-    config = json.loads((folder / "config.json").read_text())
-    about = json.loads((folder / "about.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     about["name"] = name or about["name"]
     weights = load_file(folder / "model.safetensors")
     family = families.of_config(config)

@@ -384,7 +384,7 @@ def make(
         combined = {
             "method": wanted.method, "order": [parent.name for parent in parents],
             "parents": [{"name": p.name, "ref": p.record["ref"]} for p in parents],
-            "weights": json.loads(store.path(outcome_weights(store, outcome)).read_text())["parents"],
+            "weights": json.loads(store.path(outcome_weights(store, outcome)).read_text(encoding="utf-8"))["parents"],
         }  # fmt: skip
         if all(gate["passed"] for gate in gates_of(store, outcome)):
             save(wanted, path)  # else the file stays that of the pack that stays

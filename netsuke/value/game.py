@@ -22,7 +22,7 @@ Sides = tuple[Tensor, Tensor]  # B with its scale [R, r], A [r, C]
 
 def sides_of(adapter: Path) -> dict[str, Sides]:
     """An adapter's two sides by the name of the weight that they are added to; alpha / r is folded into B."""
-    settings = json.loads((adapter / "adapter_config.json").read_text())
+    settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
     pairs, scale = hf.load_weights(adapter / "adapter_model.safetensors"), settings["lora_alpha"] / settings["r"]
     found = {}
     for key in [key for key in pairs if key.endswith("lora_B.weight")]:
@@ -93,7 +93,7 @@ def play(
             continue
         mixture.set(weights)
         found[coalition] = [score.bits for score in hf.score(mixture.model, held.texts, whole=True)]
-        with kept.open("a") as file:
+        with kept.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"coalition": coalition, "bits": found[coalition]}) + "\n")
     disk.sync(kept)
     return {coalition: found[coalition] for coalition in asked}
