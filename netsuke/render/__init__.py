@@ -75,7 +75,7 @@ def parts(params: None, out: Path, data: Path) -> Work:
     return [Measure("owners", len(rows), "owners")]
 
 
-@step(version=11, libraries=("transformers", "tokenizers", "jinja2"))
+@step(version=12, libraries=("transformers", "tokenizers", "jinja2"))
 def render(params: Rendering, out: Path, model: Path, data: Path) -> Work:
     """train, valid, test (.jsonl) of documents and lessons; examples/ as they are used; task.json, or no task.
 
