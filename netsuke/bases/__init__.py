@@ -104,7 +104,7 @@ class About:
     licence: str
 
 
-@step(version=2, libraries=("torch", "gguf", "libgguf"))
+@step(version=3, libraries=("torch", "gguf", "libgguf"))
 def unpack(params: About, out: Path, base: Path) -> Work:
     """A base (a GGUF file, or a Hugging Face folder) as model/ and as the GGUF that ours is compared with."""
     from ..engines import gguf

@@ -11,7 +11,7 @@ from ..errors import EngineError, RecipeError
 from ..nouns import Ref
 from ..store import Store, hash_file
 
-LOOK = 2  # which look an admission is of: raised where the look gets stricter, so that what passed is looked at again
+LOOK = 3  # which look an admission is of: raised where the look gets stricter, so that what passed is looked at again
 
 
 def admit(path: Path, store: Store, accept: bool = False, taking: str = "netsuke make …") -> None:

@@ -79,8 +79,10 @@ def unpack(path: Path, folder: Path) -> None:
     _, fields = read_fields(path)
     family = families.of_gguf(fields)
     weights = state_dict(path)
+    config = family.config(fields, tied="lm_head.weight" not in weights)
+    family.require(config, path.name)
     tokenizer.from_gguf(fields, folder)
-    write_json(folder / "config.json", family.config(fields, tied="lm_head.weight" not in weights))
+    write_json(folder / "config.json", config)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
@@ -230,10 +232,9 @@ def _write_fields(
     writer.add_value_length(dims.value)
     writer.add_rope_dimension_count(dims.key)
     writer.add_rope_freq_base(config["rope_theta"])
-    for key, ours in family.fields.items():
-        like = family.defaults.get(ours, config[ours])  # a config.json may have 10000 for 10000.0
-        add = writer.add_float32 if isinstance(like, float) else writer.add_uint32
-        add(f"{family.name}.{key}", config[ours])
+    for one in family.own:
+        add = writer.add_uint32 if one.whole else writer.add_float32
+        add(f"{family.name}.{one.gguf}", config[one.theirs])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_vocab_size(config["vocab_size"])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)

@@ -112,12 +112,14 @@ def load_model(folder: Path, dtype: torch.dtype | None = None) -> Network:
     return model.eval().requires_grad_(False)
 
 
-def expected_weights(config: dict[str, Any]) -> set[str]:
-    """Names of the tensors that a model of this config.json has; nothing is allocated."""
+def expected_weights(config: dict[str, Any]) -> dict[str, torch.Size]:
+    """Name and shape of each tensor that a model of this config.json has; nothing is allocated."""
     kind = network_class(config)
     with torch.device("meta"):
-        names = set(kind(kind.config_class(**config)).state_dict())
-    return names - ({"lm_head.weight"} if config.get("tie_word_embeddings") else set())
+        shapes = {name: weight.shape for name, weight in kind(kind.config_class(**config)).state_dict().items()}
+    if config.get("tie_word_embeddings"):
+        shapes.pop("lm_head.weight", None)
+    return shapes
 
 
 def model_of(folder: Path, weights: Weights) -> Network:

@@ -36,7 +36,7 @@ def write(pack: Pack, out: Path) -> list[str]:
 def _verify(pack: Pack, out: Path) -> None:
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))
     found = {name for name in hf.load_weights(out / "model.safetensors")}
-    if missing := hf.expected_weights(config) - found:
+    if missing := hf.expected_weights(config).keys() - found:
         raise EngineError(f"{sorted(missing)[0]} was not written", where=out.name)
     tokens = gguf.read_fields(pack.model)[1]["tokenizer.ggml.tokens"]
     words = tokenizer.load_tokenizer(out)
