@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import difflib
 import math
-import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import tomlkit
 
+from . import disk
 from .errors import BudgetError, RecipeError, explained
 from .nouns import Gates, Recipe, Source
 
@@ -103,9 +103,7 @@ class _Reader:
         for key in given:
             if key not in hints:
                 raise self.unknown(section, key, list(hints))
-        needed = [
-            f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING
-        ]
+        needed = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
         for key in needed:
             if key not in given:
                 raise self.error("", section, f"'{section}.{key}' is missing")
@@ -201,11 +199,8 @@ def check_top(recipe: Recipe, where: str) -> None:
 def check_name(name: str, where: str) -> None:
     """Raise RecipeError for a name that cannot be a file's and a model's."""
     if not is_name(name):
-        raise RecipeError(
-            f"{name!r} cannot be a model's name",
-            where=where,
-            hint="begin with a letter or digit, then also dots, hyphens and underscores, at most 64",
-        )
+        hint = "begin with a letter or digit, then also dots, hyphens and underscores, at most 64"
+        raise RecipeError(f"{name!r} cannot be a model's name", where=where, hint=hint)
 
 
 def is_name(name: str) -> bool:
@@ -220,7 +215,7 @@ def fresh(name: str, sections: Mapping[str, type], base: str = DEFAULT_BASE) -> 
 
 def save(recipe: Recipe, path: Path) -> None:
     """Write a recipe: what differs from the defaults; keys that are there keep their place and comments."""
-    old = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+    mark, old = _read(path) if path.exists() else ("", "")
     document = tomlkit.parse(old) if old else _blank()
     for key in _TOP:
         value = getattr(recipe, key)
@@ -241,9 +236,9 @@ def save(recipe: Recipe, path: Path) -> None:
                 plain = list(value) if isinstance(value, tuple) else value
                 if table.get(field.name) != plain:
                     table[field.name] = plain
-    text = tomlkit.dumps(document)
+    text = _ended_as(old, tomlkit.dumps(document))
     if text != old:
-        _write(path, text, "write the recipe")
+        _write(path, mark + text, "write the recipe")
 
 
 def change(path: Path, section: str, key: str, value: Any, sections: Mapping[str, type]) -> Recipe:
@@ -252,18 +247,21 @@ def change(path: Path, section: str, key: str, value: Any, sections: Mapping[str
     Raises RecipeError as `load` does, and leaves the file alone where the recipe would be none.
     """
     _opened(path)
-    with path.open(encoding="utf-8", newline="") as file:  # its ends of lines are its own
-        old = file.read()
-    mark = "\ufeff" * old.startswith("\ufeff")
-    document = tomlkit.parse(old.removeprefix(mark))
+    with disk.alone_in(path.resolve().parent):
+        return _changed(path, section, key, value, sections)
+
+
+def _changed(path: Path, section: str, key: str, value: Any, sections: Mapping[str, type]) -> Recipe:
+    mark, old = _read(path)
+    document = tomlkit.parse(old)
     table = document.get(section, {})
     if not isinstance(table, dict):
         raise _Reader(path, old).error("", section, f"{section!r} must be a table", f"write it as [{section}]")
     if _plain(table.get(key, _default(sections[section], key))) != _plain(value):
         _put(document.setdefault(section, tomlkit.table()), key, _plain(value))
-    text = tomlkit.dumps(document)
+    text = _ended_as(old, tomlkit.dumps(document))
     changed = _recipe(_Reader(path, text), tomllib.loads(text), sections)
-    if mark + text != old:
+    if text != old:
         _write(path, mark + text, "write the recipe")
     return changed
 
@@ -288,27 +286,32 @@ def _source(row: Mapping[str, Any]) -> Source:
     return Source(**{**row, "columns": tuple(row.get("columns", ()))})
 
 
+def _read(path: Path) -> tuple[str, str]:
+    """(its byte order mark or "", its text with the ends of lines that it has)."""
+    with path.open(encoding="utf-8", newline="") as file:
+        text = file.read()
+    mark = "\ufeff" * text.startswith("\ufeff")
+    return mark, text.removeprefix(mark)
+
+
+def _ended_as(old: str, text: str) -> str:
+    """`text` with the ends of lines of `old`, where those are of one kind."""
+    if "\n" in old.replace("\r\n", "") or "\r\n" not in old:
+        return text
+    return text.replace("\r\n", "\n").replace("\n", "\r\n")
+
+
 def _write(path: Path, text: str, doing: str) -> None:
     """Replace a small file, whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
     with explained(doing, path.parent):
         try:
-            with part.open("wb") as file:
-                file.write(text.encode())
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
+            disk.replace(path, text.encode())
         except PermissionError as error:
             hint = "netsuke needs to write there: copy the folder, its recipe with it, to where you may"
             raise RecipeError(f"cannot {doing}: {error.strerror}", where=str(path.parent), hint=hint) from error
         except UnicodeEncodeError as error:
-            raise RecipeError(
-                f"cannot {doing}: a name in it is not UTF-8",
-                where=str(path),
-                hint="rename that file or folder",
-            ) from error
-        finally:
-            part.unlink(missing_ok=True)
+            told = f"cannot {doing}: a name in it is not UTF-8"
+            raise RecipeError(told, where=str(path), hint="rename that file or folder") from error
 
 
 @contextlib.contextmanager
@@ -346,9 +349,7 @@ def with_settings(recipe: Recipe, settings: Mapping[str, str], sections: Mapping
     for name, text in settings.items():
         section, _, key = name.partition(".")
         if section not in {*sections, "gates"} or not key:
-            raise RecipeError(
-                f"--set {name}: no such setting", hint=f"sections: {', '.join([*sections, 'gates'])}"
-            )
+            raise RecipeError(f"--set {name}: no such setting", hint=f"sections: {', '.join([*sections, 'gates'])}")
         current = recipe.gates if section == "gates" else params[section]
         hints = get_type_hints(type(current))
         if key not in hints:

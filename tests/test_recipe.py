@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netsuke.disk import write_whole
 from netsuke.errors import BudgetError, RecipeError, StoreError
 from netsuke.nouns import Gates, Recipe, Source
 from netsuke.recipe import Lock, change, fresh, load, load_lock, save, save_lock, with_settings, written
@@ -191,6 +193,40 @@ def test_a_name_that_is_not_utf8_is_said_and_the_old_recipe_stays(tmp_path):
         save(replace(recipe, sources=(Source(os.fsdecode(b"caf\xe9")),)), path)
     assert caught.value.hint and caught.value.where == str(path)
     assert path.read_text() == WHOLE and os.listdir(tmp_path) == ["netsuke.toml"]
+
+
+def test_what_is_saved_keeps_its_link_its_mode_and_its_ends_of_lines(tmp_path):
+    (tmp_path / "kept").mkdir()
+    kept, path = tmp_path / "kept" / "recipe.toml", tmp_path / "netsuke.toml"
+    kept.write_bytes(("\ufeff" + WHOLE.replace("\n", "\r\n")).encode())
+    kept.chmod(0o640)
+    path.symlink_to("kept/recipe.toml")
+    save(replace(load(path, SECTIONS), seed=7, params={"tune": Tune(), "carve": Carve(words="all")}), path)
+    change(path, "carve", "margin", 0.125, SECTIONS)
+    new = kept.read_bytes()
+    assert path.is_symlink() and kept.stat().st_mode & 0o777 == 0o640
+    assert new.startswith(b"\xef\xbb\xbf") and b"\n" not in new.replace(b"\r\n", b"")
+    assert load(path, SECTIONS).seed == 7 and load(path, SECTIONS).params["carve"] == Carve(0.125, "all")
+    assert os.listdir(tmp_path / "kept") == ["recipe.toml"]
+
+
+def test_who_writes_at_the_same_time_takes_nothing_away(tmp_path):
+    path = write(tmp_path, WHOLE)
+    recipe = load(path, SECTIONS)
+
+    def saving(seed):
+        for _ in range(30):
+            save(replace(recipe, seed=seed), path)
+            write_whole(tmp_path / "state.json", b"%d" % seed)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(saving, range(1, 5)))
+    assert load(path, SECTIONS).seed in range(1, 5) and sorted(os.listdir(tmp_path)) == ["netsuke.toml", "state.json"]
+    for turn in range(10):  # of two who change a key each, neither takes the other's back
+        pairs = [("words", str(turn)), ("margin", float(turn))]
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(lambda pair: change(path, "carve", *pair, SECTIONS), pairs))
+        assert load(path, SECTIONS).params["carve"] == Carve(turn, str(turn))
 
 
 @pytest.mark.parametrize("what", ["recipe", "lock"])
