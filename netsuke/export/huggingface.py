@@ -40,5 +40,6 @@ def _verify(pack: Pack, out: Path) -> None:
         raise EngineError(f"{sorted(missing)[0]} was not written", where=out.name)
     tokens = gguf.read_fields(pack.model)[1]["tokenizer.ggml.tokens"]
     words = tokenizer.load_tokenizer(out)
-    if wrong := next((i for i, token in enumerate(tokens) if words.id_to_token(i) != token), None):
+    wrong = next((i for i, token in enumerate(tokens) if words.id_to_token(i) != token), None)
+    if wrong is not None:
         raise EngineError(f"token {wrong} is not that of the GGUF", where=out.name)
