@@ -16,12 +16,13 @@ import gguf
 import libgguf
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from ..errors import EngineError
 from ..texts.documents import write_json
 from . import families, tokenizer
 from .families import Family
+from .tensors import save_weights
 
 BODY_TYPE = "IQ4_NL"
 
@@ -83,7 +84,7 @@ def unpack(path: Path, folder: Path) -> None:
     family.require(config, path.name)
     tokenizer.from_gguf(fields, folder)
     write_json(folder / "config.json", config)
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    save_weights(weights, folder / "model.safetensors")
 
 
 def tensor_bytes(shape: tuple[int, ...], kind: str) -> int:
