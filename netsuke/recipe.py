@@ -12,7 +12,7 @@ import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -20,12 +20,13 @@ import tomlkit
 
 from . import disk
 from .errors import BudgetError, RecipeError, explained
-from .nouns import Gates, Recipe, Source
+from .nouns import Device, FloatType, Gates, Recipe, Source
 
 FILE = "netsuke.toml"
 DEFAULT_BASE = "smollm2-135m-instruct"
 _TOP = {"name": str, "base": str, "mb": float, "minutes": float, "seed": int}
 RANGES = {"mb": (0, 100_000), "minutes": (0.05, 10_000), "seed": (0, 2**31)}
+_THREADS, _ANY = {"least": 1, "most": 4096}, {"least": 0, "most": 1e15}  # of what stands in a lock
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,17 @@ class Lock:
     """What was measured or found when a recipe was first made, so that a later build gives the same bytes."""
 
     base: str  # Ref of the base's file or folder
-    threads: int
+    threads: int = field(metadata=_THREADS)
     training: str  # what was timed: method and window
-    train_tokens_per_second: float
-    score_tokens_per_second: float
+    train_tokens_per_second: float = field(metadata=_ANY)
+    score_tokens_per_second: float = field(metadata=_ANY)
     libraries: Mapping[str, str]
-    float_type: str = "bfloat16"  # what the model computes in
-    device: str = "cpu"  # what it is trained on
-    gflops: float = 0.0  # of a matrix product in that type: how long a make will take; 0 in older locks
-    unit_minutes: float = 0.0  # that were divided among the owners (tune.units); 0: not yet
-    unit_epochs: float = 0.0  # that each owner's text is learnt
-    unit_valid_bytes: int = 0
+    float_type: FloatType = "bfloat16"  # what the model computes in
+    device: Device = "cpu"  # what it is trained on
+    gflops: float = field(default=0.0, metadata=_ANY)  # in that type: how long a make will take; 0 in older locks
+    unit_minutes: float = field(default=0.0, metadata=_ANY)  # divided among the owners (tune.units); 0: not yet
+    unit_epochs: float = field(default=0.0, metadata=_ANY)  # that each owner's text is learnt
+    unit_valid_bytes: int = field(default=0, metadata=_ANY)
 
 
 class _Reader:
@@ -103,8 +104,7 @@ class _Reader:
         for key in given:
             if key not in hints:
                 raise self.unknown(section, key, list(hints))
-        needed = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
-        for key in needed:
+        for key in (f.name for f in fields(kind) if f.default is f.default_factory is dataclasses.MISSING):
             if key not in given:
                 raise self.error("", section, f"'{section}.{key}' is missing")
         try:
@@ -117,7 +117,7 @@ class _Reader:
     def set(self, section: str, kind: type, key: str, value: Any) -> Any:
         """`value` for a field of a dataclass, of its type and in its range, or RecipeError."""
         value = self.value(section, key, get_type_hints(kind)[key], value)
-        limits = next(f.metadata for f in dataclasses.fields(kind) if f.name == key)
+        limits = next(f.metadata for f in fields(kind) if f.name == key)
         least, most = limits.get("least"), limits.get("most")
         if least is not None and not least <= value <= most:
             raise self.error(section, key, f"{key!r} must be between {least:g} and {most:g}, not {value:g}")
@@ -183,9 +183,8 @@ def _opened(path: Path) -> tuple[_Reader, dict[str, Any]]:
 
 def _out_of_range(key: str, value: float) -> str | None:
     low, high = RANGES[key]
-    if low <= value <= high and not 0 < value < 1e-3:
-        return None
-    return f"{key!r} must be between {low:g} and {high:g}, not {value}"
+    fits = low <= value <= high and not 0 < value < 1e-3
+    return None if fits else f"{key!r} must be between {low:g} and {high:g}, not {value}"
 
 
 def check_top(recipe: Recipe, where: str) -> None:
@@ -229,13 +228,13 @@ def save(recipe: Recipe, path: Path) -> None:
             rows.append(tomlkit.item(values | ({"columns": list(source.columns)} if source.columns else {})))
         document["sources"] = rows
     for name, params in {**recipe.params, "gates": recipe.gates}.items():
-        for field in dataclasses.fields(params):
-            value = getattr(params, field.name)
-            if value != field.default or field.name in document.get(name, ()):
+        for one in fields(params):
+            value = getattr(params, one.name)
+            if value != one.default or one.name in document.get(name, ()):
                 table = document.setdefault(name, tomlkit.table())
                 plain = list(value) if isinstance(value, tuple) else value
-                if table.get(field.name) != plain:
-                    table[field.name] = plain
+                if table.get(one.name) != plain:
+                    table[one.name] = plain
     text = _ended_as(old, tomlkit.dumps(document))
     if text != old:
         _write(path, mark + text, "write the recipe")
@@ -339,7 +338,7 @@ def _blank() -> tomlkit.TOMLDocument:
 
 
 def _default(kind: type, name: str) -> Any:
-    return next(f.default for f in dataclasses.fields(kind) if f.name == name)
+    return next(f.default for f in fields(kind) if f.name == name)
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, str], sections: Mapping[str, type]) -> Recipe:
@@ -369,14 +368,24 @@ def with_settings(recipe: Recipe, settings: Mapping[str, str], sections: Mapping
 
 
 def load_lock(path: Path) -> Lock | None:
-    """The lock in a file, or None if there is none or it is not whole (then it is measured anew)."""
+    """The lock in a file, or None if there is none or it is not whole (then it is measured anew).
+
+    Raises RecipeError for a whole one with a value that no measurement gives: it was edited by hand.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         given = tomllib.loads(text)
-        lock: Lock | None = _Reader(path, text).fill("lock", Lock, given) if text.endswith("\n") else None
-        return lock
-    except (FileNotFoundError, ValueError, RecursionError, RecipeError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
+    except OSError as error:
+        raise RecipeError(f"the lock cannot be read: {error.strerror}", where=str(path)) from error
+    needed = {f.name for f in fields(Lock) if f.default is dataclasses.MISSING}
+    if not (text.endswith("\n") and needed <= given.keys() <= {f.name for f in fields(Lock)}):
+        return None
+    try:
+        return _Reader(path, text).fill("", Lock, given)
+    except RecipeError as error:
+        raise RecipeError(error.what, where=error.where, hint="`netsuke make --relock` measures anew") from None
 
 
 def save_lock(lock: Lock, path: Path) -> None:

@@ -486,8 +486,8 @@ LOCK = Lock(
     "ab" * 32, 2, "lora r16 512x1", 812.5, 4000.0, {"torch": "2.13.0", "transformers": "5.0", "a.b": "1"}
 )
 locks = st.builds(
-    Lock, base=texts, threads=st.integers(1, 999), training=texts, train_tokens_per_second=numbers,
-    score_tokens_per_second=numbers, libraries=st.dictionaries(texts.filter(bool), texts, max_size=4),
+    Lock, base=texts, threads=st.integers(1, 999), training=texts, train_tokens_per_second=st.floats(0, 1e9),
+    score_tokens_per_second=st.floats(0, 1e9), libraries=st.dictionaries(texts.filter(bool), texts, max_size=4),
 )  # fmt: skip
 
 
@@ -515,14 +515,8 @@ def test_no_part_of_a_lock_passes_for_it(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("threads = 2", "threads = true"),
-        ("threads = 2", "threads = 2.0"),
-        ("threads = 2", 'threads = "2"'),
         ("threads = 2", "thread = 2"),
         ("threads = 2", "threads = 2\nmore = 1"),
-        ("812.5", "nan"),
-        ("812.5", '"fast"'),
-        ("libraries = {", "libraries = 3 # {"),
         ("threads = 2", "threads = caf\xe9"),
         ("threads = 2", "threads = " + "[" * 5000),
     ],
@@ -534,6 +528,38 @@ def test_a_lock_that_is_not_right_is_none(tmp_path, old, new):
     assert text.count(old) == 1
     path.write_bytes(text.replace(old, new).encode("latin-1"))
     assert load_lock(path) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("threads = 2", "threads = true"),
+        ("threads = 2", "threads = 2.0"),
+        ("threads = 2", 'threads = "2"'),
+        ("threads = 2", "threads = 0"),
+        ("threads = 2", "threads = -3"),
+        ("train_tokens_per_second = 812.5", "train_tokens_per_second = nan"),
+        ("train_tokens_per_second = 812.5", "train_tokens_per_second = -1.0"),
+        ("train_tokens_per_second = 812.5", 'train_tokens_per_second = "fast"'),
+        ("libraries = {", "libraries = 3 # {"),
+        ('float_type = "bfloat16"', 'float_type = "evil"'),
+        ('device = "cpu"', 'device = "tpu"'),
+    ],
+)
+def test_a_value_in_a_lock_that_no_measurement_gives_is_named(tmp_path, old, new):
+    path = tmp_path / "netsuke.lock"
+    save_lock(LOCK, path)
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+    with pytest.raises(RecipeError, match=f"'{new.split(' = ')[0]}' must be") as caught:
+        load_lock(path)
+    assert line_of(caught.value) and "--relock" in caught.value.hint
+
+
+def test_a_folder_where_the_lock_belongs_is_said(tmp_path):
+    with pytest.raises(RecipeError, match="cannot be read"):
+        load_lock(tmp_path)
 
 
 def test_a_lock_that_is_not_there_is_none_and_one_by_hand_is_read(tmp_path):
