@@ -31,6 +31,9 @@ def admit(path: Path, store: Store, accept: bool = False, taking: str = "netsuke
         return
     if path.is_file():
         template = _template_of(path)
+    if template and len(template) > chat_templates.LONGEST:
+        told = f"its chat template has {len(template):,} letters, and nobody reads more than {chat_templates.LONGEST:,}"
+        raise RecipeError(told, where=path.name, hint="give it a shorter one, or use another model")
     digest = chat_templates.digest(template) if template else None
     before = store.named("admitted", name) or {}  # by an older look: a template that was taken stays taken
     if template and not accept and not chat_templates.known(template) and before.get("template") != digest:

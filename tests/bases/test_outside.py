@@ -179,6 +179,17 @@ def test_what_the_reader_passes_the_engine_takes_or_leaves(sound, tmp_path_facto
         assert isinstance(refused, EngineError)
 
 
+def test_a_template_that_nobody_could_read_is_refused(store, tmp_path, monkeypatch):
+    import tiny
+
+    monkeypatch.setattr(tiny, "CHAT_TEMPLATE", tiny.CHAT_TEMPLATE + "{{ 'x' }}" * 40_000)
+    file = tiny_gguf(tmp_path / "theirs.gguf")
+    for accept in (False, True):
+        with pytest.raises(RecipeError, match="letters, and nobody reads more than 64,000") as caught:
+            outside.admit(file, store, accept)
+        assert len(str(caught.value)) < 300
+
+
 HIDDEN = "tokenizer.chat_template.tool_use"
 
 
