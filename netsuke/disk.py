@@ -121,11 +121,11 @@ def replace(path: Path, data: bytes) -> None:
     part = target.with_name(f".part-{uuid.uuid4().hex}")
     try:
         with part.open("xb") as file:
+            if target.exists():
+                part.chmod(stat.S_IMODE(target.stat().st_mode))
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        if target.exists():
-            part.chmod(stat.S_IMODE(target.stat().st_mode))
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
