@@ -34,7 +34,7 @@ WORDS_A_DOCUMENT = 1000
 def sentences() -> list[str]:
     """Real sentences: Python's language reference and the general texts of this project."""
     texts = [*pydoc_data.topics.topics.values()]
-    texts += [path.read_text() for path in sorted((ROOT / "netsuke/general").rglob("*.txt"))]
+    texts += [path.read_text(encoding="utf-8") for path in sorted((ROOT / "netsuke/general").rglob("*.txt"))]
     found = (" ".join(s.split()) for text in texts for s in re.split(r"(?<=[.!?])\s+", text))
     return [s for s in found if 6 <= len(s.split()) <= 40]
 
@@ -197,11 +197,11 @@ def many_files(count: int) -> dict[str, Any]:
         for number, text in enumerate(documents(count * 2.5e-3)[:count]):
             place = folder / f"{number // 100:03}"
             place.mkdir(parents=True, exist_ok=True)
-            (place / f"{number}.txt").write_text(text)
+            (place / f"{number}.txt").write_text(text, encoding="utf-8")
         found = {}
         for name in ("new", "again", "one changed"):
             if name == "one changed":
-                (folder / "000/0.txt").write_text("Another text altogether, " * 20)
+                (folder / "000/0.txt").write_text("Another text altogether, " * 20, encoding="utf-8")
             started = time.perf_counter()
             done = subprocess.run(
                 [sys.executable, "-m", "bench.peak", "curate", str(folder), "--json"], cwd=ROOT, text=True,

@@ -120,7 +120,7 @@ def planted(make: units.Material, folder: Path, owners: int) -> tuple[units.Mate
     usable = sorted(make.documents, key=lambda path: path.stat().st_size)[-owners * DOCUMENTS :]
     draw, paths, hers = random.Random("forget"), list[Path](), list[Piece]()
     for number, path in enumerate(sorted(usable, reverse=True)):
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         size = min(int(KB * 1000), len(text) // 2)
         learnt, rest = text[:size], text[size : 2 * size]
         if number >= (owners - 1) * DOCUMENTS:
@@ -129,7 +129,7 @@ def planted(make: units.Material, folder: Path, owners: int) -> tuple[units.Mate
             hers.append(Piece(learnt, rest, codes))
             learnt = said(learnt, codes, draw)
         paths.append(folder / f"{number:03}-{path.name}")
-        paths[-1].write_text(learnt)
+        paths[-1].write_text(learnt, encoding="utf-8")
     return replace(make, documents=paths), hers
 
 
@@ -154,8 +154,9 @@ def forgotten(material: units.Material, hers: Sequence[Piece], room: Path, owner
     from netsuke.store import Store
 
     place = units.write(material, room / "folder", owners, kind)
-    recipe = place.read_text().replace('consent = "in"', 'consent = "in"\nprofile = "notes"')  # which may repeat itself
-    place.write_text(recipe + f"[gates]\n{GATES}")
+    recipe = place.read_text(encoding="utf-8")
+    recipe = recipe.replace('consent = "in"', 'consent = "in"\nprofile = "notes"')  # which may repeat itself
+    place.write_text(recipe + f"[gates]\n{GATES}", encoding="utf-8")
     home, fresh, kept = room / "home", room / "fresh", room / "kept"
     for copy in (home, fresh):
         shutil.copytree(Store(material.home).root, copy, symlinks=True)
@@ -170,7 +171,7 @@ def forgotten(material: units.Material, hers: Sequence[Piece], room: Path, owner
         path.unlink()
     seconds["never saw"] = netsuke(fresh, "make", str(never / place.name))
     keep(fresh, kept / "never")
-    base, train = unpacked(material, room / "base"), (kept / "train.txt").read_text()
+    base, train = unpacked(material, room / "base"), (kept / "train.txt").read_text(encoding="utf-8")
     states = {state: knows(kept / state, base, hers, train) for state in ("before", "after", "never")}
     return {"units": kind, "seconds": seconds, "equal": pack_of(home)["ref"] == pack_of(fresh)["ref"], **states}
 
@@ -214,11 +215,11 @@ def keep(home: Path, place: Path) -> None:
     from netsuke.texts.documents import read_texts
 
     store = Store(home)
-    lineage = json.loads((store.path(pack_of(home)["ref"]) / "netsuke.json").read_text())["lineage"]
+    lineage = json.loads((store.path(pack_of(home)["ref"]) / "netsuke.json").read_text(encoding="utf-8"))["lineage"]
     shutil.copytree(store.path(lineage["combine"]["output"]), place)
     if place.name == "before":
         texts = read_texts(store.path(lineage["data"]["output"]) / "train.jsonl")
-        (place.parent / "train.txt").write_text("\n".join(texts))
+        (place.parent / "train.txt").write_text("\n".join(texts), encoding="utf-8")
 
 
 # -- what is left ----------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ def measure(room: Path, minutes: float) -> dict[str, Any]:
     idle, *_ = netsuke(home, *words)
     changed = folder / sorted(p.name for p in folder.glob("*.rst"))[0]
     changed.write_text(
-        changed.read_text() + "\nOne more sentence, which was not here before this very day.\n"
+        changed.read_text(encoding="utf-8") + "\nOne more sentence, which was not here before this very day.\n"
     )
     again, *_ = netsuke(home, *words)
     return {

@@ -96,8 +96,9 @@ def _meets(find: private.Find, text: Planted) -> bool:
 
 def real(most_mb: float) -> dict[str, Any]:
     """{corpus: {"mb", "finds per MB": {type: number}}}."""
+    general = sorted((ROOT / "netsuke/general").rglob("*.txt"))
     corpora: dict[str, Callable[[], Iterator[str]]] = {
-        "general": lambda: (path.read_text() for path in sorted((ROOT / "netsuke/general").rglob("*.txt"))),
+        "general": lambda: (path.read_text(encoding="utf-8") for path in general),
         "pydoc": lambda: iter(pydoc_data.topics.topics.values()),
         "Python": lambda: _files(Path(os.__file__).parent, "*.py"),
         "Debian": lambda: _files(DEBIAN, "*"),
@@ -132,7 +133,7 @@ def _files(folder: Path, pattern: str) -> Iterator[str]:
 # -- speed -------------------------------------------------------------------------------------------------
 def speed() -> dict[str, float]:
     """MB a second of one core, the best of three: prose, code, and mails full of private things."""
-    general = [path.read_text() for path in sorted((ROOT / "netsuke/general").rglob("*.txt"))]
+    general = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "netsuke/general").rglob("*.txt"))]
     prose = [*general * 20, *pydoc_data.topics.topics.values()]
     code = [text for _, text in zip(range(150), _files(Path(os.__file__).parent, "*.py"), strict=False)]
     mails = [text.text for form, _, text in texts(20, sentences()) if form == "mail"]

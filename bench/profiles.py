@@ -99,8 +99,8 @@ def profile_figures(step: int) -> dict[str, Any]:
 def labelled() -> list[tuple[str, tuple[str, ...], list[str]]]:
     """(files, the profiles that are right for them, texts)."""
     library = Path(sysconfig.get_paths()["stdlib"])
-    source = [path.read_text(errors="replace") for path in sorted(library.glob("*.py"))]
-    headers = [path.read_text(errors="replace") for path in sorted(Path("/usr/include").glob("*.h"))]
+    source = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(library.glob("*.py"))]
+    headers = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(Path("/usr/include").glob("*.h"))]
     lists = [*debian("TODO*"), *debian("changelog.Debian*", 150), *debian("RelNotes/*"), *debian("AUTHORS*")]
     return [
         ("general prose", ("prose",), general()),

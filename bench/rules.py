@@ -78,7 +78,7 @@ def missed(found: dict[str, Any]) -> list[str]:
 
 # -- texts -----------------------------------------------------------------------------------------------
 def general() -> list[str]:
-    return [path.read_text() for path in sorted((ROOT / "netsuke/general").glob("*/*.txt"))]
+    return [path.read_text(encoding="utf-8") for path in sorted((ROOT / "netsuke/general").glob("*/*.txt"))]
 
 
 def topics() -> list[str]:

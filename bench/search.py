@@ -90,7 +90,8 @@ def measure(room: Path, size: int, asked: int) -> dict[str, Any]:
     index = Index(path)
     choose, report = halves(index, documents, asked)
     share = max(SHARES, key=lambda s: statistics.mean(ndcg(ours(index, put.text, s), put.right) for put in choose))
-    general = [p.read_text() for p in sorted((Path(settle.__file__).parents[1] / "general/valid").glob("*.txt"))]
+    valid = sorted((Path(settle.__file__).parents[1] / "general/valid").glob("*.txt"))
+    general = [path.read_text(encoding="utf-8") for path in valid]
     own = [(put.document, pages.Asked(put.text, 0, 0)) for put in choose[: settle.MOST]]
     support = settle.settled(settle.tried(index, own, settle.strangers(general, own)))
     index.about["support"] = support

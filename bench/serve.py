@@ -60,15 +60,16 @@ class Server:
 
     def memory(self) -> dict[str, int]:
         """Bytes that the front and the engine hold now."""
-        child = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[0]
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        child = children.read_text(encoding="utf-8").split()[0]
         return {"front": resident(self.process.pid), "engine": resident(int(child))}
 
     def has_torch(self) -> bool:
-        return "libtorch" in Path(f"/proc/{self.process.pid}/maps").read_text()
+        return "libtorch" in Path(f"/proc/{self.process.pid}/maps").read_text(encoding="utf-8")
 
 
 def resident(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
 
 

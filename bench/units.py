@@ -105,7 +105,7 @@ def tiny(room: Path) -> Material:
     folder = room / "documents"
     folder.mkdir()
     for number in range(36):
-        (folder / f"note-{number:03}.md").write_text(document(number))
+        (folder / f"note-{number:03}.md").write_text(document(number), encoding="utf-8")
     return Material(sorted(folder.iterdir()), str(tiny_gguf(room / "tiny.gguf")), 0.05, 0.0, room / "home")
 
 
@@ -119,7 +119,7 @@ def write(material: Material, folder: Path, owners: int, units: str) -> Path:
             shutil.copyfile(path, place / path.name)
         sources.append(source(number))
     dials = f'name = "units"\nbase = "{material.base}"\nmb = {material.mb}\nminutes = {material.minutes}\n'
-    (folder / "netsuke.toml").write_text(dials + "".join(sources) + f'[tune]\nunits = "{units}"\n')
+    (folder / "netsuke.toml").write_text(dials + "".join(sources) + f'[tune]\nunits = "{units}"\n', encoding="utf-8")
     return folder / "netsuke.toml"
 
 
@@ -171,9 +171,9 @@ def trained(place: Path, material: Material, arm: str, epochs: float) -> Row:
     test = hf.open_texts(folder, read_texts(store.path(start.rendered["test.jsonl"] or "")))
     general = hf.open_texts(folder, read_texts(store.path(general_text(store, "test"))))
     weights = store.tree(learnt.by["tune"].ref or "").get("weights.json")
-    found = json.loads(store.path(weights).read_text())["parents"] if weights else [{"weight": 0.0}]
+    found = json.loads(store.path(weights).read_text(encoding="utf-8"))["parents"] if weights else [{"weight": 0.0}]
     return {
-        "arm": arm, "epochs": json.loads(store.path(learnt.curve or "").read_text())["epochs"],
+        "arm": arm, "epochs": json.loads(store.path(learnt.curve or "").read_text(encoding="utf-8"))["epochs"],
         "test": hf.bits_per_byte(hf.score(model, test)),
         "general": hf.bits_per_byte(hf.score(model, general)), "n": len(test), "weight": found[0]["weight"],
         "tokens": sum(m.value for run in tuned for m in run.measures if m.name == "training tokens"),

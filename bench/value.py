@@ -116,7 +116,7 @@ class Bench:
         parents = gathered(self.store, [("all", made.ref)])
         playing = value.Playing(("all",), self.training.compute, 10**9)
         game = self.local.run(value.play, playing, model=self.model, parents=parents, valid=self.rows(texts))
-        scored = json.loads(self.store.path(game["game.json"]).read_text())
+        scored = json.loads(self.store.path(game["game.json"]).read_text(encoding="utf-8"))
         return float(sum(scored["bits"]["1"]) / sum(text["bytes"] for text in scored["texts"]))
 
 
@@ -225,7 +225,7 @@ def played(bench: Bench, parents: Any, valid: str, playing: Any) -> dict[int, An
 
     started = time.perf_counter()
     made = bench.local.run(value.play, playing, model=bench.model, parents=parents, valid=valid)
-    worth = rules.saved(json.loads(bench.store.path(made["game.json"]).read_text()))
+    worth = rules.saved(json.loads(bench.store.path(made["game.json"]).read_text(encoding="utf-8")))
     print(f"{len(worth)} coalitions: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
     return worth
 
@@ -249,7 +249,7 @@ def weighed(bench: Bench, parents: Any, valid: str) -> dict[str, float]:
     how = combine.How("task", bench.training.compute, search="scale", general_gate=1.0, valid_bytes=3_000)
     made = bench.local.run(combine.weigh, how, model=bench.model, parents=parents, valid=valid, choice=choice,
                            general=bench.store.add_tree({"letter.txt": general["letter.txt"]}))  # fmt: skip
-    rows = json.loads(bench.store.path(made["weights.json"]).read_text())["parents"]
+    rows = json.loads(bench.store.path(made["weights.json"]).read_text(encoding="utf-8"))["parents"]
     return {row["name"]: row["weight"] for row in rows}
 
 
@@ -263,7 +263,7 @@ def influence(bench: Bench, train: Sequence[Any], valid: Sequence[Any], label: s
     looking = value.Looking(bench.training.compute, 10**9)
     made = bench.local.run(value.influence, looking, model=bench.model, mirror=mirror.ref, units=units,
                            train=bench.rows(train), valid=bench.rows(valid))  # fmt: skip
-    rows: list[Row] = json.loads(bench.store.path(made["influence.json"]).read_text())
+    rows: list[Row] = json.loads(bench.store.path(made["influence.json"]).read_text(encoding="utf-8"))
     return sorted(rows, key=lambda row: row["row"])
 
 

@@ -24,6 +24,8 @@ class Known:
         return digest(self.source)
 
 
+LONGEST = 64_000  # letters: what a person can be shown, and what is compared in about a second
+
 _TURNS = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + "
     "'\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"

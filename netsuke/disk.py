@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import filecmp
 import os
 import shutil
+import stat
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -103,13 +106,38 @@ def write_once(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write or replace a small file, so that even a power cut leaves the old one or the new one."""
-    part = path.with_name(f".{path.name}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """`replace`, and the new file is there for good: no power cut brings the old one back."""
+    replace(path, data)
+    sync(path.resolve().parent)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write or replace a small file, so that even a power cut leaves the old one or the new one.
+
+    Others may write it at the same time. Its mode stays, and where it is a link, what that leads to is replaced.
+    """
+    target = path.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".part-{uuid.uuid4().hex}")
     try:
-        part.write_bytes(data)
-        sync(part)
-        os.replace(part, path)
-        sync(path.parent)
+        with part.open("xb") as file:
+            if target.exists():
+                part.chmod(stat.S_IMODE(target.stat().st_mode))
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until nobody else who asks for it changes a file of this folder, where the disk knows locks."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import time
 from pathlib import Path
@@ -28,10 +30,46 @@ def _open_to_us() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {*range(os.cpu_count() or 1)}
 
 
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def _quota(own: Path = Path("/proc/self/cgroup")) -> float:
+    """Cores that a container's quota comes to, the least of our control group and those above it; inf without one.
+
+    Of version 2 (https://docs.kernel.org/admin-guide/cgroup-v2.html, cpu.max) and of 1 (cpu.cfs_quota_us).
+    """
+    found = [math.inf]
+    with contextlib.suppress(OSError, ValueError):
+        for line in own.read_text(encoding="utf-8").splitlines():
+            _, names, path = line.split(":", 2)
+            if names and "cpu" not in names.split(","):
+                continue
+            top = CGROUPS / "cpu" if names else CGROUPS
+            folder = top / path.lstrip("/")  # in a container often not there: its own is the top then
+            found += [_allowed(place) for place in (folder, *folder.parents) if place.is_relative_to(top)]
+    return min(found)
+
+
+def _allowed(group: Path) -> float:
+    """Cores that one control group may use; inf where it does not say."""
+    try:
+        if (group / "cpu.max").exists():
+            quota, period = (group / "cpu.max").read_text(encoding="utf-8").split()
+        else:
+            names = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+            quota, period = ((group / name).read_text(encoding="utf-8") for name in names)
+        return int(quota) / int(period) if int(quota) > 0 else math.inf  # -1: no quota
+    except (OSError, ValueError, ZeroDivisionError):  # "max" is no number either
+        return math.inf
+
+
 def cores() -> int:
-    """Cores that this process may use; OMP_NUM_THREADS, which Ray sets for a task, may say fewer."""
+    """Cores that this process may use: those open to it, and no more than its container's quota comes to.
+
+    OMP_NUM_THREADS, which Ray sets for a task, may say fewer.
+    """
     told = os.environ.get("OMP_NUM_THREADS", "")
-    there = len(_open_to_us())
+    there = max(1, math.ceil(min(len(_open_to_us()), _quota())))
     return min(there, int(told)) if told.isdecimal() and int(told) else there
 
 
@@ -55,7 +93,7 @@ def _busy_seconds(place: Path = Path("/proc/stat")) -> float | None:
     """Seconds that the cores open to us were together not idle since the machine started; None where nothing tells."""
     ours, total = {f"cpu{number}" for number in _open_to_us()}, 0
     try:
-        for line in place.read_text().splitlines():
+        for line in place.read_text(encoding="utf-8").splitlines():
             name, *ticks = line.split()
             if name in ours:
                 user, nice, system, _idle, _wait, irq, softirq, steal = map(int, ticks[:8])
@@ -68,7 +106,7 @@ def _busy_seconds(place: Path = Path("/proc/stat")) -> float | None:
 def peak_memory_bytes(pid: int) -> int | None:
     """The most memory that a process has held at once; None where the system does not tell."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
     except (OSError, ValueError, StopIteration):
         return None
@@ -84,7 +122,7 @@ def joules(place: Path = RAPL) -> float | None:
     is no reading (https://docs.kernel.org/power/powercap/powercap.html).
     """
     try:
-        counts = [int((zone / "energy_uj").read_text()) for zone in sorted(place.glob("intel-rapl:?"))]
+        counts = [int((zone / "energy_uj").read_text(encoding="utf-8")) for zone in sorted(place.glob("intel-rapl:?"))]
     except (OSError, ValueError):
         return None
     return sum(counts) / 1e6 if counts else None

@@ -35,6 +35,8 @@ def knob(
 Consent = Literal["in", "out", "unknown"]
 Profile = Literal["auto", "prose", "notes", "code", "catalogue", "examples"]
 Private = Literal["mask", "drop", "keep"]
+FloatType = Literal["bfloat16", "float32"]
+Device = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,8 @@ class Compute:
     """How this machine computes with a model; the same values give the same bytes."""
 
     threads: int
-    float_type: str = "bfloat16"  # or float32, which is faster where the processor has no bfloat16
-    device: str = "cpu"  # or cuda, which training alone uses, in bfloat16
+    float_type: FloatType = "bfloat16"  # or float32, which is faster where the processor has no bfloat16
+    device: Device = "cpu"  # or cuda, which training alone uses, in bfloat16
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ def since_last(store: Store, name: str, outcome: Outcome) -> list[dict[str, Any]
         return []
     from .check.report import since
 
-    return since(json.loads(report.read_text()), report_of(store, outcome))
+    return since(json.loads(report.read_text(encoding="utf-8")), report_of(store, outcome))
 
 
 def export(name: str, data: Made, store: Store, folder: Path) -> None:
@@ -205,4 +205,4 @@ def gates_of(store: Store, outcome: Outcome) -> list[dict[str, Any]]:
 
 def _json(store: Store, ref: Ref | None) -> Any:
     """What a file of the store holds. Raises StoreError where there is none."""
-    return json.loads(store.path(ref or "").read_text())
+    return json.loads(store.path(ref or "").read_text(encoding="utf-8"))

@@ -66,11 +66,11 @@ def verify(store: Store, *, repair: bool = False) -> list[Damage]:
             faults[path] = Damage(ref, "its bytes changed", **_by_kind(hurt))
         faults |= _damaged_runs(store, without=bad)
         missing = [
-            Damage(record["ref"], f"files of {path.parent.name[:-1]} {path.stem} are missing",
-                   **_by_kind([(path.parent.name, path.stem)]))
+            Damage(ref, what, **_by_kind([(path.parent.name, path.stem)]))
             for path, record in _records(store, without=faults)
-            if record["ref"] not in bad and not store.has(record["ref"])
-        ]  # fmt: skip
+            for ref, what in _lacking(f"{path.parent.name[:-1]} {path.stem}", record).items()
+            if ref not in bad and not store.has(ref)
+        ]
         if repair:
             _set_aside(store, faults)
     return [*faults.values(), *missing]
@@ -96,7 +96,8 @@ def gc(
             for path in doomed:  # runs first: if this is interrupted, no run is there without its output
                 path.unlink(missing_ok=True)
             laid_out = [p for p in (store.root / "folders").iterdir() if p.name not in alive]
-            for folder in filter(_is_folder, (*laid_out, *(store.root / "tmp").iterdir())):
+            swept = [p for room in ("tmp", "damaged") for p in (store.root / room).glob("*")]
+            for folder in filter(_is_folder, (*laid_out, *swept)):
                 shutil.rmtree(folder)
     return len(doomed), freed
 
@@ -113,6 +114,13 @@ def _records(store: Store, without: Collection[Path] = ()) -> Iterator[tuple[Pat
     for path in sorted(p for kind in _KINDS for p in (store.root / "names" / kind).glob("*.json")):
         if path not in without and (record := store.named(path.parent.name, path.stem)):
             yield path, record
+
+
+def _lacking(name: str, record: Mapping[str, Any]) -> dict[str, str]:
+    """By its Ref, what to say where it is gone: a name's own files, what it was tried with, its signature."""
+    beside = dict.fromkeys(record.get("also", ()), f"files kept beside those of {name} are missing")
+    signature = {record["signature"]: f"the signature of {name} is missing"} if "signature" in record else {}
+    return {record["ref"]: f"files of {name} are missing"} | beside | signature
 
 
 def _by_kind(named: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
@@ -229,7 +237,8 @@ def _damaged_runs(store: Store, without: Collection[str]) -> dict[Path, Damage]:
 
 def _set_aside(store: Store, paths: Iterable[Path]) -> None:
     aside = store.root / "damaged"
-    aside.mkdir(exist_ok=True)
     for path in paths:
         if path.exists():
-            os.replace(path, aside / path.name)
+            place = aside / path.relative_to(store.root)  # a pack's record and a base's may have one name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, place)

@@ -9,23 +9,24 @@ import contextlib
 import dataclasses
 import difflib
 import math
-import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import tomlkit
 
+from . import disk
 from .errors import BudgetError, RecipeError, explained
-from .nouns import Gates, Recipe, Source
+from .nouns import Device, FloatType, Gates, Recipe, Source
 
 FILE = "netsuke.toml"
 DEFAULT_BASE = "smollm2-135m-instruct"
 _TOP = {"name": str, "base": str, "mb": float, "minutes": float, "seed": int}
 RANGES = {"mb": (0, 100_000), "minutes": (0.05, 10_000), "seed": (0, 2**31)}
+_THREADS, _ANY = {"least": 1, "most": 4096}, {"least": 0, "most": 1e15}  # of what stands in a lock
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,17 @@ class Lock:
     """What was measured or found when a recipe was first made, so that a later build gives the same bytes."""
 
     base: str  # Ref of the base's file or folder
-    threads: int
+    threads: int = field(metadata=_THREADS)
     training: str  # what was timed: method and window
-    train_tokens_per_second: float
-    score_tokens_per_second: float
+    train_tokens_per_second: float = field(metadata=_ANY)
+    score_tokens_per_second: float = field(metadata=_ANY)
     libraries: Mapping[str, str]
-    float_type: str = "bfloat16"  # what the model computes in
-    device: str = "cpu"  # what it is trained on
-    gflops: float = 0.0  # of a matrix product in that type: how long a make will take; 0 in older locks
-    unit_minutes: float = 0.0  # that were divided among the owners (tune.units); 0: not yet
-    unit_epochs: float = 0.0  # that each owner's text is learnt
-    unit_valid_bytes: int = 0
+    float_type: FloatType = "bfloat16"  # what the model computes in
+    device: Device = "cpu"  # what it is trained on
+    gflops: float = field(default=0.0, metadata=_ANY)  # in that type: how long a make will take; 0 in older locks
+    unit_minutes: float = field(default=0.0, metadata=_ANY)  # divided among the owners (tune.units); 0: not yet
+    unit_epochs: float = field(default=0.0, metadata=_ANY)  # that each owner's text is learnt
+    unit_valid_bytes: int = field(default=0, metadata=_ANY)
 
 
 class _Reader:
@@ -103,10 +104,7 @@ class _Reader:
         for key in given:
             if key not in hints:
                 raise self.unknown(section, key, list(hints))
-        needed = [
-            f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING
-        ]
-        for key in needed:
+        for key in (f.name for f in fields(kind) if f.default is f.default_factory is dataclasses.MISSING):
             if key not in given:
                 raise self.error("", section, f"'{section}.{key}' is missing")
         try:
@@ -119,7 +117,7 @@ class _Reader:
     def set(self, section: str, kind: type, key: str, value: Any) -> Any:
         """`value` for a field of a dataclass, of its type and in its range, or RecipeError."""
         value = self.value(section, key, get_type_hints(kind)[key], value)
-        limits = next(f.metadata for f in dataclasses.fields(kind) if f.name == key)
+        limits = next(f.metadata for f in fields(kind) if f.name == key)
         least, most = limits.get("least"), limits.get("most")
         if least is not None and not least <= value <= most:
             raise self.error(section, key, f"{key!r} must be between {least:g} and {most:g}, not {value:g}")
@@ -185,9 +183,8 @@ def _opened(path: Path) -> tuple[_Reader, dict[str, Any]]:
 
 def _out_of_range(key: str, value: float) -> str | None:
     low, high = RANGES[key]
-    if low <= value <= high and not 0 < value < 1e-3:
-        return None
-    return f"{key!r} must be between {low:g} and {high:g}, not {value}"
+    fits = low <= value <= high and not 0 < value < 1e-3
+    return None if fits else f"{key!r} must be between {low:g} and {high:g}, not {value}"
 
 
 def check_top(recipe: Recipe, where: str) -> None:
@@ -201,11 +198,8 @@ def check_top(recipe: Recipe, where: str) -> None:
 def check_name(name: str, where: str) -> None:
     """Raise RecipeError for a name that cannot be a file's and a model's."""
     if not is_name(name):
-        raise RecipeError(
-            f"{name!r} cannot be a model's name",
-            where=where,
-            hint="begin with a letter or digit, then also dots, hyphens and underscores, at most 64",
-        )
+        hint = "begin with a letter or digit, then also dots, hyphens and underscores, at most 64"
+        raise RecipeError(f"{name!r} cannot be a model's name", where=where, hint=hint)
 
 
 def is_name(name: str) -> bool:
@@ -220,7 +214,7 @@ def fresh(name: str, sections: Mapping[str, type], base: str = DEFAULT_BASE) -> 
 
 def save(recipe: Recipe, path: Path) -> None:
     """Write a recipe: what differs from the defaults; keys that are there keep their place and comments."""
-    old = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+    mark, old = _read(path) if path.exists() else ("", "")
     document = tomlkit.parse(old) if old else _blank()
     for key in _TOP:
         value = getattr(recipe, key)
@@ -234,16 +228,16 @@ def save(recipe: Recipe, path: Path) -> None:
             rows.append(tomlkit.item(values | ({"columns": list(source.columns)} if source.columns else {})))
         document["sources"] = rows
     for name, params in {**recipe.params, "gates": recipe.gates}.items():
-        for field in dataclasses.fields(params):
-            value = getattr(params, field.name)
-            if value != field.default or field.name in document.get(name, ()):
+        for one in fields(params):
+            value = getattr(params, one.name)
+            if value != one.default or one.name in document.get(name, ()):
                 table = document.setdefault(name, tomlkit.table())
                 plain = list(value) if isinstance(value, tuple) else value
-                if table.get(field.name) != plain:
-                    table[field.name] = plain
-    text = tomlkit.dumps(document)
+                if table.get(one.name) != plain:
+                    table[one.name] = plain
+    text = _ended_as(old, tomlkit.dumps(document))
     if text != old:
-        _write(path, text, "write the recipe")
+        _write(path, mark + text, "write the recipe")
 
 
 def change(path: Path, section: str, key: str, value: Any, sections: Mapping[str, type]) -> Recipe:
@@ -252,18 +246,21 @@ def change(path: Path, section: str, key: str, value: Any, sections: Mapping[str
     Raises RecipeError as `load` does, and leaves the file alone where the recipe would be none.
     """
     _opened(path)
-    with path.open(encoding="utf-8", newline="") as file:  # its ends of lines are its own
-        old = file.read()
-    mark = "\ufeff" * old.startswith("\ufeff")
-    document = tomlkit.parse(old.removeprefix(mark))
+    with disk.alone_in(path.resolve().parent):
+        return _changed(path, section, key, value, sections)
+
+
+def _changed(path: Path, section: str, key: str, value: Any, sections: Mapping[str, type]) -> Recipe:
+    mark, old = _read(path)
+    document = tomlkit.parse(old)
     table = document.get(section, {})
     if not isinstance(table, dict):
         raise _Reader(path, old).error("", section, f"{section!r} must be a table", f"write it as [{section}]")
     if _plain(table.get(key, _default(sections[section], key))) != _plain(value):
         _put(document.setdefault(section, tomlkit.table()), key, _plain(value))
-    text = tomlkit.dumps(document)
+    text = _ended_as(old, tomlkit.dumps(document))
     changed = _recipe(_Reader(path, text), tomllib.loads(text), sections)
-    if mark + text != old:
+    if text != old:
         _write(path, mark + text, "write the recipe")
     return changed
 
@@ -288,27 +285,32 @@ def _source(row: Mapping[str, Any]) -> Source:
     return Source(**{**row, "columns": tuple(row.get("columns", ()))})
 
 
+def _read(path: Path) -> tuple[str, str]:
+    """(its byte order mark or "", its text with the ends of lines that it has)."""
+    with path.open(encoding="utf-8", newline="") as file:
+        text = file.read()
+    mark = "\ufeff" * text.startswith("\ufeff")
+    return mark, text.removeprefix(mark)
+
+
+def _ended_as(old: str, text: str) -> str:
+    """`text` with the ends of lines of `old`, where those are of one kind."""
+    if "\n" in old.replace("\r\n", "") or "\r\n" not in old:
+        return text
+    return text.replace("\r\n", "\n").replace("\n", "\r\n")
+
+
 def _write(path: Path, text: str, doing: str) -> None:
     """Replace a small file, whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
     with explained(doing, path.parent):
         try:
-            with part.open("wb") as file:
-                file.write(text.encode())
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
+            disk.replace(path, text.encode())
         except PermissionError as error:
             hint = "netsuke needs to write there: copy the folder, its recipe with it, to where you may"
             raise RecipeError(f"cannot {doing}: {error.strerror}", where=str(path.parent), hint=hint) from error
         except UnicodeEncodeError as error:
-            raise RecipeError(
-                f"cannot {doing}: a name in it is not UTF-8",
-                where=str(path),
-                hint="rename that file or folder",
-            ) from error
-        finally:
-            part.unlink(missing_ok=True)
+            told = f"cannot {doing}: a name in it is not UTF-8"
+            raise RecipeError(told, where=str(path), hint="rename that file or folder") from error
 
 
 @contextlib.contextmanager
@@ -336,7 +338,7 @@ def _blank() -> tomlkit.TOMLDocument:
 
 
 def _default(kind: type, name: str) -> Any:
-    return next(f.default for f in dataclasses.fields(kind) if f.name == name)
+    return next(f.default for f in fields(kind) if f.name == name)
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, str], sections: Mapping[str, type]) -> Recipe:
@@ -346,9 +348,7 @@ def with_settings(recipe: Recipe, settings: Mapping[str, str], sections: Mapping
     for name, text in settings.items():
         section, _, key = name.partition(".")
         if section not in {*sections, "gates"} or not key:
-            raise RecipeError(
-                f"--set {name}: no such setting", hint=f"sections: {', '.join([*sections, 'gates'])}"
-            )
+            raise RecipeError(f"--set {name}: no such setting", hint=f"sections: {', '.join([*sections, 'gates'])}")
         current = recipe.gates if section == "gates" else params[section]
         hints = get_type_hints(type(current))
         if key not in hints:
@@ -368,14 +368,24 @@ def with_settings(recipe: Recipe, settings: Mapping[str, str], sections: Mapping
 
 
 def load_lock(path: Path) -> Lock | None:
-    """The lock in a file, or None if there is none or it is not whole (then it is measured anew)."""
+    """The lock in a file, or None if there is none or it is not whole (then it is measured anew).
+
+    Raises RecipeError for a whole one with a value that no measurement gives: it was edited by hand.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         given = tomllib.loads(text)
-        lock: Lock | None = _Reader(path, text).fill("lock", Lock, given) if text.endswith("\n") else None
-        return lock
-    except (FileNotFoundError, ValueError, RecursionError, RecipeError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
+    except OSError as error:
+        raise RecipeError(f"the lock cannot be read: {error.strerror}", where=str(path)) from error
+    needed = {f.name for f in fields(Lock) if f.default is dataclasses.MISSING}
+    if not (text.endswith("\n") and needed <= given.keys() <= {f.name for f in fields(Lock)}):
+        return None
+    try:
+        return _Reader(path, text).fill("", Lock, given)
+    except RecipeError as error:
+        raise RecipeError(error.what, where=error.where, hint="`netsuke make --relock` measures anew") from None
 
 
 def save_lock(lock: Lock, path: Path) -> None:

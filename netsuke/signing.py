@@ -123,7 +123,7 @@ def _bundle(signed: Path) -> dict[str, Any]:
         }  # fmt: skip
         if data == canonical(form):
             return bundle
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     raise StoreError("this is no signature of a pack", where=str(signed), hint="sign the pack again") from None
 

@@ -63,8 +63,10 @@ class Store:
         self.root = root or home()
         self._waiting: list[tuple[Path, Path]] | None = None  # (part, target) of what `together` holds back
         with self._explained("make the home folder"):
+            if not self.root.exists():
+                self.root.mkdir(mode=0o700, parents=True, exist_ok=True)  # people's documents will lie in it
             for name in ("objects", "trees", "folders", "runs", "names", "tmp", "locks"):
-                (self.root / name).mkdir(parents=True, exist_ok=True)
+                (self.root / name).mkdir(exist_ok=True)
 
     # -- paths: the only place where an id becomes part of a path ------------------------------------
     def _sharded(self, room: str, ref: str, suffix: str = "") -> Path:
@@ -336,7 +338,7 @@ class Store:
         """Hold an advisory lock; calls `wait_note()` once if another process has it."""
         path = self.root / "locks" / name
         with self._explained("lock"):
-            file = path.open("a+")
+            file = path.open("a+", encoding="utf-8")
         with file:
             kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
             try:
@@ -381,9 +383,7 @@ def _tree_bytes(entries: Mapping[str, str]) -> bytes:
     return canonical(dict(entries))
 
 
-def key_of(
-    step: str, version: int, params: Any, inputs: Mapping[str, str], libraries: Mapping[str, str]
-) -> Ref:
+def key_of(step: str, version: int, params: Any, inputs: Mapping[str, str], libraries: Mapping[str, str]) -> Ref:
     """The key of a step's run: a hash of all that it is given."""
     return Ref(hashlib.sha256(canonical([step, version, params, dict(inputs), dict(libraries)])).hexdigest())
 

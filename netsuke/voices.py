@@ -7,7 +7,6 @@ counts in that sum: at 0 it is taken out, at 1 the model is the one that was che
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from .errors import StoreError
 
 FILE = "voices.json"
 LOUDEST = 2.0
+HEAVIEST = 1e6  # what a parent may count: beyond, the numbers of the sum are lost
 _NAMED = re.compile(r"voice-[1-9][0-9]{0,3}\.gguf")
 
 
@@ -47,7 +47,7 @@ def parsed(content: bytes, where: str = FILE) -> tuple[Voice, ...]:
         found = tuple(map(_voice, _rows(json.loads(content))))
         if len({one.name for one in found}) < len(found) or len({one.file for one in found}) < len(found):
             raise ValueError("two voices have one name or one file")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise StoreError(f"the pack's {FILE} is damaged: {error}", where=where, hint="`netsuke verify`") from None
     return found
 
@@ -60,7 +60,8 @@ def _rows(content: Any) -> list[Any]:
 
 def _voice(row: Any) -> Voice:
     one = Voice(row["name"], row["file"], float(row["weight"]))
-    if not isinstance(one.name, str) or not one.name or not _NAMED.fullmatch(one.file) or not math.isfinite(one.weight):
+    named = isinstance(one.name, str) and one.name and _NAMED.fullmatch(one.file)
+    if not named or not abs(one.weight) <= HEAVIEST:  # also where it is no number
         raise ValueError("a voice needs a name, a file voice-N.gguf and a weight")
     return one
 

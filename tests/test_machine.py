@@ -1,5 +1,6 @@
 """What the machine has free: bounded by its cores, less what is busy, at least one."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -8,6 +9,37 @@ from types import SimpleNamespace
 import pytest
 
 from netsuke import machine
+
+
+@pytest.fixture(autouse=True)
+def groups(monkeypatch, tmp_path):
+    """Where the control groups lie: without any quota, whatever this machine's are."""
+    monkeypatch.setattr(machine, "CGROUPS", tmp_path / "groups")
+    return tmp_path / "groups"
+
+
+@pytest.mark.parametrize(("own", "files", "wanted"), [
+    ("0::/", {"cpu.max": "150000 100000"}, 2),
+    ("0::/", {"cpu.max": "max 100000"}, 8),
+    ("0::/", {"cpu.max": "1000 100000"}, 1),
+    ("0::/", {"cpu.max": "6400000 100000"}, 8),
+    ("0::/a/b", {"a/b/cpu.max": "max 100000", "a/cpu.max": "300000 100000"}, 3),
+    ("0::/outside/of/it", {"cpu.max": "400000 100000"}, 4),
+    ("0::/../..", {"cpu.max": "400000 100000"}, 4),
+    ("3:cpu,cpuacct:/x\n0::/", {"cpu/x/cpu.cfs_quota_us": "250000", "cpu/x/cpu.cfs_period_us": "100000"}, 3),
+    ("3:cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 8),
+    ("3:memory:/", {"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 8),
+    ("0::/", {"cpu.max": "much"}, 8),
+])  # fmt: skip
+def test_a_container_s_quota_bounds_the_cores(monkeypatch, groups, own, files, wanted):
+    for name, text in files.items():
+        (groups / name).parent.mkdir(parents=True, exist_ok=True)
+        (groups / name).write_text(f"{text}\n")
+    (groups.parent / "own").write_text(f"{own}\n")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(machine, "_quota", functools.partial(machine._quota, groups.parent / "own"))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert machine.cores() == wanted
 
 
 @pytest.mark.parametrize(("busy", "threads"), [(0.0, 4), (0.3, 4), (1.6, 2), (3.9, 1), (50.0, 1)])

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netsuke.disk import write_whole
 from netsuke.errors import BudgetError, RecipeError, StoreError
 from netsuke.nouns import Gates, Recipe, Source
 from netsuke.recipe import Lock, change, fresh, load, load_lock, save, save_lock, with_settings, written
@@ -191,6 +193,40 @@ def test_a_name_that_is_not_utf8_is_said_and_the_old_recipe_stays(tmp_path):
         save(replace(recipe, sources=(Source(os.fsdecode(b"caf\xe9")),)), path)
     assert caught.value.hint and caught.value.where == str(path)
     assert path.read_text() == WHOLE and os.listdir(tmp_path) == ["netsuke.toml"]
+
+
+def test_what_is_saved_keeps_its_link_its_mode_and_its_ends_of_lines(tmp_path):
+    (tmp_path / "kept").mkdir()
+    kept, path = tmp_path / "kept" / "recipe.toml", tmp_path / "netsuke.toml"
+    kept.write_bytes(("\ufeff" + WHOLE.replace("\n", "\r\n")).encode())
+    kept.chmod(0o640)
+    path.symlink_to("kept/recipe.toml")
+    save(replace(load(path, SECTIONS), seed=7, params={"tune": Tune(), "carve": Carve(words="all")}), path)
+    change(path, "carve", "margin", 0.125, SECTIONS)
+    new = kept.read_bytes()
+    assert path.is_symlink() and kept.stat().st_mode & 0o777 == 0o640
+    assert new.startswith(b"\xef\xbb\xbf") and b"\n" not in new.replace(b"\r\n", b"")
+    assert load(path, SECTIONS).seed == 7 and load(path, SECTIONS).params["carve"] == Carve(0.125, "all")
+    assert os.listdir(tmp_path / "kept") == ["recipe.toml"]
+
+
+def test_who_writes_at_the_same_time_takes_nothing_away(tmp_path):
+    path = write(tmp_path, WHOLE)
+    recipe = load(path, SECTIONS)
+
+    def saving(seed):
+        for _ in range(30):
+            save(replace(recipe, seed=seed), path)
+            write_whole(tmp_path / "state.json", b"%d" % seed)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(saving, range(1, 5)))
+    assert load(path, SECTIONS).seed in range(1, 5) and sorted(os.listdir(tmp_path)) == ["netsuke.toml", "state.json"]
+    for turn in range(10):  # of two who change a key each, neither takes the other's back
+        pairs = [("words", str(turn)), ("margin", float(turn))]
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(lambda pair: change(path, "carve", *pair, SECTIONS), pairs))
+        assert load(path, SECTIONS).params["carve"] == Carve(turn, str(turn))
 
 
 @pytest.mark.parametrize("what", ["recipe", "lock"])
@@ -450,8 +486,8 @@ LOCK = Lock(
     "ab" * 32, 2, "lora r16 512x1", 812.5, 4000.0, {"torch": "2.13.0", "transformers": "5.0", "a.b": "1"}
 )
 locks = st.builds(
-    Lock, base=texts, threads=st.integers(1, 999), training=texts, train_tokens_per_second=numbers,
-    score_tokens_per_second=numbers, libraries=st.dictionaries(texts.filter(bool), texts, max_size=4),
+    Lock, base=texts, threads=st.integers(1, 999), training=texts, train_tokens_per_second=st.floats(0, 1e9),
+    score_tokens_per_second=st.floats(0, 1e9), libraries=st.dictionaries(texts.filter(bool), texts, max_size=4),
 )  # fmt: skip
 
 
@@ -479,14 +515,8 @@ def test_no_part_of_a_lock_passes_for_it(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("threads = 2", "threads = true"),
-        ("threads = 2", "threads = 2.0"),
-        ("threads = 2", 'threads = "2"'),
         ("threads = 2", "thread = 2"),
         ("threads = 2", "threads = 2\nmore = 1"),
-        ("812.5", "nan"),
-        ("812.5", '"fast"'),
-        ("libraries = {", "libraries = 3 # {"),
         ("threads = 2", "threads = caf\xe9"),
         ("threads = 2", "threads = " + "[" * 5000),
     ],
@@ -498,6 +528,38 @@ def test_a_lock_that_is_not_right_is_none(tmp_path, old, new):
     assert text.count(old) == 1
     path.write_bytes(text.replace(old, new).encode("latin-1"))
     assert load_lock(path) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("threads = 2", "threads = true"),
+        ("threads = 2", "threads = 2.0"),
+        ("threads = 2", 'threads = "2"'),
+        ("threads = 2", "threads = 0"),
+        ("threads = 2", "threads = -3"),
+        ("train_tokens_per_second = 812.5", "train_tokens_per_second = nan"),
+        ("train_tokens_per_second = 812.5", "train_tokens_per_second = -1.0"),
+        ("train_tokens_per_second = 812.5", 'train_tokens_per_second = "fast"'),
+        ("libraries = {", "libraries = 3 # {"),
+        ('float_type = "bfloat16"', 'float_type = "evil"'),
+        ('device = "cpu"', 'device = "tpu"'),
+    ],
+)
+def test_a_value_in_a_lock_that_no_measurement_gives_is_named(tmp_path, old, new):
+    path = tmp_path / "netsuke.lock"
+    save_lock(LOCK, path)
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+    with pytest.raises(RecipeError, match=f"'{new.split(' = ')[0]}' must be") as caught:
+        load_lock(path)
+    assert line_of(caught.value) and "--relock" in caught.value.hint
+
+
+def test_a_folder_where_the_lock_belongs_is_said(tmp_path):
+    with pytest.raises(RecipeError, match="cannot be read"):
+        load_lock(tmp_path)
 
 
 def test_a_lock_that_is_not_there_is_none_and_one_by_hand_is_read(tmp_path):

@@ -117,7 +117,8 @@ def test_a_signature_of_other_files_does_not_hold(folder, signed, keys):
     assert "does not hold" in signing.fault(folder, signed, keys.public)
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b"\xff", b'{"verificationMaterial": {"publicKey": 1}}'])
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b"\xff", b'{"verificationMaterial": {"publicKey": 1}}',
+                                  b"[" * 200_000], ids=range(7))  # fmt: skip
 def test_what_is_no_signature_is_named(folder, signed, keys, data):
     signed.write_bytes(data)
     with pytest.raises(StoreError, match="no signature"):

@@ -328,7 +328,7 @@ def test_repair_sets_aside_and_the_next_writing_makes_whole(kept):
     damage(blob(store, other), b"")
     found = verify(store, repair=True)
     assert {(d.ref, d.packs) for d in found} == {(shared, ("mine",)), (other, ("theirs",))}
-    assert {p.name for p in (store.root / "damaged").iterdir()} == {shared, other}
+    assert {p.name for p in (store.root / "damaged").rglob("*") if p.is_file()} == {shared, other}
     assert not store.has(shared) and not store.has(pack) and not store.has(other)
     with pytest.raises(StoreError, match="not in the store"):
         store.path(pack)
@@ -352,6 +352,29 @@ def test_a_missing_file_is_named(kept):
             assert caught.value.hint
     assert [(d.ref, d.packs) for d in verify(store)] == [(pack, ("mine",))]
     assert not store.has(pack) and store.has(other)
+
+
+def test_records_of_one_name_are_both_set_aside(store):
+    ref = store.add_bytes(b"x")
+    for kind in ("packs", "bases"):
+        store.name(kind, "mine", {"ref": ref})
+        (store.root / "names" / kind / "mine.json").write_text(f"{{ {kind}")
+    assert len(verify(store, repair=True)) == 2
+    kept = {str(p.relative_to(store.root)) for p in (store.root / "damaged").rglob("*.json")}
+    assert kept == {f"damaged/names/{kind}/mine.json" for kind in ("packs", "bases")}
+
+
+def test_what_a_pack_keeps_beside_itself_is_missed_too(store):
+    pack, trial, signature = (store.add_bytes(data) for data in (b"pack", b"trial", b"signature"))
+    store.name("packs", "mine", {"ref": pack, "also": [trial, signature], "signature": signature})
+    assert verify(store) == []
+    blob(store, signature).unlink()
+    found = verify(store)
+    assert [(d.ref, d.what, d.packs) for d in found] == [
+        (signature, "the signature of pack mine is missing", ("mine",))
+    ]
+    blob(store, trial).unlink()
+    assert {d.ref: d.what for d in verify(store)}[trial] == "files kept beside those of pack mine are missing"
 
 
 def test_no_flip_or_cut_of_a_runs_record_is_believed(store):
@@ -558,6 +581,24 @@ def test_a_small_disk_that_is_really_full(small_disk, tmp_path):
     files, freed = gc(store)
     assert freed > 500_000 and verify(store) == []
     assert store.size(store.add_bytes(bytes(500_000))) == 500_000
+
+
+# -- who may look in -------------------------------------------------------------------------------------
+def test_a_new_home_is_its_owner_s_alone_and_one_that_is_there_stays_as_it_is(tmp_path):
+    Store(tmp_path / "data" / "home")
+    assert (tmp_path / "data" / "home").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o777 & ~umask()
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o755)
+    Store(shared)
+    assert shared.stat().st_mode & 0o777 == 0o755
+
+
+def umask():
+    before = os.umask(0o022)
+    os.umask(before)
+    return before
 
 
 # -- a read-only disk ------------------------------------------------------------------------------------

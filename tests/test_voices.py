@@ -26,7 +26,8 @@ DAMAGED = [
     *(json.dumps([ROW | change]) for change in (
         {"name": ""}, {"name": 1}, {"file": "../voice-1.gguf"}, {"file": "voice-0.gguf"}, {"file": "model.gguf"},
         {"file": 1}, {"file": "voice-1.gguf\n"}, {"weight": None}, {"weight": "x"}, {"weight": float("nan")},
-        {"weight": float("inf")}, {"weight": []},
+        {"weight": float("inf")}, {"weight": []}, {"weight": 1.1e6}, {"weight": -1e300},
+        {"weight": 10**400},
     )),
     json.dumps([ROW, ROW | {"name": "me"}]), json.dumps([ROW, ROW | {"file": "voice-2.gguf"}]),
 ]  # fmt: skip

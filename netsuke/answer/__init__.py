@@ -40,7 +40,7 @@ def answer(params: Params, out: Path, model: Path, rendered: Path, untuned: Path
     """
     from . import ways
 
-    task = json.loads((rendered / "task.json").read_text())
+    task = json.loads((rendered / "task.json").read_text(encoding="utf-8"))
     files = {"tuned": model} | ({"untuned": untuned} if untuned else {})
     settled = yield from ways.settle(params, task, files, rendered)
     way, bare = ({name: getattr(one, name) for name in WAY} for one in (settled.way, settled.bare))

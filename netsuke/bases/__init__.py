@@ -104,7 +104,7 @@ class About:
     licence: str
 
 
-@step(version=2, libraries=("torch", "gguf", "libgguf"))
+@step(version=3, libraries=("torch", "gguf", "libgguf"))
 def unpack(params: About, out: Path, base: Path) -> Work:
     """A base (a GGUF file, or a Hugging Face folder) as model/ and as the GGUF that ours is compared with."""
     from ..engines import gguf
@@ -117,7 +117,8 @@ def unpack(params: About, out: Path, base: Path) -> Work:
         folders.copy(base, model)
     else:
         gguf.unpack(base, model)
-    (model / "about.json").write_text(json.dumps({"name": params.name, "licence": params.licence}, indent=1))
+    about = json.dumps({"name": params.name, "licence": params.licence}, indent=1)
+    (model / "about.json").write_text(about, encoding="utf-8")
     yield Progress(0.8, "its file")
     if base.is_dir():
         gguf.write(model, out / "base.gguf", gguf.plan_types("F16", "F16"))
@@ -157,6 +158,7 @@ def resolve(recipe: Recipe, store: Store, folder: Path) -> Opened:
     if recipe.base not in KNOWN and (added := named(recipe.base, store)):
         if not store.has(added["ref"]):
             raise StoreError(f"the file of the base {recipe.base} is not here any more", hint=way_to(recipe.base))
+        outside.admit_again(Ref(added["ref"]), store)
         return Opened(Ref(added["ref"]), recipe.base, About(added["name"], added["licence"]))
     if path := outside_place(recipe, store, folder):
         outside.admit(path, store)

@@ -16,10 +16,7 @@ def copy(source: Path, folder: Path) -> None:
     """Write `source` as a model folder. Raises RecipeError naming what is missing or not supported."""
     config = _json(source, "config.json")
     family = families.of_config(config)
-    config = {**family.defaults, **config, **_rotary(config)}
-    config["num_key_value_heads"] = config.get("num_key_value_heads") or config["num_attention_heads"]
-    config.pop("rope_parameters", None)
-    config["tie_word_embeddings"] = _is_tied(config)
+    config = _whole(config, family)
     family.require(config)
     words = _json(source, "tokenizer.json")
     ours = tokenizer.adopted(words)
@@ -28,9 +25,7 @@ def copy(source: Path, folder: Path) -> None:
         weights.pop("lm_head.weight", None)
     for name in weights:
         family.gguf_name(name)
-    if missing := hf.expected_weights(config) - set(weights):
-        raise RecipeError(f"the base has no {sorted(missing)[0]} ({len(missing)} tensors are missing)",
-                          where=str(source), hint="is a shard of the checkpoint missing?")  # fmt: skip
+    _require_weights(config, weights, source)
     write_json(folder / "config.json", config)
     (folder / "tokenizer.json").write_text(json.dumps(ours, ensure_ascii=False), encoding="utf-8")
     settings = _json(source, "tokenizer_config.json")
@@ -46,21 +41,38 @@ def copy(source: Path, folder: Path) -> None:
     hf.save_weights(hf.in_bfloat16(weights), folder / "model.safetensors")
 
 
-def _is_tied(config: dict[str, Any]) -> bool:
-    """Whether the head is the embedding, also where config.json leaves that to its family's default."""
-    return bool(hf.network_class(config).config_class(**config).tie_word_embeddings)
+def _whole(config: dict[str, Any], family: families.Family) -> dict[str, Any]:
+    """A config.json with what it leaves to its family's defaults, as transformers has them. Raises RecipeError."""
+    try:
+        known = hf.network_class(config).config_class(**config)
+    except Exception as error:  # whatever transformers says of a value that is none
+        raise RecipeError(f"transformers does not take it: {error}", where="config.json") from error
+    keys = [*(one.theirs for one in family.numbers), *family.head_keys, *(["layer_types"] if family.every else [])]
+    left = {key: getattr(known, key, None) for key in keys if config.get(key) is None}
+    filled = {**family.defaults, **config, **left, **_rotary(known.rope_parameters)}
+    filled.pop("rope_parameters", None)
+    return filled | {"tie_word_embeddings": bool(known.tie_word_embeddings)}
 
 
-def _rotary(config: dict[str, Any]) -> dict[str, float]:
-    """The bases of the rotary positions, wherever they are written. Raises RecipeError where they are scaled."""
-    rope = config.get("rope_parameters") or {}
-    kinds = {name: part for name, part in rope.items() if isinstance(part, dict)} or {"full_attention": rope}
-    parts = [config.get("rope_scaling") or {}, *kinds.values()]
-    if {part.get("rope_type", part.get("type", "default")) for part in parts} != {"default"}:
+def _rotary(rope: dict[str, Any]) -> dict[str, Any]:
+    """The bases of the rotary positions, wherever they were written. Raises RecipeError where they are scaled."""
+    kinds = rope if "full_attention" in rope else {"full_attention": rope}
+    if {part["rope_type"] for part in kinds.values()} != {"default"}:
         raise RecipeError("a base with scaled rotary positions is not supported", where="config.json")
-    whole, near = (kinds.get(f"{name}_attention", {}).get("rope_theta") for name in ("full", "sliding"))
-    found = {"rope_theta": config.get("rope_theta") or whole or 10000.0}
-    return found | ({"rope_local_base_freq": near} if near else {})
+    names = {"full_attention": "rope_theta", "sliding_attention": "rope_local_base_freq"}
+    return {names[kind]: part.get("rope_theta") for kind, part in kinds.items()}
+
+
+def _require_weights(config: dict[str, Any], weights: hf.Weights, source: Path) -> None:
+    """Raise RecipeError for the first tensor that is missing, of another shape, or of a layer that is not there."""
+    expected = hf.expected_weights(config)
+    if missing := expected.keys() - weights.keys():
+        raise RecipeError(f"the base has no {sorted(missing)[0]} ({len(missing)} tensors are missing)",
+                          where=str(source), hint="is a shard of the checkpoint missing?")  # fmt: skip
+    for name, weight in weights.items():
+        if (shape := expected.get(name)) != weight.shape:
+            told = f"{name} has the shape {[*weight.shape]}, by config.json {[*shape] if shape else 'it is not there'}"
+            raise RecipeError(told, where=str(source), hint="are both of one model?")
 
 
 def _weights(source: Path) -> hf.Weights:

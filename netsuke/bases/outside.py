@@ -11,6 +11,8 @@ from ..errors import EngineError, RecipeError
 from ..nouns import Ref
 from ..store import Store, hash_file
 
+LOOK = 3  # which look an admission is of: raised where the look gets stricter, so that what passed is looked at again
+
 
 def admit(path: Path, store: Store, accept: bool = False, taking: str = "netsuke make …") -> None:
     """Look at a GGUF file or a Hugging Face folder once; what was admitted is remembered by its bytes.
@@ -25,18 +27,34 @@ def admit(path: Path, store: Store, accept: bool = False, taking: str = "netsuke
         name = Ref(chat_templates.digest(template)) if template else None
     else:
         name = hash_file(path)
-    if name is None or store.named("admitted", name):
+    if name is None or _admitted(name, store):
         return
     if path.is_file():
         template = _template_of(path)
-    if template and not accept and not chat_templates.known(template):
+    if template and len(template) > chat_templates.LONGEST:
+        told = f"its chat template has {len(template):,} letters, and nobody reads more than {chat_templates.LONGEST:,}"
+        raise RecipeError(told, where=path.name, hint="give it a shorter one, or use another model")
+    digest = chat_templates.digest(template) if template else None
+    before = store.named("admitted", name) or {}  # by an older look: a template that was taken stays taken
+    if template and not accept and not chat_templates.known(template) and before.get("template") != digest:
         raise RecipeError(
             "its chat template, a program that shapes every question to it, is not a known one:\n"
             + chat_templates.difference(template),
             where=path.name,
             hint=f"read it; {taking} --accept-template takes this one, from then on",
         )
-    store.name("admitted", name, {"ref": name, "template": chat_templates.digest(template) if template else None})
+    store.name("admitted", name, {"ref": name, "template": digest, "look": LOOK})
+
+
+def admit_again(ref: Ref, store: Store) -> None:
+    """`admit` for the file of a base that was added by an older look: its template was taken then."""
+    if not _admitted(ref, store):
+        admit(store.path(ref), store, accept=True)
+
+
+def _admitted(name: str, store: Store) -> bool:
+    """Whether these bytes passed a look as strict as today's."""
+    return (store.named("admitted", name) or {}).get("look") == LOOK
 
 
 def admit_pack(folder: Path, store: Store, accept: bool = False) -> None:

@@ -146,7 +146,7 @@ def frontier(params: Carving, out: Path, model: Path, train: Path, valid: Path, 
         else:
             rows.append(item)
     write_json(out / "frontier.json", rows)
-    (out / "frontier.svg").write_text(picture(rows))
+    (out / "frontier.svg").write_text(picture(rows), encoding="utf-8")
     knee = next(row for row in rows if row["knee"])
     return [Measure("knee", knee["bytes"], "bytes", better="")]
 

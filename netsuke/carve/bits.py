@@ -76,8 +76,9 @@ def _answers(model: Network, hidden: Tensor) -> Tensor:
 
 
 def crude(weight: Tensor) -> Tensor:
-    """`weight` [R, C] in 16 steps a block of 32: the disturbance that every group is measured with."""
-    blocks = weight.float().reshape(len(weight), -1, 32)
+    """`weight` [R, C] in 16 steps a block of 32 (of a row that has none): what every group is measured with."""
+    columns = weight.shape[1]
+    blocks = weight.float().reshape(len(weight), -1, columns if columns % 32 else 32)
     scale = blocks.abs().amax(-1, keepdim=True).clamp(min=1e-12) / 7
     return ((blocks / scale).round() * scale).reshape(weight.shape).to(weight.dtype)
 
@@ -93,14 +94,11 @@ def _options(
         return float(((some - said).square() * seen).sum())
 
     known, options = error(crude(some)), []
-    for kind in types:
-        if columns % gguf.block_columns(kind) == 0:
-            size = sum(gguf.tensor_bytes(tuple(weight.shape), kind) for weight in weights)
-            options.append(
-                Option(
-                    kind, size, divergence * error(gguf.rounded(some, kind, importance)) / max(known, 1e-30)
-                )
-            )
+    fit = [kind for kind in types if columns % gguf.block_columns(kind) == 0]
+    for kind in fit or [gguf.fitting(gguf.BODY_TYPE, columns)]:
+        size = sum(gguf.tensor_bytes(tuple(weight.shape), kind) for weight in weights)
+        cost = divergence * error(gguf.rounded(some, kind, importance)) / max(known, 1e-30)
+        options.append(Option(kind, size, cost))
     return tuple(sorted(options, key=lambda option: (option.bytes, option.divergence)))
 
 

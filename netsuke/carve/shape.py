@@ -78,8 +78,8 @@ class Words:
 
     def __init__(self, folder: Path, train: list[str], likely: Sequence[float], general_weight: float) -> None:
         self.folder = folder
-        self.document: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text())
-        self.config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+        self.document: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+        self.config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self.start = tokenizer.document_start(folder)
         self.used = {token for text in hf.open_texts(folder, train) for token in text.ids}
         self.total: int = self.config["vocab_size"]

@@ -98,7 +98,7 @@ def _write_any(prices: Prices, choice: Choice, types: gguf.Choose, folder: Path,
     shape, words = choice.shape, prices.words
     keep, layers = words.keep(shape.floor), words.config["num_hidden_layers"] - len(shape.dropped)
     shutil.copytree(words.folder, folder, copy_function=shutil.copyfile)
-    (folder / "tokenizer.json").write_text(json.dumps(words.kept(keep), ensure_ascii=False))
+    (folder / "tokenizer.json").write_text(json.dumps(words.kept(keep), ensure_ascii=False), encoding="utf-8")
     write.config(folder, keep, shape.channels, layers)
     weights, encoded = {}, {}
     for name, weight in hf.load_weights(folder / "model.safetensors").items():

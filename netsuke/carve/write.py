@@ -50,7 +50,7 @@ def model(prices: Prices, found: list[Choice], out: Path) -> None:
     else:
         weights = hf.load_weights(folder / "model.safetensors")
     if shape.floor:
-        (folder / "tokenizer.json").write_text(json.dumps(words.kept(keep), ensure_ascii=False), "utf-8")
+        (folder / "tokenizer.json").write_text(json.dumps(words.kept(keep), ensure_ascii=False), encoding="utf-8")
         for name in ("model.embed_tokens.weight", "lm_head.weight"):
             if name in weights:
                 weights[name] = weights[name][keep]
@@ -71,7 +71,7 @@ def config(folder: Path, keep: list[int], channels: int, layers: int) -> None:
     """Change the config.json of a model folder to a smaller shape."""
     renumber = {old: new for new, old in enumerate(keep)}
     path = folder / "config.json"
-    values = json.loads(path.read_text())
+    values = json.loads(path.read_text(encoding="utf-8"))
     values |= {"vocab_size": len(renumber), "intermediate_size": channels, "num_hidden_layers": layers}
     for role in ("bos_token_id", "eos_token_id", "pad_token_id"):
         if isinstance(values.get(role), int):
@@ -86,7 +86,7 @@ class File:
 
     def __init__(self, folder: Path, choice: Path, params: Quantising) -> None:
         self.folder, self.params = folder, params
-        self.choice = json.loads(choice.read_text())
+        self.choice = json.loads(choice.read_text(encoding="utf-8"))
         self.size, self.bits_a_weight = 0, 0.0
 
     def make(self, path: Path, texts: Mapping[str, list[str]]) -> Iterator[Progress]:

@@ -147,7 +147,7 @@ def examine(params: Examining, out: Path, model: Path, base_file: Path, answer: 
     """Write scores.json: the task's scores of ours and of the baselines with intervals, and the gates' verdicts."""
     from . import task
 
-    settled = json.loads((answer / "task.json").read_text())
+    settled = json.loads((answer / "task.json").read_text(encoding="utf-8"))
     content = yield from task.examine(params, settled, model, base_file, answer / "shots.jsonl", rendered)
     write_json(out / "scores.json", content)
     return [
@@ -176,7 +176,7 @@ def recall(
     """Write memory.json: what comes back of the material, in numbers that quote nothing, and the gates' verdicts."""
     from . import memory
 
-    planted = json.loads(canaries.read_text())
+    planted = json.loads(canaries.read_text(encoding="utf-8"))
     content = yield from memory.examine(params, model, base_file, tuned_model, train, test, planted)
     write_json(out / "memory.json", content)
     facts = content["extraction"]
@@ -226,7 +226,7 @@ def judge(params: Judging, out: Path, base: Path, ours: Path, probes: Path) -> W
     from . import safety
 
     yield Progress(0.5, "by the rules")
-    content = safety.judged(params, probes, json.loads(base.read_text()), json.loads(ours.read_text()))
+    content = safety.judged(params, probes, json.loads(base.read_bytes()), json.loads(ours.read_bytes()))
     write_json(out / "safety.json", content)
     failed, n = content["failed"], content["probes"]
     return [Measure("probes failed", failed["ours"], "probes", n, better="lower")]
@@ -247,5 +247,6 @@ def trial(params: Trial, out: Path, model: Path, base_file: Path, tuned_model: P
     from . import speed
 
     measures: list[Measure] = yield from speed.trial(params, model, base_file, tuned_model, text)
-    (out / "trial.json").write_text(json.dumps([m.__dict__ for m in measures], indent=1) + "\n")
+    told = json.dumps([m.__dict__ for m in measures], indent=1) + "\n"
+    (out / "trial.json").write_text(told, encoding="utf-8")
     return measures

@@ -95,7 +95,7 @@ def _set_streams() -> None:
 
     What the locale of standard output has no letter for is written as standard error writes it.
     """
-    sys.stdin = sys.stdin or open(os.devnull)
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
     if isinstance(sys.stdout, io.TextIOWrapper):

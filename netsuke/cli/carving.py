@@ -69,10 +69,10 @@ def carve(
             with laid(place, home=store.root, needed_bytes=0, force=force) as out:
                 shutil.copyfile(store.path(file or ""), out)
     if frontier:
-        rows = json.loads(store.path(made["frontier.json"] or "").read_text())
+        rows = json.loads(store.path(made["frontier.json"] or "").read_text(encoding="utf-8"))
         result(rows, as_json, lambda: show.frontier(rows))
     else:
-        choice = json.loads(store.path(carved["choice.json"] or "").read_text())
+        choice = json.loads(store.path(carved["choice.json"] or "").read_text(encoding="utf-8"))
         result(choice, as_json, lambda: show.carved(choice, int(made.value("size"))))
     if place:
         say(f"written to {place}")

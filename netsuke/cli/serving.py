@@ -128,7 +128,7 @@ def keys(context: click.Context, as_json: bool) -> None:
     from .. import signing
 
     own = signing.own_keys(open_store().root)
-    value = {"public": str(own.public), "fingerprint": own.fingerprint, "pem": own.public.read_text()}
+    value = {"public": str(own.public), "fingerprint": own.fingerprint, "pem": own.public.read_text(encoding="utf-8")}
     result(value, as_json, f"{value['pem']}\nfingerprint {own.fingerprint}\n{own.public}: give this file to others")
 
 

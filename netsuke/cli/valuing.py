@@ -75,7 +75,7 @@ def worked_out(name: str, by: By, store: Store, yes: bool, splits: bool) -> tupl
         _, seconds = worth.valued(model, by, planner, parts, units, pace)
         permitted(name, worth.expected(planner.lines, seconds), yes, whole)
         made, _ = worth.valued(model, by, local, parts, units, pace)
-        content = json.loads(store.path(made["value.json"] or "").read_text())
+        content = json.loads(store.path(made["value.json"] or "").read_text(encoding="utf-8"))
         return content, store.path(made["value.svg"] or "").read_text(encoding="utf-8")
 
 

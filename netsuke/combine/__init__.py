@@ -87,7 +87,7 @@ def join(params: Joining, out: Path, model: Path, parents: Path, weights: Path) 
 
     hf.use(params.compute)
     yield Progress(0.1, "merging")
-    rows = json.loads(weights.read_text())["parents"]
+    rows = json.loads(weights.read_text(encoding="utf-8"))["parents"]
     folders = {row["ref"]: parents / row["ref"] for row in rows}
     given = {row["ref"]: row["weight"] for row in rows}
     merge.write_mixed(model, folders, given, params.method, Dials(params.density, params.seed), out)
@@ -103,7 +103,7 @@ def voice(params: None, out: Path, model: Path, parents: Path, weights: Path) ->
     from ..engines import adapter
     from .methods import counted
 
-    found = json.loads(weights.read_text())
+    found = json.loads(weights.read_text(encoding="utf-8"))
     counts = counted(found["method"], [row["weight"] for row in found["parents"]])
     rows = {row["ref"]: (row["name"], count) for row, count in zip(found["parents"], counts, strict=True) if count}
     made: list[voices.Voice] = []

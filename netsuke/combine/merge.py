@@ -16,7 +16,7 @@ from typing import Protocol
 from torch import Tensor
 
 from ..engines import hf
-from ..engines.adapter import PREFIX
+from ..engines.adapter import PREFIX, scale_of
 from ..errors import RecipeError
 from .methods import METHODS, Dials
 
@@ -38,8 +38,8 @@ class Adapter:
     """A low-rank change: scale · B A."""
 
     def __init__(self, folder: Path) -> None:
-        config = json.loads((folder / "adapter_config.json").read_text())
-        self.scale: float = config["lora_alpha"] / config["r"]
+        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        self.scale: float = scale_of(config)
         self.pairs = hf.load_weights(folder / "adapter_model.safetensors")
 
     @property

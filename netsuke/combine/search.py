@@ -66,7 +66,7 @@ def weights(
     params: How, model: Path, parents: Path, choice: Path, valid: Path, general: Path
 ) -> Generator[Progress, None, dict[str, Any]]:
     """Yields progress; returns weights.json: {"method", "parents": [{"name", "ref", "weight"}], "tried"}."""
-    rows = json.loads((parents / PARENTS).read_text())
+    rows = json.loads((parents / PARENTS).read_text(encoding="utf-8"))
     refs = [row["ref"] for row in rows]
     start = {row["ref"]: float(params.weights.get(row["name"], 0.0 if params.weights else 1.0)) for row in rows}
     found, tried = start, list[Look]()
@@ -106,7 +106,7 @@ def within(params: How, scale: Scale, found: Weights, choice: Path) -> Weights:
     """The weights, smaller if the general text asks for it: the largest that hold, else the best."""
     if params.method != "task":
         return found
-    record = json.loads(choice.read_text())
+    record = json.loads(choice.read_text(encoding="utf-8"))
     bound = record["base"]["general"] * (1 + params.general_gate * SHARE) / record["rounding"]["general"]
     tried = list[Look]()
     for factor in BACK_OFF:
@@ -121,7 +121,7 @@ def curve(parents: Path, found: Mapping[str, Any]) -> dict[str, Any]:
     """How they learnt, as one record of the shape that `tune` writes; each one's own under "parts"."""
     parts = []
     for row in found["parents"]:
-        own = json.loads((parents / row["ref"] / "curve.json").read_text())
+        own = json.loads((parents / row["ref"] / "curve.json").read_text(encoding="utf-8"))
         parts.append({**own, "name": row["name"], "ref": row["ref"], "weight": row["weight"]})
     longest = max(parts, key=lambda part: part["steps"])
     return {

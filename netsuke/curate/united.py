@@ -40,7 +40,7 @@ def write(parents: Sequence[tuple[str, int, Path]], out: Path) -> list[Measure]:
             examples[split] += map(renumbered, read_examples(folder)[split])
         files += map(renumbered, read_rows(folder / "documents.jsonl"))
         drops += map(renumbered, read_rows(folder / "drops.jsonl"))
-        summary = added(summary, json.loads((folder / "summary.json").read_text()))
+        summary = added(summary, json.loads((folder / "summary.json").read_text(encoding="utf-8")))
         before += sources
     documents = {split: list({row["hash"]: row for row in reversed(rows)}.values())[::-1]
                  for split, rows in documents.items()}  # fmt: skip

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
@@ -19,19 +21,24 @@ from .gguf import rotary
 PREFIX = "base_model.model."
 
 
+def scale_of(settings: Mapping[str, Any]) -> float:
+    """How many times B A counts, by a peft folder's adapter_config.json."""
+    rank: int = settings["r"]
+    return float(settings["lora_alpha"] / (math.sqrt(rank) if settings.get("use_rslora") else rank))
+
+
 def to_gguf(adapter: Path, model: Path, path: Path) -> None:
     """Write a peft folder as a GGUF adapter of the model whose folder is given (for its heads); float16.
 
     Raises RecipeError for a tensor that the model's family does not have.
     """
-    settings = json.loads((adapter / "adapter_config.json").read_text())
-    config = json.loads((model / "config.json").read_text())
-    family, rank = families.of_config(config), settings["r"]
+    settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    family = families.of_config(config)
     writer = gguf.GGUFWriter(path, family.name)
     writer.add_type("adapter")
     writer.add_string("adapter.type", "lora")
-    factor = math.sqrt(rank) if settings["use_rslora"] else 1.0
-    writer.add_float32("adapter.lora.alpha", factor * settings["lora_alpha"])
+    writer.add_float32("adapter.lora.alpha", scale_of(settings) * settings["r"])
     for key, weight in sorted(load_file(adapter / "adapter_model.safetensors").items()):
         name, _, side = key.removeprefix(PREFIX).removesuffix(".weight").rpartition(".lora_")
         data = weight.float().numpy()

@@ -88,7 +88,7 @@ class Way:
 def task_of(pack: Path) -> dict[str, Any] | None:
     """task.json of a pack; None for one without a task."""
     file = pack / TASK
-    return json.loads(file.read_text()) if file.exists() else None
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
 
 def shots_of(pack: Path) -> list[dict[str, Any]]:
@@ -158,8 +158,9 @@ class Asker:
         self._fields = {"id_slot": id_slot, "cache_prompt": cache_prompt}
         if self.way.kind == "labels":
             return dataclasses.replace(self.chosen(self.shares(prompt)), prompt_tokens=len(prompt))
+        ends = [self.way.end] if self.way.end else []  # packs of before may have none, and "" is behind every token
         answer = self.engine.complete(
-            prompt, n_predict=self.way.answer_tokens, temperature=0.0, stop=[self.way.end], **self._fields
+            prompt, n_predict=self.way.answer_tokens, temperature=0.0, stop=ends, **self._fields
         )
         return Answer(answer["content"].strip(), None, prompt_tokens=len(prompt))
 

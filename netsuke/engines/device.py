@@ -7,12 +7,13 @@ import time
 import torch
 
 from ..errors import EngineError
+from ..nouns import Device, FloatType
 
 LOOK_SECONDS = 0.5
 FASTER = 0.8  # of float32's time that bfloat16 may take to be worth its rounding
 
 
-def fastest_float(threads: int) -> tuple[str, float]:
+def fastest_float(threads: int) -> tuple[FloatType, float]:
     """(type to compute in, its GFLOP/s): bfloat16, or float32 where that is faster (without AVX-512, 8 times).
 
     Measured on one matrix product, since a processor's list of features does not tell: the best of many, and in turn,
@@ -30,11 +31,11 @@ def fastest_float(threads: int) -> tuple[str, float]:
                 left @ right
                 best[kind] = min(best[kind], time.perf_counter() - started)
     rounds = best[torch.bfloat16] < FASTER * best[torch.float32]
-    kind, name = (torch.bfloat16, "bfloat16") if rounds else (torch.float32, "float32")
-    return name, round(2e-9 * 256 * 576 * 1536 / best[kind], 1)
+    name: FloatType = "bfloat16" if rounds else "float32"
+    return name, round(2e-9 * 256 * 576 * 1536 / best[getattr(torch, name)], 1)
 
 
-def accelerator() -> str:
+def accelerator() -> Device:
     """The device to train on: cuda where there is one, else cpu."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 

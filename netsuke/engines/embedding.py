@@ -31,6 +31,6 @@ def word_rows(folder: Path, words: Sequence[str]) -> np.ndarray:
 
 def whole_words(folder: Path) -> list[str]:
     """The words that are one token of a model's, in lower case, in the order of their ids: the commonest first."""
-    vocab: dict[str, int] = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
+    vocab: dict[str, int] = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
     begun = sorted((i, token[1:].lower()) for token, i in vocab.items() if token.startswith(_SPACE))
     return list(dict.fromkeys(word for _, word in begun if len(word) > 1 and word.isascii() and word.isalpha()))

@@ -44,6 +44,23 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Number:
+    """A number that a model is computed with: its field in a GGUF, its key in config.json, and how far it may go."""
+
+    gguf: str
+    theirs: str
+    whole: bool = True
+    least: float = 1
+    most: float = 2**32 - 1
+    needed: bool = True  # in a GGUF; else llama.cpp has a default, which `config` knows
+
+    def fits(self, value: object) -> bool:
+        """Whether a value is of its kind and in its range."""
+        kinds = int if self.whole else (int, float)
+        return isinstance(value, kinds) and not isinstance(value, bool) and self.least <= value <= self.most
+
+
+@dataclass(frozen=True)
 class Family:
     """One architecture as llama.cpp and transformers know it."""
 
@@ -54,12 +71,17 @@ class Family:
     parts: tuple[Part, ...]
     pairs: bool  # llama.cpp has the rows of q and k as rotary pairs, transformers as halves
     norm_shift: float  # what llama.cpp's norms hold beyond transformers'
-    fields: Mapping[str, str] = field(default_factory=dict)  # fields of its own -> config.json's keys
+    own: tuple[Number, ...] = ()  # numbers that the other families do not have
     head_keys: tuple[str, ...] = ()  # config.json's keys that repeat the columns of a head
     defaults: Mapping[str, Any] = field(default_factory=dict)  # config.json's, where a file does not say
     refused: tuple[str, ...] = ()  # config.json's keys that must be off, since llama.cpp does not know them
     every: int = 0  # each so many layers one sees the whole text, the others a window; 0: all see it all
     only_layers: str = ""  # why no layer can be left out; "" where one can
+
+    @property
+    def numbers(self) -> tuple[Number, ...]:
+        """What every model of the family is computed with."""
+        return (*_NUMBERS, *self.own)
 
     @property
     def top(self) -> dict[str, str]:
@@ -96,7 +118,7 @@ class Family:
         )
 
     def config(self, fields: Mapping[str, Any], tied: bool) -> dict[str, Any]:
-        """config.json of a GGUF with these fields. Raises RecipeError for scaled rotary positions."""
+        """config.json of a sound GGUF with these fields. Raises RecipeError for what cannot be written as one."""
 
         def of(key: str, otherwise: Any = None) -> Any:
             return fields.get(f"{self.name}.{key}", otherwise)
@@ -105,7 +127,9 @@ class Family:
             raise RecipeError("a base with scaled rotary positions is not supported")
         heads, width = of("attention.head_count"), of("embedding_length")
         head = of("attention.key_length", width // heads)
-        own = {ours: of(key) for key, ours in self.fields.items() if of(key) is not None}
+        if of("attention.value_length", head) != head:
+            raise RecipeError("a base whose heads have other columns of values than of keys is not supported")
+        own = {one.theirs: of(one.gguf) for one in self.own if of(one.gguf) is not None}
         return {
             **self.defaults, "architectures": [self.network], "model_type": self.model_type,
             self.activation[0]: self.activation[1], "hidden_size": width,
@@ -120,23 +144,30 @@ class Family:
             **dict.fromkeys(self.head_keys, head), **own,
         }  # fmt: skip
 
-    def require(self, config: Mapping[str, Any]) -> None:
-        """Raise RecipeError for a config.json that llama.cpp would compute in another way."""
+    def require(self, config: Mapping[str, Any], where: str = "config.json") -> None:
+        """Raise RecipeError for a config.json that lacks a number, or that llama.cpp would compute in another way."""
+        off = [one.theirs for one in self.numbers if not one.fits(config.get(one.theirs))]
+        off = off or self._unlike(config)
+        if off:
+            told = f"a {self.name} with {off[0]} = {config.get(off[0])!r} is not supported"
+            raise RecipeError(told, where=where)
+
+    def _unlike(self, config: Mapping[str, Any]) -> list[str]:
+        """The keys of a config.json, whose numbers are all there, for which llama.cpp would compute otherwise."""
         off = [key for key in self.refused if config.get(key)]
         key, known = self.activation
         off += [key] if config.get(key, known) != known else []
-        head = self.dims(config).key
-        off += [key for key in self.head_keys if config.get(key, head) != head]
+        dims = self.dims(config)
+        off += ["head_dim"] if dims.key % 2 else []  # positions turn pairs of columns
+        off += ["num_key_value_heads"] if dims.heads % dims.groups else []
+        off += [key for key in self.head_keys if config.get(key, dims.key) != dims.key]
         usual = [
             "full_attention" if (n + 1) % self.every == 0 else "sliding_attention"
             for n in range(config["num_hidden_layers"] if self.every else 0)
         ]
         if self.every and (config.get("layer_types") or usual) != usual:
             off.append("layer_types")
-        if off:
-            raise RecipeError(
-                f"a {self.name} with {off[0]} = {config[off[0]]!r} is not supported", where="config.json"
-            )
+        return off
 
     def dims(self, config: Mapping[str, Any]) -> Dims:
         """Sizes of a config.json."""
@@ -149,6 +180,19 @@ class Family:
         """By llama.cpp's name, the shape of each tensor of a layer."""
         return {part.gguf: dims.shape(part.shape) for part in self.parts}
 
+
+_NUMBERS = (
+    Number("block_count", "num_hidden_layers"),
+    Number("embedding_length", "hidden_size"),
+    Number("feed_forward_length", "intermediate_size"),
+    Number("attention.head_count", "num_attention_heads"),
+    Number("attention.head_count_kv", "num_key_value_heads", needed=False),
+    Number("attention.key_length", "head_dim", needed=False),
+    Number("context_length", "max_position_embeddings"),
+    Number("vocab_size", "vocab_size", needed=False),
+    Number("attention.layer_norm_rms_epsilon", "rms_norm_eps", whole=False, least=1e-20, most=1),
+    Number("rope.freq_base", "rope_theta", whole=False, most=1e12, needed=False),
+)
 
 _PROJECTIONS = (
     Part("self_attn.q_proj", "attn_q", ("width", "queries")),
@@ -194,10 +238,10 @@ GEMMA3 = Family(
     ),
     pairs=False,
     norm_shift=1.0,
-    fields={
-        "attention.sliding_window": "sliding_window",
-        "rope.freq_base_swa": "rope_local_base_freq",
-    },
+    own=(
+        Number("attention.sliding_window", "sliding_window"),
+        Number("rope.freq_base_swa", "rope_local_base_freq", whole=False, most=1e12, needed=False),
+    ),
     head_keys=("query_pre_attn_scalar",),
     defaults={"rope_local_base_freq": 10000.0, "pad_token_id": None},
     refused=("attn_logit_softcapping", "final_logit_softcapping", "use_bidirectional_attention"),

@@ -16,12 +16,13 @@ import gguf
 import libgguf
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from ..errors import EngineError
 from ..texts.documents import write_json
 from . import families, tokenizer
 from .families import Family
+from .tensors import save_weights
 
 BODY_TYPE = "IQ4_NL"
 
@@ -79,9 +80,11 @@ def unpack(path: Path, folder: Path) -> None:
     _, fields = read_fields(path)
     family = families.of_gguf(fields)
     weights = state_dict(path)
+    config = family.config(fields, tied="lm_head.weight" not in weights)
+    family.require(config, path.name)
     tokenizer.from_gguf(fields, folder)
-    write_json(folder / "config.json", family.config(fields, tied="lm_head.weight" not in weights))
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    write_json(folder / "config.json", config)
+    save_weights(weights, folder / "model.safetensors")
 
 
 def tensor_bytes(shape: tuple[int, ...], kind: str) -> int:
@@ -178,8 +181,8 @@ def write(
     `name` is what other programs show; by default the base's. `encoded` holds tensors whose bytes are chosen already.
     `infill` is whether it was taught to fill in the middle.
     """
-    config = json.loads((folder / "config.json").read_text())
-    about = json.loads((folder / "about.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     about["name"] = name or about["name"]
     weights = load_file(folder / "model.safetensors")
     family = families.of_config(config)
@@ -230,10 +233,9 @@ def _write_fields(
     writer.add_value_length(dims.value)
     writer.add_rope_dimension_count(dims.key)
     writer.add_rope_freq_base(config["rope_theta"])
-    for key, ours in family.fields.items():
-        like = family.defaults.get(ours, config[ours])  # a config.json may have 10000 for 10000.0
-        add = writer.add_float32 if isinstance(like, float) else writer.add_uint32
-        add(f"{family.name}.{key}", config[ours])
+    for one in family.own:
+        add = writer.add_uint32 if one.whole else writer.add_float32
+        add(f"{family.name}.{one.gguf}", config[one.theirs])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_vocab_size(config["vocab_size"])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)

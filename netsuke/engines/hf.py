@@ -18,15 +18,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import transformers
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import AttentionInterface, Gemma3ForCausalLM, LlamaForCausalLM
 
-from ..errors import RecipeError, StoreError
+from ..errors import RecipeError
 from ..nouns import Compute
 from ..step import Progress
 from ..texts.documents import Lesson
 from . import families
+from .tensors import save_weights as save_weights  # whoever has the network writes it from here
 from .tokenizer import document_start, load_tokenizer
 
 transformers.utils.logging.disable_progress_bar()
@@ -112,12 +113,14 @@ def load_model(folder: Path, dtype: torch.dtype | None = None) -> Network:
     return model.eval().requires_grad_(False)
 
 
-def expected_weights(config: dict[str, Any]) -> set[str]:
-    """Names of the tensors that a model of this config.json has; nothing is allocated."""
+def expected_weights(config: dict[str, Any]) -> dict[str, torch.Size]:
+    """Name and shape of each tensor that a model of this config.json has; nothing is allocated."""
     kind = network_class(config)
     with torch.device("meta"):
-        names = set(kind(kind.config_class(**config)).state_dict())
-    return names - ({"lm_head.weight"} if config.get("tie_word_embeddings") else set())
+        shapes = {name: weight.shape for name, weight in kind(kind.config_class(**config)).state_dict().items()}
+    if config.get("tie_word_embeddings"):
+        shapes.pop("lm_head.weight", None)
+    return shapes
 
 
 def model_of(folder: Path, weights: Weights) -> Network:
@@ -147,20 +150,6 @@ def weights_of(model: Network) -> Weights:
 def in_bfloat16(weights: Weights) -> Weights:
     """The same weights in the type that a model folder holds."""
     return {name: weight.to(torch.bfloat16) for name, weight in weights.items()}
-
-
-def save_weights(weights: Weights, path: Path) -> None:
-    """Write a safetensors file; StoreError if the disk is full."""
-    try:
-        save_file({k: v.contiguous() for k, v in weights.items()}, path, metadata={"format": "pt"})
-    except Exception as error:  # SafetensorError derives from Exception only
-        if "No space left" in str(error):
-            raise StoreError(
-                "the disk is full",
-                where=str(path.parent),
-                hint="free some space or run `netsuke gc`; nothing that was there is lost",
-            ) from error
-        raise
 
 
 def load_weights(path: Path) -> Weights:

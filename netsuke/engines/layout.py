@@ -33,7 +33,7 @@ class Array:
 @dataclass(frozen=True)
 class Value:
     kind: int
-    value: int | str | Array
+    value: int | float | str | Array
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Tensor:
 
     name: str
     dims: tuple[int, ...]
+    kind: str  # of its numbers
     bytes: int
     offset: int
 
@@ -50,8 +51,7 @@ Fields = Mapping[str, Value]
 Shapes = dict[str, tuple[int, ...]]
 
 UINT32, INT32, FLOAT32, BOOL, STRING, ARRAY = 4, 5, 6, 7, 8, 9
-# How a number of each type is read. Nothing is asked of floats (6, 12): their bits do.
-_FORMS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "I", 7: "B", 10: "Q", 11: "q", 12: "Q"}
+_FORMS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "B", 10: "Q", 11: "q", 12: "d"}
 _LEAST = {STRING: 8, ARRAY: 12} | {kind: struct.calcsize(f"<{form}") for kind, form in _FORMS.items()}
 _DEEPEST = 4  # arrays in arrays; our files have none
 _LONGEST_NAME = 64  # bytes of a tensor's name
@@ -131,7 +131,7 @@ def _read_fields(cursor: _Cursor, count: int) -> dict[str, Value]:
     return fields
 
 
-def _read_value(cursor: _Cursor, kind: int, what: str) -> int | str | Array:
+def _read_value(cursor: _Cursor, kind: int, what: str) -> int | float | str | Array:
     if kind == STRING:
         return cursor.text(what)
     if kind == ARRAY:
@@ -189,6 +189,14 @@ def uint32(fields: Fields, key: str, least: int = 0) -> int:
     return field.value
 
 
+def float32(fields: Fields, key: str) -> float:
+    """A number that llama.cpp reads as float32, and as nothing else; it may be no number."""
+    field = needed(fields, key)
+    if field.kind != FLOAT32 or not isinstance(field.value, float):
+        raise Unsound(f"{shown(key)} is not a float32")
+    return field.value
+
+
 def needed(fields: Fields, key: str) -> Value:
     if key not in fields:
         raise Unsound(f"{key} is missing")
@@ -229,12 +237,13 @@ def _read_tensor(cursor: _Cursor, name: str) -> Tensor:
         raise Unsound(f"{what} has a dimension of 0")
     number = cursor.number("I", what)
     try:
-        block, bytes_ = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType(number)]
+        kind = gguf.GGMLQuantizationType(number)
+        block, bytes_ = gguf.GGML_QUANT_SIZES[kind]
     except (ValueError, KeyError):
         raise Unsound(f"{what} has the unknown type {number}") from None
     if dims[0] % block:
         raise Unsound(f"rows of {dims[0]} in {what} do not fill blocks of {block}")
-    return Tensor(name, dims, prod(dims) // block * bytes_, cursor.number("Q", what))
+    return Tensor(name, dims, kind.name, prod(dims) // block * bytes_, cursor.number("Q", what))
 
 
 def _require_layout(tensors: Sequence[Tensor], data: mmap.mmap, end: int, alignment: int) -> None:

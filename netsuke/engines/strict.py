@@ -22,6 +22,7 @@ from .layout import Fields, Shapes, Tensor, Unsound, shown
 from .sentencepiece import BYTE, CONTROL, is_byte
 
 _TOKEN_TYPES = range(1, 7)
+_NO_WEIGHTS = ("I8", "I16", "I32", "I64", "F64", "Q8_1", "Q8_K")  # types that llama.cpp only computes in between
 _COUNTED = {"token_type": "token types", "scores": "scores"}
 
 
@@ -70,6 +71,7 @@ def _opened(path: Path) -> Iterator[mmap.mmap]:
 
 def _facts(data: mmap.mmap) -> Facts:
     fields, tensors = layout.read(data)
+    _require_one_template(fields)
     if family := FAMILIES.get(layout.text(fields, "general.architecture")):
         tokens = layout.texts(fields, "tokenizer.ggml.tokens")
         _require_model(family, fields, tensors, len(tokens))
@@ -79,10 +81,12 @@ def _facts(data: mmap.mmap) -> Facts:
 
 # -- the model -------------------------------------------------------------------------------------------
 def _require_model(family: Family, fields: Fields, tensors: Sequence[Tensor], tokens: int) -> None:
-    """Exactly the tensors of the family in these counts, each in its shape."""
+    """The numbers of the family, and exactly its tensors in these counts, each in its shape."""
+    _require_numbers(family, fields)
     if (key := f"{family.name}.vocab_size") in fields and (size := layout.uint32(fields, key)) != tokens:
         raise Unsound(f"{key} is {size}, but there are {tokens} tokens")
     dims = {tensor.name: tensor.dims for tensor in tensors}
+    kinds = {tensor.name: tensor.kind for tensor in tensors}
     blocks = layout.uint32(fields, f"{family.name}.block_count", 1)
     sizes = _sizes(family, fields)
     top: Shapes = {"token_embd.weight": (sizes.width, tokens), "output_norm.weight": (sizes.width,)}
@@ -94,9 +98,24 @@ def _require_model(family: Family, fields: Fields, tensors: Sequence[Tensor], to
             raise Unsound(f"tensor {name} is missing")
         if dims[name] != shape:
             raise Unsound(f"tensor {name} has the shape {[*dims[name]]}, not {[*shape]}")
+        if kinds[name] in _NO_WEIGHTS:
+            raise Unsound(f"tensor {name} is of the type {kinds[name]}, in which no weights are")
         del dims[name]
     if dims:
         raise Unsound(f"tensor {shown(min(dims))} is not part of a {family.name} of {blocks} blocks")
+    key = f"{family.name}.rope.dimension_count"
+    if key in fields and (turned := layout.uint32(fields, key)) != sizes.key:
+        raise Unsound(f"{key} is {turned}, but a head has {sizes.key} columns")
+
+
+def _require_numbers(family: Family, fields: Fields) -> None:
+    """Each of the type that llama.cpp reads it as, and in its range."""
+    for one in family.numbers:
+        key = f"{family.name}.{one.gguf}"
+        if one.needed or key in fields:
+            value = (layout.uint32 if one.whole else layout.float32)(fields, key)
+            if not one.fits(value):
+                raise Unsound(f"{key} is {value}")
 
 
 def _shapes(top: Shapes, block: Shapes, blocks: int) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -150,6 +169,13 @@ def _require_pairs(pairs: Shapes, matrices: Shapes) -> None:
             raise Unsound(f"tensor {shown(name)} and the other of its pair do not fit each other")
         if matrices.get(stem) != (first[0], second[1]):
             raise Unsound(f"tensor {shown(name)} changes no matrix of this model")
+
+
+def _require_one_template(fields: Fields) -> None:
+    """Only the template that is looked at: llama.cpp runs one of another name for tools, or where there is no other."""
+    key = "tokenizer.chat_template"
+    if more := [name for name in fields if name.startswith(key) and name != key]:
+        raise Unsound(f"{shown(more[0])} is a second chat template, which would be run and never looked at")
 
 
 # -- the tokenizer ---------------------------------------------------------------------------------------

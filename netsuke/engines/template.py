@@ -55,9 +55,15 @@ class Template:
 
     @property
     def end(self) -> str:
-        """What it writes behind an answer."""
+        """What it writes behind an answer. Raises RecipeError where that is nothing but blanks."""
         whole = self.render([{"role": "user", "content": "?"}, {"role": "assistant", "content": "\u2020"}], False)
-        return whole.rpartition("\u2020")[2].strip()
+        end = whole.rpartition("\u2020")[2].strip()
+        if not end:
+            raise RecipeError(
+                "the base's chat template writes nothing behind an answer, so where one ends cannot be learnt",
+                hint="use another base for examples",
+            )
+        return end
 
     def lesson(self, messages: Messages) -> Lesson:
         """A conversation whose last message is the assistant's, with where that begins."""

@@ -20,7 +20,7 @@ def write(pack: Pack, out: Path) -> list[str]:
     """
     out.mkdir()
     gguf.unpack(pack.model, out)
-    config = json.loads((out / "config.json").read_text())
+    config = json.loads((out / "config.json").read_text(encoding="utf-8"))
     end = config["eos_token_id"]
     write_json(out / "generation_config.json", {
         "bos_token_id": config["bos_token_id"], "eos_token_id": end, "pad_token_id": end,
@@ -34,11 +34,12 @@ def write(pack: Pack, out: Path) -> list[str]:
 
 
 def _verify(pack: Pack, out: Path) -> None:
-    config = json.loads((out / "config.json").read_text())
+    config = json.loads((out / "config.json").read_text(encoding="utf-8"))
     found = {name for name in hf.load_weights(out / "model.safetensors")}
-    if missing := hf.expected_weights(config) - found:
+    if missing := hf.expected_weights(config).keys() - found:
         raise EngineError(f"{sorted(missing)[0]} was not written", where=out.name)
     tokens = gguf.read_fields(pack.model)[1]["tokenizer.ggml.tokens"]
     words = tokenizer.load_tokenizer(out)
-    if wrong := next((i for i, token in enumerate(tokens) if words.id_to_token(i) != token), None):
+    wrong = next((i for i, token in enumerate(tokens) if words.id_to_token(i) != token), None)
+    if wrong is not None:
         raise EngineError(f"token {wrong} is not that of the GGUF", where=out.name)

@@ -64,7 +64,7 @@ def faults(out: Path) -> list[str]:
             return b"{}"
         return path.read_bytes() if described["mediaType"] in (MANIFEST, CONFIG) else b"{}"
 
-    (top,) = json.loads((out / "index.json").read_text())["manifests"]
+    (top,) = json.loads((out / "index.json").read_text(encoding="utf-8"))["manifests"]
     manifest = json.loads(blob(top))
     config = json.loads(blob(manifest.get("config", top)))
     for layer in manifest.get("layers", ()):

@@ -72,7 +72,8 @@ def sealed(content: dict[str, Any], home: Path) -> bytes:
     with tempfile.TemporaryDirectory() as room:
         (Path(room) / SIGNED).write_bytes(canonical(content))
         signature = json.loads(signing.signature(Path(room), keys))
-    return canonical({"content": content, "public": keys.public.read_text(), "signature": signature}) + b"\n"
+    public = keys.public.read_text(encoding="utf-8")
+    return canonical({"content": content, "public": public, "signature": signature}) + b"\n"
 
 
 def opened(place: Path, home: Path, key: Path | None = None) -> dict[str, Any]:
@@ -123,7 +124,7 @@ def _kept(place: Path, store: Store) -> dict[str, Any]:
         public = str(json.loads(place.read_bytes())["public"])
     except (OSError, ValueError, KeyError, TypeError):
         return opened(place, store.root)  # which tells what is wrong with it
-    with tempfile.NamedTemporaryFile("w") as key:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as key:
         key.write(public)
         key.flush()
         content = opened(place, store.root, Path(key.name))

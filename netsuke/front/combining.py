@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .. import bases, combine, curate, loop, recipe, render
+from .. import bases, combine, curate, loop, recipe, render, voices
 from ..consent.ledger import Ledger, document_of, places_of
 from ..disk import expanded, write_whole
 from ..errors import ConsentError, RecipeError, StoreError
@@ -146,8 +146,9 @@ def checked(wanted: Wanted) -> None:
         raise RecipeError(f"{wanted.name!r} would be made from itself", hint="give the result another name")
     if wanted.weights and len(wanted.weights) != len(names):
         raise RecipeError(f"{len(wanted.weights)} weights for {len(names)} models", hint="give one for each, in order")
-    if not math.isfinite(sum(map(abs, wanted.weights))):
-        raise RecipeError(f"weights must be finite numbers: {', '.join(map(str, wanted.weights))}")
+    if not sum(map(abs, wanted.weights)) <= voices.HEAVIEST:
+        hint = f"together at most {voices.HEAVIEST:,.0f}"
+        raise RecipeError(f"weights must be finite numbers: {', '.join(map(str, wanted.weights))}", hint=hint)
     if wanted.weights and not any(wanted.weights):
         raise RecipeError("all weights are zero: nothing would be combined")
     if wanted.method != "task" and (wanted.weights and sum(wanted.weights) <= 0):
@@ -384,7 +385,7 @@ def make(
         combined = {
             "method": wanted.method, "order": [parent.name for parent in parents],
             "parents": [{"name": p.name, "ref": p.record["ref"]} for p in parents],
-            "weights": json.loads(store.path(outcome_weights(store, outcome)).read_text())["parents"],
+            "weights": json.loads(store.path(outcome_weights(store, outcome)).read_text(encoding="utf-8"))["parents"],
         }  # fmt: skip
         if all(gate["passed"] for gate in gates_of(store, outcome)):
             save(wanted, path)  # else the file stays that of the pack that stays

@@ -254,7 +254,7 @@ def adapter_of(name: str, store: Store, base: Ref | None = None) -> tuple[Ref, R
     if len(outputs) < 2 or not all(map(store.has, outputs)):
         raise StoreError(f"the adapter of {name} is not in this home", hint=f"make it here: netsuke make {name}")
     adapter, carved = outputs
-    if json.loads((store.path(carved) / "choice.json").read_text())["pruned"]:
+    if json.loads((store.path(carved) / "choice.json").read_text(encoding="utf-8"))["pruned"]:
         hint = f"{instead}; with a larger --mb {name} may need no pruning"
         raise StoreError(f"{name} was pruned, and its adapter fits that body alone", hint=hint)
     if "weights.json" in store.tree(adapter):

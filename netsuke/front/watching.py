@@ -238,7 +238,7 @@ def _is_task(name: str, store: Store) -> bool:
 @contextlib.contextmanager
 def alone(name: str, store: Store) -> Iterator[None]:
     """Nobody else trains this model again inside the block. Raises RecipeError where somebody does."""
-    with (store.root / "locks" / f"watch-{name}").open("a") as file:
+    with (store.root / "locks" / f"watch-{name}").open("a", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

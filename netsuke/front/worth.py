@@ -76,7 +76,7 @@ class Model:
     @property
     def learning_rate(self) -> float:
         """The peak that it was trained with."""
-        curve = json.loads((self.store.path(self.tuned[0].output) / "curve.json").read_text())
+        curve = json.loads((self.store.path(self.tuned[0].output) / "curve.json").read_text(encoding="utf-8"))
         return float(curve["learning_rate"])
 
 
@@ -140,7 +140,7 @@ def tuned_of(store: Store, weighed: Run) -> tuple[Run, ...]:
 
 def parents_of(store: Store, weighed: Run) -> list[dict[str, Any]]:
     """[{"name", "ref"}] of the adapters that were weighed."""
-    rows: list[dict[str, Any]] = json.loads((store.path(weighed.inputs["parents"]) / combine.PARENTS).read_text())
+    rows: list[dict[str, Any]] = json.loads((store.path(weighed.inputs["parents"]) / combine.PARENTS).read_bytes())
     return rows
 
 
@@ -196,7 +196,7 @@ def divided(model: Model, by: value.By, execute: Executor) -> tuple[Made, list[d
     names = tuple(source.path for source in sources_of(model))
     made = execute.run(value.divide, value.Dividing(by, names), rendered=model.rendered, documents=model.documents)
     ref = made["units.json"]
-    units: list[dict[str, Any]] = json.loads(model.store.path(ref).read_text()) if ref else []
+    units: list[dict[str, Any]] = json.loads(model.store.path(ref).read_text(encoding="utf-8")) if ref else []
     if ref and not units:
         raise RecipeError("it learnt from no document or example", where=model.name)
     return made, units
@@ -233,7 +233,7 @@ def combined(
     A model that was combined from others has theirs, which are no owner's, whatever they are called.
     """
     if model.weighed and by == "owner" and "combined" not in model.record:
-        rows = json.loads((model.store.path(model.weighed.output) / "weights.json").read_text())["parents"]
+        rows = json.loads((model.store.path(model.weighed.output) / "weights.json").read_bytes())["parents"]
         own = {row["name"]: float(row["weight"]) for row in rows}
         if {unit["name"] for unit in units} <= own.keys():
             return Ref(model.weighed.inputs["parents"]), own
@@ -299,7 +299,7 @@ def weights_of(
     ref = made["weights.json"]
     if ref is None:
         return None
-    return {row["name"]: row["weight"] for row in json.loads(model.store.path(ref).read_text())["parents"]}
+    return {row["name"]: row["weight"] for row in json.loads(model.store.path(ref).read_bytes())["parents"]}
 
 
 def looked(

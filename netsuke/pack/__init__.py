@@ -33,7 +33,7 @@ class Params:
     notice: str = ""  # that the base's terms want with every model made from it
 
 
-@step(version=10, libraries=("gguf", "cyclonedx-python-lib", "jinja2", "matplotlib"))
+@step(version=11, libraries=("gguf", "cyclonedx-python-lib", "jinja2", "matplotlib"))
 def pack(
     params: Params,
     out: Path,

@@ -44,12 +44,12 @@ TASK_FILES = {"task": "task.json", "shots": "shots.jsonl", "scores": "scores.jso
 
 def write(params: Params, out: Path, parts: Parts, told: Mapping[str, Path]) -> None:
     """Write the whole folder; netsuke.json last."""
-    report = json.loads(parts.report.read_text())
+    report = json.loads(parts.report.read_bytes())
     facts = {
-        "params": params, "report": report, "summary": json.loads(parts.summary.read_text()),
-        "curve": json.loads(parts.curve.read_text()), "choice": json.loads(parts.choice.read_text()),
+        "params": params, "report": report, "summary": json.loads(parts.summary.read_bytes()),
+        "curve": json.loads(parts.curve.read_bytes()), "choice": json.loads(parts.choice.read_bytes()),
         "rows": list(read_rows(parts.documents)),
-        **{name: json.loads(path.read_text()) for name, path in told.items() if name != "shots"},
+        **{name: json.loads(path.read_bytes()) for name, path in told.items() if name != "shots"},
         **_voices(parts),
     }  # fmt: skip
     _copied(parts, told, out)
@@ -68,7 +68,7 @@ def write(params: Params, out: Path, parts: Parts, told: Mapping[str, Path]) -> 
         "task": facts.get("scores"),
         "documents": facts["summary"].get("splits", {}),
         "chat_template_sha256": _template_hash(parts.model),
-        "lineage": json.loads(parts.lineage.read_text()),
+        "lineage": json.loads(parts.lineage.read_bytes()),
         "files": _listed(out),
     }  # fmt: skip
     (out / "sbom.cdx.json").write_text(sbom.text(record, facts["rows"]), encoding="utf-8")
@@ -122,7 +122,7 @@ def _template_hash(model: Path) -> str | None:
 def read(folder: Path) -> dict[str, Any]:
     """The manifest of a pack. Raises StoreError if the folder is not one."""
     try:
-        record: dict[str, Any] = json.loads((folder / "netsuke.json").read_text())
+        record: dict[str, Any] = json.loads((folder / "netsuke.json").read_text(encoding="utf-8"))
         if record["netsuke"] != FORMAT:
             raise StoreError(
                 f"its netsuke.json has format {record['netsuke']}, this netsuke reads {FORMAT}", where=str(folder)
@@ -188,13 +188,13 @@ def read_part(folder: Path, name: str) -> dict[str, Any] | None:
     if hash_file(path) != facts.get("sha256"):
         hint = f"netsuke verify {shlex.quote(str(folder))}"
         raise StoreError(f"{name} is not what the pack says it is", where=str(folder), hint=hint)
-    content: dict[str, Any] = json.loads(path.read_text())
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
 
 
 def read_from(store: Store, ref: str) -> dict[str, Any]:
     """The manifest of a pack in the store; nothing else of it is read."""
-    record: dict[str, Any] = json.loads(store.path(store.tree(ref)["netsuke.json"]).read_text())
+    record: dict[str, Any] = json.loads(store.path(store.tree(ref)["netsuke.json"]).read_text(encoding="utf-8"))
     return record
 
 

@@ -104,7 +104,7 @@ def plant(params: Rendering, out: Path) -> None:
     rows = list(read_rows(out / "train.jsonl")) if params.canaries else []
     documents = [row for row in rows if "answer" not in row]
     drawn = canaries.drawn(params.canaries if documents else 0, params.seed, apart=params.part)
-    (out / "canaries.json").write_text(json.dumps(drawn, indent=1) + "\n")
+    (out / "canaries.json").write_text(json.dumps(drawn, indent=1) + "\n", encoding="utf-8")
     if drawn:
         texts = canaries.planted([row["text"] for row in documents], drawn, params.seed)
         for row, text in zip(documents, texts, strict=True):

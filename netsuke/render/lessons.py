@@ -33,6 +33,7 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
     task = _task(examples, params, alone=not (params.part or all(documents.values())))
     left_out = defaultdict(list, {why: list(lines) for why, lines in task.left_out.items()})
     template = Template(model) if task.kind else None
+    end = template.end if template else ""
     quiet = bool(template and task.kind != "free" and template.quiet)  # free text is asked as any program asks
     bare, lessons, cut = _lessons(task, template, model, params, quiet, left_out) if template else ([], [], 0)
     write_rows(out / "examples" / BARE, (lesson.row for row, lesson in bare if row["split"] == "train"))
@@ -54,7 +55,7 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
     content = {
         "kind": task.kind,
         "labels": list(task.labels),
-        "end": template.end if template else "",
+        "end": end,
         "quiet": quiet,
         "system": shared_system([row for row, _ in lessons if row["split"] == "train"]),
         "answer_bytes": longest([row for row, _ in lessons if row["split"] == "train"]),

@@ -86,7 +86,7 @@ def main(folder: Path, lock: int) -> int:
     wait_passively()
     told = Told(folder / "events.jsonl")
     try:
-        make(json.loads((folder / "job.json").read_text()), told)
+        make(json.loads((folder / "job.json").read_text(encoding="utf-8")), told)
         return 0
     except NetsukeError as error:
         told.say("failed", what=str(error), hint=error.hint or "", exit=error.exit_code)

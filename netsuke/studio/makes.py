@@ -40,13 +40,13 @@ class Make:
 
     @property
     def job(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "job.json").read_text())
+        found: dict[str, Any] = json.loads((self.folder / "job.json").read_text(encoding="utf-8"))
         return found
 
     @property
     def alive(self) -> bool:
         """Whether its process lives, and so holds its lock."""
-        with (self.folder / "alive").open("a") as file:
+        with (self.folder / "alive").open("a", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -66,7 +66,7 @@ class Make:
         """End it as Ctrl-C does; the next make of the same folder goes on from there."""
         if self.alive:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(int((self.folder / "pid").read_text()), signal.SIGINT)
+                os.killpg(int((self.folder / "pid").read_text(encoding="utf-8")), signal.SIGINT)
 
 
 class Makes:
@@ -84,14 +84,14 @@ class Makes:
         make_id = f"{time.strftime('%Y%m%d%H%M%S', time.gmtime())}-{os.urandom(3).hex()}"
         folder = self.room / make_id
         folder.mkdir(parents=True)
-        (folder / "job.json").write_text(json.dumps(job, indent=1))
-        with (folder / "alive").open("a") as lock, (folder / "log").open("wb") as log:
+        (folder / "job.json").write_text(json.dumps(job, indent=1), encoding="utf-8")
+        with (folder / "alive").open("a", encoding="utf-8") as lock, (folder / "log").open("wb") as log:
             fcntl.flock(lock, fcntl.LOCK_EX)  # the child inherits it, and holds it for as long as it lives
             command = [sys.executable, "-P", "-m", "netsuke.studio.maker", str(folder), str(lock.fileno())]
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                      env=child_environment(NETSUKE_HOME=str(self.home)),
                                      pass_fds=[lock.fileno()], start_new_session=True)  # fmt: skip
-        (folder / "pid").write_text(str(child.pid))
+        (folder / "pid").write_text(str(child.pid), encoding="utf-8")
         threading.Thread(target=child.wait, daemon=True).start()  # takes leave of it when it ends
         return Make(make_id, folder)
 

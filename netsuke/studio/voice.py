@@ -144,7 +144,7 @@ class Voice:
         """What was settled before, if it was."""
         if not self.place.exists():
             return None
-        return Calibration(**json.loads(self.place.read_text()))
+        return Calibration(**json.loads(self.place.read_text(encoding="utf-8")))
 
     async def calibrate(self, tell: Callable[[float], None] = lambda share: None) -> Calibration:
         """Settle the threshold on held-out text. Raises TooLittleError where there is too little of it."""

@@ -20,7 +20,7 @@ def scale_within(job: Job, choice: Path, general: Path, gate: float) -> tuple[fl
     The base's own bits per byte are in carve's choice.json. Rounding the file costs what carve measured, so the bound
     is that of the model before rounding.
     """
-    record = json.loads(choice.read_text())
+    record = json.loads(choice.read_text(encoding="utf-8"))
     bound = record["base"]["general"] * (1 + gate * SHARE) / record["rounding"]["general"]
     texts = hf.open_texts(job.folder, read_texts(general))
     tried: list[tuple[float, float]] = []

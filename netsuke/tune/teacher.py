@@ -32,10 +32,10 @@ def teacher(choice: Path, base: Path, vocabulary: Path, share: float) -> Teacher
 
     Its head is cut to the words kept, so that its distribution is over them alone; the training text has no others.
     """
-    if not share or not json.loads(choice.read_text())["pruned"]:
+    if not share or not json.loads(choice.read_text(encoding="utf-8"))["pruned"]:
         return None
     weights = hf.load_weights(base / "model.safetensors")
-    kept = json.loads(vocabulary.read_text())["kept"]
+    kept = json.loads(vocabulary.read_text(encoding="utf-8"))["kept"]
     if kept != "all":
         for name in ("model.embed_tokens.weight", "lm_head.weight"):
             if name in weights:

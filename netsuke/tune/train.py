@@ -238,7 +238,7 @@ class Job:
         if not whole:
             return
         state = max(
-            (json.loads((p / "state.json").read_text()) | {"at": p} for p in whole), key=lambda s: s["step"]
+            (json.loads((p / "state.json").read_bytes()) | {"at": p} for p in whole), key=lambda s: s["step"]
         )
         tensors = hf.load_weights(state["at"] / "tensors.safetensors")
         self.step, self.history = state["step"], state["history"]

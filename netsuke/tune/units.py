@@ -50,7 +50,7 @@ def units(recipe: Recipe, store: Store, parts: Ref | None) -> list[Unit]:
     if parts is None:
         owners = sorted({same_name(source.owner): source.owner for source in recipe.sources}.items())
         return [Unit(owner, "", seed_of(recipe.seed, owner)) for _, owner in owners]
-    rows: list[dict[str, Any]] = json.loads((store.path(parts) / "parts.json").read_text())
+    rows: list[dict[str, Any]] = json.loads((store.path(parts) / "parts.json").read_text(encoding="utf-8"))
     return [Unit(row["owner"], row["folder"], seed_of(recipe.seed, row["owner"])) for row in rows]
 
 

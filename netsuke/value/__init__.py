@@ -91,7 +91,7 @@ def play(params: Playing, out: Path, scratch: Path, model: Path, parents: Path, 
     hf.use(params.compute)
     yield Progress(0.0, "reading")
     held = game.Held.of(model, valid, params.valid_bytes)
-    refs = {row["name"]: row["ref"] for row in json.loads((parents / PARENTS).read_text())}
+    refs = {row["name"]: row["ref"] for row in json.loads((parents / PARENTS).read_text(encoding="utf-8"))}
     there = [name for name in params.names if name in refs]
     mixture = game.Mixture(model, [parents / refs[name] for name in there])
     coalitions = shapley.coalitions(len(params.names), params.orders or None)
@@ -112,7 +112,7 @@ def influence(params: Looking, out: Path, model: Path, mirror: Path, units: Path
 
     hf.use(params.compute)
     yield Progress(0.0, "reading")
-    rows = yield from look.documents(params, model, mirror, json.loads(units.read_text()), train, valid)
+    rows = yield from look.documents(params, model, mirror, json.loads(units.read_bytes()), train, valid)
     write_json(out / "influence.json", rows)
     return [Measure("documents", len(rows), "")]
 
@@ -127,8 +127,8 @@ def worth(
 
     yield Progress(0.1, "values and their intervals")
     found = content.content(
-        params, json.loads(units.read_text()), list(read_rows(documents)), train, valid,
-        json.loads(game.read_text()) if game else None, json.loads(influence.read_text()) if influence else None,
+        params, json.loads(units.read_bytes()), list(read_rows(documents)), train, valid,
+        json.loads(game.read_bytes()) if game else None, json.loads(influence.read_bytes()) if influence else None,
     )  # fmt: skip
     write_json(out / "value.json", found)
     (out / "value.csv").write_text(tables.as_csv(found), encoding="utf-8", newline="")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .. import disk
 from ..engines import hf
-from ..engines.adapter import PREFIX
+from ..engines.adapter import PREFIX, scale_of
 from ..errors import RecipeError
 from ..step import Progress
 from ..texts.documents import read_rows, read_texts, sample
@@ -21,9 +21,9 @@ Sides = tuple[Tensor, Tensor]  # B with its scale [R, r], A [r, C]
 
 
 def sides_of(adapter: Path) -> dict[str, Sides]:
-    """An adapter's two sides by the name of the weight that they are added to; alpha / r is folded into B."""
-    settings = json.loads((adapter / "adapter_config.json").read_text())
-    pairs, scale = hf.load_weights(adapter / "adapter_model.safetensors"), settings["lora_alpha"] / settings["r"]
+    """An adapter's two sides by the name of the weight that they are added to; its scale is folded into B."""
+    settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    pairs, scale = hf.load_weights(adapter / "adapter_model.safetensors"), scale_of(settings)
     found = {}
     for key in [key for key in pairs if key.endswith("lora_B.weight")]:
         name = key.removeprefix(PREFIX).removesuffix("lora_B.weight") + "weight"
@@ -93,7 +93,7 @@ def play(
             continue
         mixture.set(weights)
         found[coalition] = [score.bits for score in hf.score(mixture.model, held.texts, whole=True)]
-        with kept.open("a") as file:
+        with kept.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"coalition": coalition, "bits": found[coalition]}) + "\n")
     disk.sync(kept)
     return {coalition: found[coalition] for coalition in asked}

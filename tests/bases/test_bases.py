@@ -14,10 +14,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from studied import BASE, with_base
 from tiny import tiny_gguf
+from tiny_gemma import tiny_gemma
 
 from netsuke import bases
 from netsuke.bases import fetch, folders, outside
 from netsuke.engines import gguf, hf
+from netsuke.engines.strict import require_sound
 from netsuke.errors import ConsentError, RecipeError, StoreError
 from netsuke.recipe import fresh
 from netsuke.step import Local
@@ -242,6 +244,41 @@ def test_what_cannot_be_a_base_is_named(folder, tmp_path, what):
     with pytest.raises(RecipeError):
         folders.copy(folder, tmp_path / "out")
     shutil.rmtree(tmp_path / "out")
+
+
+@pytest.mark.parametrize("key, value", [
+    ("rms_norm_eps", "small"), ("rms_norm_eps", 0), ("max_position_embeddings", -1), ("vocab_size", 265),
+    ("num_hidden_layers", 1), ("num_attention_heads", 0), ("head_dim", 15), ("rope_theta", 0), ("hidden_size", [64]),
+])  # fmt: skip
+def test_a_number_that_cannot_be_is_named(folder, tmp_path, key, value):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {key: value}))
+    (tmp_path / "out").mkdir()
+    with pytest.raises(RecipeError):
+        folders.copy(folder, tmp_path / "out")
+
+
+@pytest.mark.parametrize("make, defaults", [
+    (tiny_gguf, {"rope_theta": 10000.0, "rms_norm_eps": 1e-6, "max_position_embeddings": 2048}),
+    (tiny_gemma, {"rope_theta": 1000000.0, "rms_norm_eps": 1e-6, "max_position_embeddings": 131072}),
+])  # fmt: skip
+def test_what_a_folder_leaves_out_is_as_transformers_has_it(tmp_path, make, defaults):
+    folder, out = tmp_path / "hf", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    gguf.unpack(make(tmp_path / "base.gguf"), folder)
+    config = json.loads((folder / "config.json").read_text())
+    told = {key: value for key, value in config.items() if key not in {*defaults, "rope_local_base_freq"}}
+    (folder / "config.json").write_text(json.dumps(told))
+    folders.copy(folder, out)
+    whole = json.loads((out / "config.json").read_text())
+    assert {key: whole[key] for key in defaults} == defaults
+    (out / "about.json").write_text('{"name": "tiny", "licence": "MIT"}')
+    gguf.write(out, tmp_path / "ours.gguf", gguf.plan_types("F16", "F16"))
+    require_sound(tmp_path / "ours.gguf")
+    (folder / "config.json").write_text(json.dumps({k: v for k, v in told.items() if k != "vocab_size"}))
+    with pytest.raises(RecipeError, match="embed_tokens.weight has the shape"):  # the default is another model's
+        folders.copy(folder, out)
 
 
 def test_a_folder_of_links_is_a_base(store, folder, tmp_path):

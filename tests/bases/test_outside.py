@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+import gguf as library
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from tiny import tiny_gguf
 
 from netsuke import bases, chat_templates, recipe
 from netsuke.bases import outside
-from netsuke.engines import gguf
+from netsuke.engines import gguf, metadata
 from netsuke.engines.llama import Engine
 from netsuke.engines.strict import require_sound
 from netsuke.errors import EngineError, NetsukeError, RecipeError, StoreError
@@ -176,6 +177,56 @@ def test_what_the_reader_passes_the_engine_takes_or_leaves(sound, tmp_path_facto
             assert engine.alive
     except NetsukeError as refused:
         assert isinstance(refused, EngineError)
+
+
+def test_a_template_that_nobody_could_read_is_refused(store, tmp_path, monkeypatch):
+    import tiny
+
+    monkeypatch.setattr(tiny, "CHAT_TEMPLATE", tiny.CHAT_TEMPLATE + "{{ 'x' }}" * 40_000)
+    file = tiny_gguf(tmp_path / "theirs.gguf")
+    for accept in (False, True):
+        with pytest.raises(RecipeError, match="letters, and nobody reads more than 64,000") as caught:
+            outside.admit(file, store, accept)
+        assert len(str(caught.value)) < 300
+
+
+HIDDEN = "tokenizer.chat_template.tool_use"
+
+
+@pytest.fixture
+def twofold(tmp_path, monkeypatch):
+    """A file whose chat template is a known one, with a second one beside it."""
+    with monkeypatch.context() as patched:
+        patched.setattr(library.GGUFWriter, "add_chat_template", lambda writer, known: (
+            writer.add_string("tokenizer.chat_template", known), writer.add_string(HIDDEN, EVIL)
+        ))  # fmt: skip
+        return tiny_gguf(tmp_path / "twofold.gguf")
+
+
+def test_a_second_template_passes_nowhere(twofold, store, tmp_path):
+    pack = str(small_pack(tmp_path / "theirs", source=twofold).folder)
+    for look in (
+        lambda: bases.resolve(wanting(str(twofold)), store, tmp_path),
+        lambda: outside.add(twofold, "theirs", "MIT", store, accept=True),
+        lambda: targets.pack_folder(pack, store),
+        lambda: targets.pack_faults(pack, store, accept=True),
+    ):
+        with pytest.raises(EngineError, match=f"'{HIDDEN}' is a second chat template"):
+            look()
+    assert store.names("bases") == []
+
+
+def test_what_an_older_look_admitted_is_looked_at_again(twofold, backdoored, store, tmp_path):
+    for name, file in (("two", twofold), ("taken", backdoored)):
+        ref = store.add_file(file)
+        store.name("bases", name, {"ref": ref, "name": name, "licence": "MIT"})
+        template = chat_templates.digest(metadata.chat_template(file))
+        store.name("admitted", ref, {"ref": ref, "template": template})
+    for base in ("two", str(twofold)):
+        with pytest.raises(EngineError, match="second chat template"):
+            bases.resolve(wanting(base), store, tmp_path)
+    for base in (str(backdoored), "taken"):
+        assert bases.resolve(wanting(base), store, tmp_path).ref == ref  # a person's yes to it stays
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
 """A trimmed vocabulary says kept text exactly as before, and round-trips everything else."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -127,3 +130,22 @@ def test_tokens_that_merges_derive_twice_are_kept_with_both_ways(rich, text, flo
     full, small, keep = cut(twice_derived(rich), text, floor)
     before = full.encode(text, add_special_tokens=False).ids
     assert [keep[i] for i in small.encode(text, add_special_tokens=False).ids] == before
+
+
+READ = """
+import json, sys
+from pathlib import Path
+from netsuke.carve.shape import Words
+from netsuke.engines.embedding import whole_words
+folder = Path(sys.argv[1])
+words = Words(folder, ["the inner thing"], [1.0] * 264, 1.0)
+assert words.document == json.loads((folder / "tokenizer.json").read_bytes())
+print(*whole_words(folder))
+"""
+
+
+def test_the_words_are_the_same_in_a_locale_that_is_not_utf8(document, tmp_path):
+    gguf.unpack(tiny_gguf(tmp_path / "tiny.gguf"), tmp_path)
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", READ, str(tmp_path)]
+    assert subprocess.check_output(command, env=os.environ | locale, text=True).split() == ["the"]

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import tiny
 from material import document
 from tiny import tiny_gguf
 
@@ -49,6 +50,20 @@ def test_only_what_is_left_over_may_stay_unused(folder, tmp_path, body, share, p
     spent = sum(gguf.tensor_bytes(sizes[name], kind) for name, kind in types.items())
     assert spent <= round(share * whole)
     assert (set(types.values()) == {gguf.BODY_TYPE}) == plain
+
+
+def test_columns_that_fill_no_block_are_written_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiny, "HIDDEN", 80)
+    place = tmp_path / "model"
+    place.mkdir()
+    gguf.unpack(tiny_gguf(tmp_path / "base.gguf"), place)
+    (place / "about.json").write_text('{"name": "tiny", "licence": "MIT"}')
+    choice = {"body": 0.96, "bytes": 10**6, "general_weight": 0.5, "general_counts": True, "embedding": "Q8_0"}
+    (tmp_path / "choice.json").write_text(json.dumps(choice))
+    file = write.File(place, tmp_path / "choice.json", carve.Quantising("tiny", 10**6, COMPUTE))
+    list(file.make(tmp_path / "model.gguf", TEXTS))
+    kinds = {one.name: one.tensor_type.name for one in gguf.read_fields(tmp_path / "model.gguf")[0].tensors}
+    assert kinds["blk.0.attn_q.weight"] == "F16" and kinds["blk.0.ffn_down.weight"] == "IQ4_NL"
 
 
 @pytest.mark.parametrize("body", [1.0, 0.96])

@@ -15,6 +15,7 @@ from netsuke.engines import hf
 from netsuke.errors import RecipeError
 from netsuke.nouns import Compute
 from netsuke.texts.documents import Lesson, write_rows
+from netsuke.value import game
 
 SEEDS = st.integers(0, 10_000)
 WEIGHTS = st.lists(st.floats(0.05, 2), min_size=2, max_size=4)
@@ -137,6 +138,17 @@ def test_weights_that_say_nothing_and_other_bodies_are_named():
 @pytest.fixture(scope="module")
 def body(tmp_path_factory):
     return tiny_body(tmp_path_factory.mktemp("combine") / "model")
+
+
+def test_an_adapter_of_rslora_counts_by_the_root_of_its_rank(body, tmp_path):
+    one, other = (drawn_adapter(body, tmp_path / name, 1) for name in ("one", "other"))
+    file = other / "adapter_config.json"
+    config = json.loads(file.read_text())
+    scaled = {"use_rslora": True, "lora_alpha": config["lora_alpha"] / config["r"] ** 0.5}
+    file.write_text(json.dumps(config | scaled))
+    name = merge.Adapter(one).names[0]
+    assert torch.allclose(merge.Adapter(one).of(name), merge.Adapter(other).of(name))
+    assert torch.allclose(game.sides_of(one)[name][0], game.sides_of(other)[name][0])
 
 
 def test_one_adapter_and_a_mean_of_one_are_the_same_model(body, tmp_path):

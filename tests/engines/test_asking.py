@@ -81,6 +81,11 @@ def test_a_text_ends_where_the_template_ends_an_answer(room):
     assert "e" not in answer.text and answer.confidence is None
 
 
+def test_a_text_without_an_end_is_more_than_a_token(room):
+    _, engine = room
+    assert len(engine.tokenize(Asker(engine, Way("free")).ask(QUESTION).text)) > 1
+
+
 def test_a_text_is_at_most_twice_as_long_as_the_longest_that_was_learnt(room, monkeypatch):
     _, engine = room
     record = {"kind": "extract", "labels": [], "end": "e", "quiet": False, "commands": [], "way": {}}

@@ -5,12 +5,13 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tiny import tiny_gguf
 
-from netsuke.engines import gguf
+from netsuke.engines import gguf, tensors
 from netsuke.engines.tokenizer import SPLITTERS, load_tokenizer, splitting_rule, to_gguf
-from netsuke.errors import EngineError, RecipeError
+from netsuke.errors import EngineError, RecipeError, StoreError
 
 
 @pytest.fixture
@@ -31,6 +32,15 @@ def test_there_and_back_gives_the_same_weights_and_words(folder, tmp_path):
     for key in ("tokens", "token_type", "merges", "bos_token_id", "eos_token_id", "pre"):
         assert old[f"tokenizer.ggml.{key}"] == new[f"tokenizer.ggml.{key}"], key
     assert old["tokenizer.chat_template"] == new["tokenizer.chat_template"]
+
+
+def test_a_full_disk_is_said(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(tensors, "save_file", full)
+    with pytest.raises(StoreError, match="the disk is full"):
+        gguf.unpack(tiny_gguf(tmp_path / "tiny.gguf"), tmp_path)
 
 
 def test_same_folder_same_bytes(folder, tmp_path):

@@ -210,6 +210,7 @@ LEGAL = {
     "head of its own": one_more("output.weight", [64, 264], Q8_0),
     "sizes of heads": each(
         number("llama.attention.key_length", 8), number("llama.attention.value_length", 24),
+        number("llama.rope.dimension_count", 8),
         *(spoiled(f"blk.{n}.attn_{name}.weight", dims=SIZES[name]) for n in range(2) for name in SIZES),
     ),
     "one head each": each(
@@ -307,6 +308,32 @@ LLAMA = {
     "vocab_size": (number("llama.vocab_size", 265), "vocab_size is 265, but there are 264 tokens"),
     "more blocks": (number("llama.block_count", 2**32 - 1), "tensor blk.2.attn_norm.weight is missing"),
     "fewer blocks": (number("llama.block_count", 1), "'blk.1.attn_k.weight' is not part of a llama of 1"),
+    **{
+        f"no {key}": (without(f"llama.{key}"), f"llama.{key} is missing")
+        for key in ("context_length", "attention.layer_norm_rms_epsilon")
+    },
+    "context's type": (field_of("llama.context_length", scalar(STRING, "1")), "'llama.context_length' is not a uint32"),
+    "contexts": (field_of("llama.context_length", array(UINT32, [1024])), "'llama.context_length' is not a uint32"),
+    "no context": (number("llama.context_length", 0), "llama.context_length is 0"),
+    "epsilon's type": (
+        number("llama.attention.layer_norm_rms_epsilon", 1), "layer_norm_rms_epsilon' is not a float32"
+    ),
+    **{
+        f"epsilon {value}": (
+            field_of("llama.attention.layer_norm_rms_epsilon", scalar(6, value)), f"rms_epsilon is {value}"
+        )
+        for value in (0.0, -1.0, float("nan"), float("inf"))
+    },
+    "turns": (field_of("llama.rope.freq_base", scalar(6, 0.0)), "llama.rope.freq_base is 0.0"),
+    "turns' type": (field_of("llama.rope.freq_base", scalar(STRING, "x")), "'llama.rope.freq_base' is not a float32"),
+    "turns in a list": (field_of("llama.rope.freq_base", array(6, [1e4])), "'llama.rope.freq_base' is not a float32"),
+    "turned columns": (number("llama.rope.dimension_count", 8), "dimension_count is 8, but a head has 16 columns"),
+    **{
+        f"weights of {kind}": (
+            spoiled("blk.1.ffn_up.weight", kind=int(library.GGMLQuantizationType[kind])), f"of the type {kind}"
+        )
+        for kind in ("I8", "I32", "F64", "Q8_1")
+    },
     "bias": (one_more("blk.0.attn_q.bias"), "'blk.0.attn_q.bias' is not part"),
 }  # fmt: skip
 
@@ -336,6 +363,10 @@ TOKENIZER = {
     "id's type": (field_of("tokenizer.ggml.bos_token_id", scalar(INT32, -1)), "not a uint32"),
     "template's type": (number("tokenizer.chat_template", 1), "chat_template is not a string"),
     "no control token": (types(1), "no control token"),
+    **{
+        f"a {key} besides": (another(f"tokenizer.chat_template{key}", scalar(STRING, "x")), "is a second chat template")
+        for key in (".tool_use", ".rag", "s")
+    },
 }  # fmt: skip
 
 

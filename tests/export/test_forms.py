@@ -69,6 +69,19 @@ def test_a_hugging_face_folder_has_equal_logits_and_encodings(pack, tmp_path):
     assert [line for line in fields if line.startswith("library_name")] == ['library_name: "transformers"']
 
 
+@pytest.mark.parametrize("wrong", [0, 7])
+def test_a_token_that_is_spelt_otherwise_is_named(pack, tmp_path, monkeypatch, wrong):
+    real = tokenizer.load_tokenizer
+
+    class Spelling:
+        def __init__(self, folder):
+            self.id_to_token = lambda i: "?" if i == wrong else real(folder).id_to_token(i)
+
+    monkeypatch.setattr(tokenizer, "load_tokenizer", Spelling)
+    with pytest.raises(EngineError, match=f"token {wrong} is not that of the GGUF"):
+        write(pack, tmp_path / "hf", "hf")
+
+
 # -- Ollama ----------------------------------------------------------------------------------------------
 def go(template, messages):
     """What Go's text/template makes of the few actions that our templates use."""

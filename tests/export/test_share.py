@@ -69,14 +69,14 @@ def test_a_task_that_shows_examples_is_asked_without_them_as_it_was_settled_and_
         (pack.folder / name).write_text("\n".join(words.task({"task": SHOWING, "scores": {"scores": []}})))
     (pack.folder / "report.json").write_text(json.dumps({"task": SHOWING}))
     pack.record["files"] |= {name: {"sha256": "0" * 64, "bytes": 1} for name in ("report.md", "report.json")}
-    assert "The pack holds the 40 examples" in (pack.folder / "card.md").read_text()
+    assert f"{words.HOLDS}40 examples" in (pack.folder / "card.md").read_text()
     teach(pack, SHOWING)
     out, told = shared(pack, tmp_path / "out")
     task = json.loads((out / "task.json").read_text())
     assert task["way"] == SHOWING["bare"] and json.loads((out / "report.json").read_text())["task"] == task
     for name in ("card.md", "report.md"):
         said = (out / name).read_text()
-        assert "The pack holds" not in said and "shared without the 40 examples" in said
+        assert words.HOLDS not in said and "shared without the 40 examples" in said
         assert "without, on valid: accuracy 61.0% and 0.52 bits a label." in said
     assert any("asked without any" in line for line in told) and manifest.faults(out) == []
 

@@ -323,6 +323,14 @@ def test_a_base_without_a_template_cannot_be_taught_examples(model, tmp_path):
         rendered(bare, tmp_path, labelled(30))
 
 
+def test_a_template_without_an_end_cannot_be_taught_examples(model, tmp_path):
+    endless = shutil.copytree(model, tmp_path / "endless")
+    (endless / "chat_template.jinja").write_text(CHAT_TEMPLATE.replace("<|im_end|>", ""))
+    for kind in ("labels", "free"):
+        with pytest.raises(RecipeError, match="nothing behind an answer"):
+            rendered(endless, tmp_path / kind, labelled(30), kind=kind)
+
+
 def test_a_template_that_talks_is_silenced(model, tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "WINDOW", 200)
     loud = tmp_path / "loud"
