@@ -43,7 +43,8 @@ def test_text_is_its_files_in_value_the_index_and_the_studio(tmp_path, path, par
     (tmp_path / "examples").mkdir()
     write_rows(tmp_path / "examples" / "train.jsonl", [])
     write_rows(tmp_path / "train.jsonl", [trained])
-    documents = [{"path": path, "source": 0, "owner": "Ann", "licence": "CC0-1.0", "reason": "", "stands_for": []}]
+    row = {"path": path, "source": 0, "owner": "Ann", "licence": "CC0-1.0", "reason": "", "split": "train"}
+    documents = [row | {"stands_for": []}]
     (piece,) = units.pieces(tmp_path, documents)
     assert piece.owner == "Ann"
     unit = {"name": "Ann", "of": ["Ann"], "bytes": 8, "pieces": [vars(piece)]}

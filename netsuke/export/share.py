@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RecipeError
-from ..pack.words import HOLDS
 from ..store import hash_file
 from ..texts.documents import read_rows, write_rows
 from ..texts.scores import SCORES
@@ -20,6 +19,7 @@ KEPT = (
     "model.gguf", "vocabulary.json", "card.md", "report.md", "report.json", "ledger.jsonl", "sbom.cdx.json",
     "task.json", "scores.json",
 )  # fmt: skip
+HOLDS = "The pack's own folder holds the "  # the examples of its prompts, as the card says it (pack/words.py)
 NAMING = ("owner", "reason")  # of a row of the ledger; a reason quotes who decided and what was found where
 
 REMAINS = """

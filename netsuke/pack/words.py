@@ -18,7 +18,6 @@ LIMITS = """\
 """
 
 UNLISTED = "is not in task.labels"  # of a reason that names the label, as the rendering gives it
-HOLDS = "The pack's own folder holds the "  # in the card; a shared one, which lacks them, says something else
 NAMES = {"domain": "your held-out documents, bits per byte", "general": "general text, bits per byte",
          "answers": "your held-out answers, bits per byte", "size": "size, MB"}  # fmt: skip
 
@@ -85,8 +84,8 @@ def task(facts: dict[str, Any]) -> list[str]:
             f"label is given: {scores['answered']:.0%} of the questions are answered.", "",
         ]  # fmt: skip
     if task["way"]["shots"]:
-        told = f"{HOLDS}{examples['train']} examples that its prompts are made of (shots.jsonl); no other form does."
-        lines += [told, ""]
+        shown = f"{examples['train']} examples that its prompts are made of (shots.jsonl)"
+        lines += [f"The pack's own folder holds the {shown}; no other form does.", ""]
     notes = [f"- left out: {count} examples: {why}" for why, count in _reasons(task["left_out"]).items()]
     if task["cut_to_fit"]:
         notes.append(f"- cut to fit: the ends of {task['cut_to_fit']} long questions")

@@ -12,6 +12,7 @@ from netsuke.answer.ways import SHOWN
 from netsuke.consent.decide import decide
 from netsuke.consent.ledger import Ledger
 from netsuke.errors import RecipeError
+from netsuke.export import share
 from netsuke.nouns import Source
 from netsuke.pack import compare, manifest, words
 from netsuke.store import Store, hash_file
@@ -69,14 +70,14 @@ def test_a_task_that_shows_examples_is_asked_without_them_as_it_was_settled_and_
         (pack.folder / name).write_text("\n".join(words.task({"task": SHOWING, "scores": {"scores": []}})))
     (pack.folder / "report.json").write_text(json.dumps({"task": SHOWING}))
     pack.record["files"] |= {name: {"sha256": "0" * 64, "bytes": 1} for name in ("report.md", "report.json")}
-    assert f"{words.HOLDS}40 examples" in (pack.folder / "card.md").read_text()
+    assert f"{share.HOLDS}40 examples" in (pack.folder / "card.md").read_text()
     teach(pack, SHOWING)
     out, told = shared(pack, tmp_path / "out")
     task = json.loads((out / "task.json").read_text())
     assert task["way"] == SHOWING["bare"] and json.loads((out / "report.json").read_text())["task"] == task
     for name in ("card.md", "report.md"):
         said = (out / name).read_text()
-        assert words.HOLDS not in said and "shared without the 40 examples" in said
+        assert share.HOLDS not in said and "shared without the 40 examples" in said
         assert "without, on valid: accuracy 61.0% and 0.52 bits a label." in said
     assert any("asked without any" in line for line in told) and manifest.faults(out) == []
 
