@@ -144,6 +144,7 @@ print(*whole_words(folder))
 """
 
 
+@pytest.mark.slow  # a process of its own imports all of torch
 def test_the_words_are_the_same_in_a_locale_that_is_not_utf8(document, tmp_path):
     gguf.unpack(tiny_gguf(tmp_path / "tiny.gguf"), tmp_path)
     locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
