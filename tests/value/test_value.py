@@ -292,7 +292,7 @@ def test_of_one_owner_all_is_theirs_and_there_is_nothing_to_divide(tmp_path):
     assert "--by" not in done.stderr
     found = json.loads(done.stdout)
     (unit,) = found["units"]
-    assert unit["shapley"] == unit["without"] == found["saved"]["value"] > 0
+    assert unit["shapley"] == -unit["without"] == found["saved"]["value"] > 0
     done = netsuke(tmp_path / "home", "value", "notes", "--split", "5", "EUR")
     assert done.returncode == 2 and "nothing to divide" in done.stderr and "--by" not in done.stderr
 
