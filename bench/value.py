@@ -6,11 +6,11 @@ Seven sources of real text: four topics of Python's own documentation, its sourc
 noise (the others' words in no order). Truth is training without a source: with the same tokens, as a make of the same
 minutes would, where the others are read oftener; and with the same passes, where nothing else changes, which is what
 the game plays; the mean of several trainings, and how well the ranks of one agree with those of the next says how much
-of a truth it is. Measured: the rank correlation of the game's leave-one-out with either; how well influence finds noise
-and wrong labels, beside the loss and BM25; and whether taking out the tenth that influence likes best hurts held-out
-text more than a random tenth. `--quick` does all of it with a tiny random model, to see that it runs; floors hold for
-the whole alone. `--room` keeps what was made, and goes on from it. Prints a table and one JSON line; `--check` ends
-with 1 where a floor is missed.
+of a truth it is. Measured: the rank correlation of the game's leave-one-out with either; how well noise is found by
+influence, and wrong labels by doubt, beside the loss and BM25; and whether taking out the tenth that influence likes
+best hurts held-out text more than a random tenth. `--quick` does all of it with a tiny random model, to see that it
+runs; floors hold for the whole alone. `--room` keeps what was made, and goes on from it. Prints a table and one JSON
+line; `--check` ends with 1 where a floor is missed.
 """
 
 from __future__ import annotations

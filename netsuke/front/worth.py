@@ -24,7 +24,7 @@ from ..recipe import load_lock
 from ..step import Executor, Made
 from ..store import Store
 from ..terminal import cut
-from ..texts.documents import general_text, read_rows
+from ..texts.documents import BARE_LESSONS, general_text, read_rows
 from ..value import shapley
 from . import combining, targets
 
@@ -126,7 +126,7 @@ def rendered_of(store: Store, learnt: Run | None, data: Run | None) -> Ref | Non
             wanted = learnt.inputs if learnt else {}
             texts = {part: files[f"{part}.jsonl"] for part in ("train", "valid")}
             same = all(ref == wanted.get(part, ref) for part, ref in texts.items())
-            if same and value.LESSONS in files:  # an older netsuke wrote none
+            if same and BARE_LESSONS in files:  # an older netsuke wrote none
                 return run.output
     return None
 

@@ -26,7 +26,7 @@ def params() -> Params:
     return Params(sqlite3.sqlite_version)
 
 
-@step(version=5, libraries=("numpy", "scipy", "tokenizers"))
+@step(version=6, libraries=("numpy", "scipy", "tokenizers"))
 def index(params: Params, out: Path, train: Path, valid: Path, test: Path, general: Path, model: Path) -> Work:
     """search.db: all documents that are in, to be quoted; with what a base knows of their words, for likeness.
 

@@ -73,20 +73,17 @@ def settled(trials: Tried) -> dict[str, Any]:
     """The least support at which surely no more than TARGET of what is answered is foreign, and what that comes to.
 
     Where no support makes us so sure, since too few were tried or theirs are too alike, the least that none of the
-    foreign ones has; `held` says which, and `wrong` is then what it may come to at most.
+    foreign ones has: `at_most`, what may be foreign of what is answered (SURE), is over `target` then.
     """
     facts = {"questions": len(trials.own), "foreign": len(trials.foreign), "target": TARGET, "sure": SURE}
     if min(len(trials.own), len(trials.foreign)) < FEWEST:
-        nothing = {"wrong": None, "coverage": None, "own_document": None}
-        return {**facts, "threshold": UNSETTLED, "held": False, **nothing}
+        nothing = dict.fromkeys(("wrong", "at_most", "coverage", "own_document"))
+        return {**facts, "threshold": UNSETTLED, **nothing}
     above = [0.0, *sorted({_above(support) for support in (*trials.foreign, *(s for s, _ in trials.own))})]
     safe = (support for support in above if _at_most(trials, support) <= TARGET)
-    found = next(safe, None)
-    threshold = _above(max(trials.foreign)) if found is None else found
+    threshold = next(safe, _above(max(trials.foreign)))
     wrong, coverage, own = measured(trials, threshold)
-    if found is None:
-        wrong = _at_most(trials, threshold)
-    return {**facts, "threshold": threshold, "held": found is not None, "wrong": round(wrong, 4),
+    return {**facts, "threshold": threshold, "wrong": round(wrong, 4), "at_most": round(_at_most(trials, threshold), 4),
             "coverage": round(coverage, 4), "own_document": round(own, 4)}  # fmt: skip
 
 

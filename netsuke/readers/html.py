@@ -59,6 +59,7 @@ _MARK = re.compile(
 _IN_RAW = re.compile("<!+")
 _DECLARATION = re.compile(r"<!\[(?!CDATA\[)[^>]*>?", re.IGNORECASE)
 
+
 @dataclass
 class _Row:
     """The row of a table that is open: its cells' paragraphs, until one of them is no mere text."""

@@ -11,13 +11,12 @@ from ..engines import tokenizer
 from ..engines.template import Template
 from ..errors import RecipeError
 from ..store import canonical
-from ..texts.documents import SPLITS, Lesson, read_examples, read_rows, write_rows
+from ..texts.documents import BARE_LESSONS, SPLITS, Lesson, read_examples, read_rows, write_rows
 from ..texts.examples import SILENCE, Row, as_messages, input_of, right_answer, shortened, with_question
 from . import Rendering, infill, manners, neighbours
 from .neighbours import Pair
 from .task import Task, agreeing, distinct, lacking, task_of
 
-BARE = "lessons.jsonl"  # each lesson of examples/train.jsonl by itself: others' examples may stand before it in train
 LEAST_INPUT = 16  # tokens of a question that are left, where it is cut to fit
 TOO_LONG = "longer than a window of training (tune.window_tokens)"
 CUT_OFF = "its answer stood in the end of the question, which was cut to fit (tune.window_tokens)"
@@ -36,7 +35,7 @@ def write(params: Rendering, model: Path, data: Path, out: Path) -> dict[str, An
     end = template.end if template else ""
     quiet = bool(template and task.kind != "free" and template.quiet)  # free text is asked as any program asks
     bare, lessons, cut = _lessons(task, template, model, params, quiet, left_out) if template else ([], [], 0)
-    write_rows(out / "examples" / BARE, (lesson.row for row, lesson in bare if row["split"] == "train"))
+    write_rows(out / BARE_LESSONS, (lesson.row for row, lesson in bare if row["split"] == "train"))
     holed: list[Lesson] = []
     mannered: list[Lesson] = []
     for split in SPLITS:

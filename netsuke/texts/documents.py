@@ -61,6 +61,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 SPLITS = ("train", "valid", "test")
+BARE_LESSONS = "examples/lessons.jsonl"  # of a rendered dataset: those of train without others' examples before them
 
 
 def read_examples(dataset: Path) -> dict[str, list[dict[str, Any]]]:

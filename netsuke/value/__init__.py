@@ -26,7 +26,6 @@ Rule = Literal["task", "linear"]
 MOST_EXACT = 8  # units of whom every coalition is scored
 MOST_UNITS = 16  # units there are at most: the smallest count as one
 MOST_COALITIONS = 256  # of more than MOST_EXACT units, drawn at random
-LESSONS = "examples/lessons.jsonl"  # in a rendered dataset: those of train by themselves, as render writes them
 PARENTS = "parents.json"  # beside a folder of adapters, as combine.gathered writes it
 
 

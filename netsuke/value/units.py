@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..consent.agreements import same_name
-from ..texts.documents import called, file_of, read_rows
-from . import LESSONS
+from ..texts.documents import BARE_LESSONS, called, file_of, read_rows
 
 Row = Mapping[str, Any]
 
@@ -43,7 +42,7 @@ class Unit:
 
 def bare(rendered: Path) -> list[Row]:
     """The rows of train.jsonl, each example's lesson without the examples that it shows: these may be others'."""
-    lessons = read_rows(rendered / LESSONS)
+    lessons = read_rows(rendered / BARE_LESSONS)
     return [next(lessons, row) if "answer" in row else row for row in read_rows(rendered / "train.jsonl")]
 
 

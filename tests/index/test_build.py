@@ -75,5 +75,6 @@ def test_the_step_searches_all_three_parts_and_settles_its_support(tmp_path):
     paths = {path for (path,) in found.rows("SELECT path FROM documents")}
     assert paths == {one["path"] for rows in parts.values() for one in rows}
     support = found.about["support"]
-    assert support["questions"] >= 20 and support["foreign"] >= 20 and support["wrong"] <= 0.06
+    assert support["questions"] >= 20 and support["foreign"] >= 20 and support["wrong"] <= 0.05
+    assert support["at_most"] > support["target"]  # so few foreign ones do not exclude it
     assert search.answer(found, "the iron-plated barge that eight men rocked").quotes[0].path == "t.md"

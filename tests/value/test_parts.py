@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from netsuke import value
 from netsuke.nouns import Compute
 from netsuke.render import apart
-from netsuke.texts.documents import Lesson, read_rows, write_rows
+from netsuke.texts.documents import BARE_LESSONS, Lesson, read_rows, write_rows
 from netsuke.value import content, likeness, money, picture, rules, shapley, tables, units
 
 
@@ -32,7 +32,7 @@ def test_a_name_spelled_in_two_ways_is_one_owner_called_as_its_adapter_is(tmp_pa
     for split in ("train", "valid", "test"):
         write_rows(data / f"{split}.jsonl", (row for row in rows if row["split"] == split))
         write_rows(data / "examples" / f"{split}.jsonl", [])
-    write_rows(data / value.LESSONS, [])
+    write_rows(data / BARE_LESSONS, [])
     found = units.units(units.pieces(data, rows), "owner", (), 8)
     assert [(unit.name, len(unit.pieces)) for unit in found] == [("Ann Smith", 2), ("Bea", 1)]
     assert [row["owner"] for row in apart.write(data, tmp_path / "out")] == [unit.name for unit in found]
@@ -68,7 +68,7 @@ def test_a_lesson_is_its_files_and_what_the_program_adds_is_nobodys(tmp_path):
     ])  # fmt: skip
     examples = [{"path": "t.csv", "source": 1, "line": line} for line in (2, 5)]
     write_rows(tmp_path / "examples" / "train.jsonl", examples)
-    write_rows(tmp_path / value.LESSONS, [{"text": "q1 a1", "answer": 3}, {"text": "q2 a2", "answer": 3}])
+    write_rows(tmp_path / BARE_LESSONS, [{"text": "q1 a1", "answer": 3}, {"text": "q2 a2", "answer": 3}])
     documents = [{"path": "a.md", "source": 0, "owner": "Ann", "licence": "MIT", "split": "train"},
                  {"path": "t.csv", "source": 1, "owner": "Bea", "licence": "CC0-1.0", "split": "train"}]  # fmt: skip
     found = units.pieces(tmp_path, documents)
@@ -86,7 +86,7 @@ def test_an_owners_lessons_show_no_example_of_another(tmp_path):
     aside = {"text": "manners", "answer": 2, "aside": True}
     write_rows(folder.parent / "train.jsonl", [asked[0], shown, aside])
     write_rows(folder / "train.jsonl", [{**row, "line": 2} for row in rows])
-    write_rows(tmp_path / "rendered" / value.LESSONS, asked)
+    write_rows(tmp_path / "rendered" / BARE_LESSONS, asked)
     write_rows(tmp_path / "documents.jsonl", rows)
     (out := tmp_path / "out").mkdir()
     list(value.divide.function(value.Dividing("owner", ()), out, folder.parent, tmp_path / "documents.jsonl"))
